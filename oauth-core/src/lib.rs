@@ -1,1 +1,58 @@
-//! Being laid.
+//! The core of a family of crates that put OAuth 2.1 around MCP servers.
+//!
+//! It holds what the others share and nothing that ties anybody down: identifiers, secrets, records, and the *ports*, the
+//! traits that a store, a verifier or a way to sign in implements. No HTTP server, no runtime, no database. Of the HTTP world it
+//! knows the `http` crate's types.
+//!
+//! | to | implement | hold it to its promises with |
+//! |---|---|---|
+//! | keep grants and tokens in your database | [`GrantStore`] and the other store ports | [`store_tests!`] |
+//! | accept tokens of your own | [`TokenVerifier`] | |
+//! | hear what happened | [`EventSink`] | |
+//!
+//! [`MemoryStore`] implements every store port, and is the shortest text on what they mean.
+
+pub mod fetch;
+
+mod claims;
+mod client;
+mod entropy;
+mod grant;
+mod id;
+mod issuer;
+mod memory;
+mod pkce;
+mod redirect;
+mod resource;
+mod scope;
+mod seal;
+mod secret;
+mod store;
+mod time;
+mod token;
+mod web;
+
+pub use async_trait::async_trait;
+
+pub use claims::{Claims, TokenVerifier, VerifyFault};
+pub use client::{ApplicationType, AuthMethod, Client, ClientAuth, ClientOrigin, ClientSecret, GrantTypeName};
+pub use entropy::{Entropy, OsEntropy, random};
+pub use grant::{Binding, CodeBinding, Credential, Grant, SubjectKind, Thumbprint};
+pub use id::{ClientId, GrantId, IdError, ProviderId, Subject};
+pub use issuer::Issuer;
+pub use memory::MemoryStore;
+pub use pkce::{CodeChallenge, CodeVerifier, PkceError};
+pub use redirect::{RedirectKind, RedirectUri, WELL_KNOWN_SCHEMES};
+pub use resource::{ResourceSet, ResourceUri};
+pub use scope::{ScopeError, ScopeHierarchy, ScopeSet};
+pub use seal::{SealedReply, Sealer};
+pub use secret::{Secret, TokenHash};
+pub use store::{
+    Account, AccountStore, Backend, ClientFilter, ClientStore, Consent, ConsentStore, CredentialStatus, Epoch, Exchange,
+    Exchanged, Found, GrantFilter, GrantStore, Identity, KeyPurpose, KeyStore, LimitKey, Listing, PageRequest, Quota,
+    RateLimiter, Registered, ReplayGuard, Revocation, Revocations, Session, SessionStore, Spent, StoreError, StoredClient,
+    StoredKey, Stores, Vault, VaultKey, Verdict, Version,
+};
+pub use time::{Clock, SystemClock, Timestamp};
+pub use token::{CredentialKey, CredentialKind, TokenFormat};
+pub use web::UrlError;

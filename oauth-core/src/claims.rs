@@ -1,0 +1,174 @@
+//! What a token says, and the port that finds it out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::grant::{Binding, SubjectKind};
+use crate::id::{ClientId, GrantId, Subject};
+use crate::scope::ScopeSet;
+use crate::time::Timestamp;
+
+/// What a presented token says about its bearer. Not yet a permission: audience, expiry, binding and scope are the layer's
+/// to check, so that a verifier cannot forget them.
+///
+/// ```
+/// use oauth_core::{Claims, Timestamp};
+///
+/// let claims = Claims::new("https://as.example", "alice".parse()?, "app".parse()?, Timestamp::from_secs(1_700_000_600))
+///     .with_audience(["https://mcp.example/mcp"])
+///     .with_scopes("notes:read".parse()?);
+/// assert_eq!(claims.audience.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Claims {
+    /// Who issued it (`iss`).
+    pub issuer: Arc<str>,
+    /// Who it is about (`sub`).
+    pub subject: Subject,
+    /// What kind of party that is.
+    pub subject_kind: SubjectKind,
+    /// The client it was issued to (`client_id`).
+    pub client_id: ClientId,
+    /// For which resources it is (`aud`).
+    pub audience: Vec<Arc<str>>,
+    /// For what (`scope`).
+    pub scopes: ScopeSet,
+    /// When it was issued (`iat`).
+    pub issued_at: Option<Timestamp>,
+    /// Before when it does not count (`nbf`).
+    pub not_before: Option<Timestamp>,
+    /// From when it does not count (`exp`).
+    pub expires_at: Timestamp,
+    /// To what it is bound (`cnf`).
+    pub binding: Binding,
+    /// When the user proved who they are (`auth_time`).
+    pub auth_time: Option<Timestamp>,
+    /// The grant it was issued under, where the verifier knows: its revocation reaches caches at once.
+    pub grant: Option<GrantId>,
+    /// What else the token says.
+    pub extra: Option<Arc<serde_json::Map<String, serde_json::Value>>>,
+}
+
+impl Claims {
+    /// A bearer token's claims, for a user, without audience and scope: good for nothing until they are added.
+    #[must_use]
+    pub fn new(issuer: &str, subject: Subject, client_id: ClientId, expires_at: Timestamp) -> Self {
+        Self {
+            issuer: issuer.into(),
+            subject,
+            subject_kind: SubjectKind::User,
+            client_id,
+            audience: Vec::new(),
+            scopes: ScopeSet::empty(),
+            issued_at: None,
+            not_before: None,
+            expires_at,
+            binding: Binding::Bearer,
+            auth_time: None,
+            grant: None,
+            extra: None,
+        }
+    }
+
+    /// The resources it is for.
+    #[must_use]
+    pub fn with_audience<'a>(mut self, audience: impl IntoIterator<Item = &'a str>) -> Self {
+        self.audience = audience.into_iter().map(Arc::from).collect();
+        self
+    }
+
+    /// What it is for.
+    #[must_use]
+    pub fn with_scopes(mut self, scopes: ScopeSet) -> Self {
+        self.scopes = scopes;
+        self
+    }
+}
+
+/// Why a token yields no claims. On the wire all but [`Unavailable`](Self::Unavailable) are `invalid_token` (RS-21).
+///
+/// ```
+/// use oauth_core::VerifyFault;
+/// assert_eq!(VerifyFault::Expired.reason(), "expired");
+/// ```
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyFault {
+    /// Not a token of the kind this verifier knows.
+    #[error("the token is not of a known form")]
+    Unrecognized,
+    /// A token of the right form that nobody issued, or whose signature does not hold.
+    #[error("the token is not valid")]
+    Invalid,
+    /// Its time is over.
+    #[error("the token has expired")]
+    Expired,
+    /// It, or its grant, was revoked.
+    #[error("the token was revoked")]
+    Revoked,
+    /// Whoever could tell cannot be asked now: 503, never 401.
+    #[error("the token cannot be verified now")]
+    Unavailable {
+        /// After how long to ask again.
+        retry_after: Duration,
+        /// What went wrong, for the log.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl VerifyFault {
+    /// A stable name for logs and audit.
+    #[must_use]
+    pub const fn reason(&self) -> &'static str {
+        match self {
+            Self::Unrecognized => "unrecognized",
+            Self::Invalid => "invalid",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+            Self::Unavailable { .. } => "unavailable",
+        }
+    }
+}
+
+/// Turns a presented token into [`Claims`].
+///
+/// What is atomic: nothing. Which way to be wrong: refuse; but an authority that cannot be asked is
+/// [`VerifyFault::Unavailable`], never a refusal, or clients throw their tokens away.
+///
+/// ```
+/// use oauth_core::{Claims, Timestamp, TokenHash, TokenVerifier, VerifyFault, async_trait};
+///
+/// /// One static key for one service.
+/// struct ApiKey(TokenHash);
+///
+/// #[async_trait]
+/// impl TokenVerifier for ApiKey {
+///     async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, VerifyFault> {
+///         if !self.0.matches(token) {
+///             return Err(VerifyFault::Invalid);
+///         }
+///         let (subject, client) = ("reports".parse().unwrap(), "reports".parse().unwrap());
+///         Ok(Claims::new("https://mcp.example", subject, client, Timestamp::MAX).with_audience(["https://mcp.example/mcp"]))
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait TokenVerifier: Send + Sync + 'static {
+    /// The claims of `token`, which has a bounded length and no white space.
+    ///
+    /// # Errors
+    /// See [`VerifyFault`].
+    async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, VerifyFault>;
+}
+
+#[async_trait]
+impl<V: TokenVerifier + ?Sized> TokenVerifier for Arc<V> {
+    async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, VerifyFault> {
+        (**self).verify(token, now).await
+    }
+}

@@ -1,0 +1,5 @@
+//! Every port in memory.
+
+/// Being laid.
+#[derive(Debug, Default)]
+pub struct MemoryStore {}

@@ -1,0 +1,222 @@
+//! The ledger: grants, and the credentials that are spent and issued under them.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::grant::{Credential, Grant};
+use crate::id::{ClientId, GrantId, Subject};
+use crate::seal::SealedReply;
+use crate::store::error::StoreError;
+use crate::store::page::{Listing, PageRequest};
+use crate::time::Timestamp;
+use crate::token::{CredentialKey, CredentialKind};
+
+/// Keeps grants and credentials. Redeeming a code and rotating a refresh token are one act: *spend one credential, put others
+/// in its place*.
+///
+/// A caller reads a snapshot with [`find`](Self::find), checks it without a lock, and lets [`exchange`](Self::exchange) alone
+/// decide the race. All of a credential but whether it is spent is immutable, so what was checked stays true. A wrong
+/// verifier or a wrong client therefore neither burns a code nor revokes a grant; a second *otherwise valid* presentation does.
+///
+/// All rows of a grant are reached by [`GrantId`]: an engine may shard by it.
+///
+/// [`MemoryStore`](crate::MemoryStore) is a whole implementation to read; [`store_tests!`](crate::store_tests) holds any other
+/// to the same promises.
+#[async_trait]
+pub trait GrantStore: Send + Sync + 'static {
+    /// Opens a grant with its first credentials.
+    ///
+    /// Atomic: the grant and all of `first`, or nothing. A taken grant id or hash is a [`StoreError::Conflict`]; nothing is
+    /// overwritten. SQL: `INSERT`s in one transaction.
+    async fn open(&self, grant: &Grant, first: &[Credential]) -> Result<(), StoreError>;
+
+    /// Finds a credential with its grant: spent, expired and revoked ones too, so that the caller can say why it refuses.
+    ///
+    /// A snapshot. It may be stale on a replica; only `exchange` decides.
+    async fn find(&self, key: &CredentialKey) -> Result<Option<Found>, StoreError>;
+
+    /// Spends a credential and records what it bought; or, if it was spent before, says so.
+    ///
+    /// One atomic step, whatever runs beside it:
+    /// 1. the credential is unknown, or its grant is unknown or revoked → [`Exchanged::Gone`], nothing changes;
+    /// 2. it is unspent → it is spent now, the reply and all of `issued` are stored → [`Exchanged::Done`];
+    /// 3. it was spent less than `grace` ago (before or after: clocks of two servers differ) for the same
+    ///    [`request`](SealedReply::request), and the refresh token that it bought is unspent → [`Exchanged::Retried`] with the reply of
+    ///    that time, nothing changes;
+    /// 4. else the grant is revoked at `now` → [`Exchanged::Replayed`].
+    ///
+    /// When in doubt, answer `Replayed`: a user signs in again; `Done` twice gives a thief a session. A hash in `issued` that is
+    /// taken is a [`StoreError::Conflict`], and nothing is spent. SQL: `UPDATE … WHERE spent_at IS NULL` in one transaction with
+    /// the `INSERT`s, judged by the number of rows. Lua: one script, all keys under the grant's hash tag.
+    async fn exchange(&self, exchange: Exchange<'_>) -> Result<Exchanged, StoreError>;
+
+    /// Revokes: from now on nothing under the grant is live. How many grants were live and are not any more.
+    ///
+    /// Atomic per grant, and one write to it. What is unknown or revoked already counts as zero, and is no error.
+    async fn revoke(&self, what: Revocation<'_>, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// The grant itself.
+    async fn grant(&self, id: &GrantId) -> Result<Option<Grant>, StoreError>;
+
+    /// Grants, newest first is not promised; page by page, each exactly once if nothing is written meanwhile.
+    async fn list(&self, filter: GrantFilter<'_>, page: PageRequest) -> Result<Listing<Grant>, StoreError>;
+
+    /// How many grants there are, revoked and expired ones included until they are purged.
+    async fn count(&self, filter: GrantFilter<'_>) -> Result<u64, StoreError>;
+
+    /// Forgets credentials that expired before `before`, and grants that expired, or were revoked, before it or have no
+    /// credential left. How many records it removed.
+    ///
+    /// A *spent* credential is kept until its own expiry: it is how a replay is recognised. Sealed replies that are past any
+    /// grace may go earlier. Atomic per grant; may work in batches.
+    async fn purge(&self, before: Timestamp) -> Result<u64, StoreError>;
+}
+
+/// A credential, its grant, and whether it is spent: a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Found {
+    /// The grant it was issued under.
+    pub grant: Grant,
+    /// The credential.
+    pub credential: Credential,
+    /// When it was spent, if it was.
+    pub spent: Option<Spent>,
+}
+
+impl Found {
+    /// A snapshot, made by a store.
+    #[must_use]
+    pub const fn new(grant: Grant, credential: Credential, spent: Option<Spent>) -> Self {
+        Self { grant, credential, spent }
+    }
+
+    /// What it is worth at `now`. Revocation of the grant comes first, then the grant's and its own expiry, then being spent.
+    #[must_use]
+    pub fn status(&self, now: Timestamp) -> CredentialStatus {
+        if self.grant.revoked_at.is_some() {
+            CredentialStatus::Revoked
+        } else if self.credential.is_expired(now) || now >= self.grant.expires_at {
+            CredentialStatus::Expired
+        } else if self.spent.is_some() {
+            CredentialStatus::Spent
+        } else {
+            CredentialStatus::Live
+        }
+    }
+}
+
+/// When a credential was spent.
+///
+/// ```
+/// use oauth_core::{Spent, Timestamp};
+/// assert_eq!(Spent { at: Timestamp::from_secs(1) }.at.as_secs(), 1);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spent {
+    /// The `now` of the exchange.
+    pub at: Timestamp,
+}
+
+/// What a credential is worth.
+///
+/// ```
+/// use oauth_core::CredentialStatus;
+/// assert_ne!(CredentialStatus::Live, CredentialStatus::Spent);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CredentialStatus {
+    /// It can be used.
+    Live,
+    /// Its grant was revoked.
+    Revoked,
+    /// Its time, or its grant's, is over.
+    Expired,
+    /// It bought something before. `exchange` says whether this is a retry.
+    Spent,
+}
+
+/// The act: one credential for others.
+#[derive(Clone, Debug)]
+pub struct Exchange<'a> {
+    /// What is spent.
+    pub spent: &'a CredentialKey,
+    /// What is put in its place, all under the same grant; at most one [`CredentialKind::RefreshToken`], the successor.
+    pub issued: &'a [Credential],
+    /// The reply, for whoever retries.
+    pub reply: SealedReply,
+    /// The time of the request.
+    pub now: Timestamp,
+    /// For how long a retry gets the same reply; zero: never.
+    pub grace: Duration,
+}
+
+impl Exchange<'_> {
+    /// The refresh token among what is issued: while it is unspent, a retry is a retry.
+    #[must_use]
+    pub fn successor(&self) -> Option<&CredentialKey> {
+        self.issued.iter().find(|credential| credential.kind == CredentialKind::RefreshToken).map(|credential| &credential.key)
+    }
+
+    /// Whether something spent at `at` is within the grace window, for the same request as `earlier`. What a store checks
+    /// besides: that the successor is unspent.
+    #[must_use]
+    pub fn is_retry_of(&self, at: Timestamp, earlier: &SealedReply) -> bool {
+        let apart = self.now.since(at).max(at.since(self.now));
+        apart < self.grace && self.reply.request() == earlier.request()
+    }
+}
+
+/// How an exchange ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use = "only `Done` and `Retried` entitle to a reply"]
+pub enum Exchanged {
+    /// Spent now; what was issued counts.
+    Done,
+    /// Spent within the grace window by the same request: the very same reply again. What was issued this time does not count.
+    Retried(SealedReply),
+    /// Spent before: the grant is now revoked.
+    Replayed,
+    /// Unknown, or its grant is revoked.
+    Gone,
+}
+
+/// What to revoke.
+///
+/// ```
+/// use oauth_core::{GrantId, OsEntropy, Revocation};
+/// let id = GrantId::generate(&OsEntropy);
+/// assert!(matches!(Revocation::Grant(&id), Revocation::Grant(_)));
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Revocation<'a> {
+    /// One grant.
+    Grant(&'a GrantId),
+    /// All grants to a client.
+    Client(&'a ClientId),
+    /// All grants of a subject.
+    Subject(&'a Subject),
+    /// All grants of a subject to a client.
+    SubjectAndClient(&'a Subject, &'a ClientId),
+}
+
+/// Which grants to list or count.
+///
+/// ```
+/// use oauth_core::GrantFilter;
+/// assert!(matches!(GrantFilter::default(), GrantFilter::All));
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub enum GrantFilter<'a> {
+    /// All.
+    #[default]
+    All,
+    /// Those of a subject.
+    Subject(&'a Subject),
+    /// Those to a client.
+    Client(&'a ClientId),
+}

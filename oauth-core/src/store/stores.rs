@@ -1,0 +1,180 @@
+//! The bundle of ports that a server is built over.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::grant::{Credential, Grant};
+use crate::id::GrantId;
+use crate::memory::MemoryStore;
+use crate::store::{
+    AccountStore, ClientStore, ConsentStore, Exchange, Exchanged, Found, GrantFilter, GrantStore, KeyStore, Listing,
+    PageRequest, RateLimiter, ReplayGuard, Revocation, Revocations, SessionStore, StoreError, Vault,
+};
+use crate::time::Timestamp;
+use crate::token::CredentialKey;
+
+/// A database that implements every port.
+///
+/// ```
+/// fn takes_a_backend(_: impl oauth_core::Backend) {}
+/// takes_a_backend(oauth_core::MemoryStore::default());
+/// ```
+pub trait Backend:
+    GrantStore + ClientStore + ConsentStore + AccountStore + SessionStore + ReplayGuard + RateLimiter + KeyStore + Vault
+{
+}
+
+impl<S> Backend for S where
+    S: GrantStore + ClientStore + ConsentStore + AccountStore + SessionStore + ReplayGuard + RateLimiter + KeyStore + Vault
+{
+}
+
+/// The ports that a server is built over, usually all of one database. Cloning shares them.
+///
+/// ```
+/// use oauth_core::{GrantFilter, Stores};
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # runtime.block_on(async {
+/// let stores = Stores::memory();
+/// assert_eq!(stores.grants.count(GrantFilter::All).await?, 0);
+/// # Ok::<(), oauth_core::StoreError>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Stores {
+    /// The ledger.
+    pub grants: Arc<dyn GrantStore>,
+    /// Registered clients.
+    pub clients: Arc<dyn ClientStore>,
+    /// What users agreed to.
+    pub consents: Arc<dyn ConsentStore>,
+    /// Users.
+    pub accounts: Arc<dyn AccountStore>,
+    /// Browser sign-ins.
+    pub sessions: Arc<dyn SessionStore>,
+    /// What may happen once.
+    pub replay: Arc<dyn ReplayGuard>,
+    /// What may not happen too often.
+    pub limits: Arc<dyn RateLimiter>,
+    /// Keys that servers share.
+    pub keys: Arc<dyn KeyStore>,
+    /// Upstream tokens.
+    pub vault: Arc<dyn Vault>,
+    revocations: Revocations,
+}
+
+impl Stores {
+    /// All ports of one database. Revocations through [`grants`](Self::grants) are announced to [`revocations`](Self::revocations).
+    #[must_use]
+    pub fn new(backend: impl Backend) -> Self {
+        let backend = Arc::new(backend);
+        let revocations = Revocations::default();
+        Self {
+            grants: Arc::new(Announcing { inner: backend.clone(), revocations: revocations.clone() }),
+            clients: backend.clone(),
+            consents: backend.clone(),
+            accounts: backend.clone(),
+            sessions: backend.clone(),
+            replay: backend.clone(),
+            limits: backend.clone(),
+            keys: backend.clone(),
+            vault: backend,
+            revocations,
+        }
+    }
+
+    /// Everything in memory: for tests, and for servers that may forget.
+    #[must_use]
+    pub fn memory() -> Self {
+        Self::new(MemoryStore::default())
+    }
+
+    /// Another ledger in place of the one that is there.
+    #[must_use]
+    pub fn with_grants(mut self, grants: Arc<dyn GrantStore>) -> Self {
+        self.grants = Arc::new(Announcing { inner: grants, revocations: self.revocations.clone() });
+        self
+    }
+
+    /// What was revoked through this bundle and its clones: for caches of verified tokens.
+    #[must_use]
+    pub fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
+    /// Forgets in every store what ended before `before`. How many records. Call it now and then; several servers may.
+    ///
+    /// # Errors
+    /// The first store's that fails; the others are purged the next time.
+    pub async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {
+        Ok(self.grants.purge(before).await?
+            + self.clients.purge(before).await?
+            + self.consents.purge(before).await?
+            + self.sessions.purge(before).await?
+            + self.replay.purge(before).await?
+            + self.limits.purge(before).await?)
+    }
+}
+
+impl fmt::Debug for Stores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stores").finish_non_exhaustive()
+    }
+}
+
+/// A ledger whose revocations are announced.
+struct Announcing<S: ?Sized> {
+    revocations: Revocations,
+    inner: Arc<S>,
+}
+
+#[async_trait]
+#[deny(clippy::missing_trait_methods)]
+impl<S: GrantStore + ?Sized> GrantStore for Announcing<S> {
+    async fn open(&self, grant: &Grant, first: &[Credential]) -> Result<(), StoreError> {
+        self.inner.open(grant, first).await
+    }
+
+    async fn find(&self, key: &CredentialKey) -> Result<Option<Found>, StoreError> {
+        self.inner.find(key).await
+    }
+
+    async fn exchange(&self, exchange: Exchange<'_>) -> Result<Exchanged, StoreError> {
+        let grant = exchange.spent.grant;
+        let exchanged = self.inner.exchange(exchange).await;
+        // After a failure nobody knows: caches ask again.
+        if !matches!(exchanged, Ok(Exchanged::Done | Exchanged::Retried(_))) {
+            self.revocations.announce(Some(&grant));
+        }
+        exchanged
+    }
+
+    async fn revoke(&self, what: Revocation<'_>, now: Timestamp) -> Result<u64, StoreError> {
+        let revoked = self.inner.revoke(what, now).await;
+        match what {
+            Revocation::Grant(grant) => self.revocations.announce(Some(grant)),
+            _ => self.revocations.announce(None),
+        }
+        revoked
+    }
+
+    async fn grant(&self, id: &GrantId) -> Result<Option<Grant>, StoreError> {
+        self.inner.grant(id).await
+    }
+
+    async fn list(&self, filter: GrantFilter<'_>, page: PageRequest) -> Result<Listing<Grant>, StoreError> {
+        self.inner.list(filter, page).await
+    }
+
+    async fn count(&self, filter: GrantFilter<'_>) -> Result<u64, StoreError> {
+        self.inner.count(filter).await
+    }
+
+    async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.inner.purge(before).await
+    }
+}
