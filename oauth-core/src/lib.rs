@@ -13,15 +13,21 @@
 //! [`MemoryStore`] implements every store port, and is the shortest text on what they mean.
 
 pub mod fetch;
+pub mod metadata;
 
 mod claims;
 mod client;
 mod entropy;
+mod error;
+mod event;
+mod form;
 mod grant;
 mod id;
 mod issuer;
+mod json;
 mod memory;
 mod pkce;
+mod provider;
 mod redirect;
 mod resource;
 mod scope;
@@ -37,11 +43,18 @@ pub use async_trait::async_trait;
 pub use claims::{Claims, TokenVerifier, VerifyFault};
 pub use client::{ApplicationType, AuthMethod, Client, ClientAuth, ClientOrigin, ClientSecret, GrantTypeName};
 pub use entropy::{Entropy, OsEntropy, random};
+pub use error::{ErrorCode, OAuthError};
+pub use event::{Event, EventKind, EventSink, NoEvents};
+pub use form::{Form, FormFault, REPEATABLE};
 pub use grant::{Binding, CodeBinding, Credential, Grant, SubjectKind, Thumbprint};
 pub use id::{ClientId, GrantId, IdError, ProviderId, Subject};
 pub use issuer::Issuer;
+pub use json::{JsonFault, json_object};
 pub use memory::MemoryStore;
 pub use pkce::{CodeChallenge, CodeVerifier, PkceError};
+pub use provider::{
+    FieldKind, IdentityProvider, SignInFault, SignInField, SignInForm, SignInReply, SignInStart, SignInStep, SignedIn,
+};
 pub use redirect::{RedirectKind, RedirectUri, WELL_KNOWN_SCHEMES};
 pub use resource::{ResourceSet, ResourceUri};
 pub use scope::{ScopeError, ScopeHierarchy, ScopeSet};
