@@ -1,0 +1,126 @@
+// Debian's Chromium on the real pages: by keyboard alone, with JavaScript off, in light and dark, on desk and phone.
+//
+// CHROMIUM names another browser, SCREENSHOTS a folder for pictures.
+
+import { chromium } from 'playwright-core';
+import { Steps, expect, required } from '../steps.mjs';
+import { Client } from './client.mjs';
+import { decide, focus, signIn, tabTo } from './keyboard.mjs';
+import { VIEWS, look } from './looks.mjs';
+
+const resource = required('MCP_URL');
+const passphrase = required('PASSPHRASE');
+const origin = new URL(resource).origin;
+const SCOPE = 'notes:read notes:write notes:delete offline_access';
+
+const steps = new Steps(`Chromium on the pages of ${origin}`);
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: process.getuid?.() === 0 ? ['--no-sandbox'] : [],
+});
+const client = await Client.register(origin, 'Notebook');
+
+/** Opens a browser of its own, as somebody who was never here; whatever it tries beyond the server is noted. */
+async function visit(options, work) {
+  const context = await browser.newContext(options);
+  const page = await context.newPage();
+  const strays = [];
+  page.on('request', (request) => {
+    const to = new URL(request.url());
+    if (to.protocol !== 'data:' && to.origin !== origin && to.href.split('?')[0] !== client.redirectUri) {
+      strays.push(to.href);
+    }
+  });
+  page.on('response', (answer) => {
+    if (answer.status() >= 400 && answer.request().resourceType() !== 'document') strays.push(answer.url());
+  });
+  page.on('console', (message) => {
+    // An error page's own status is no complaint; a broken Content-Security-Policy is.
+    const status = message.text().startsWith('Failed to load resource');
+    if (message.type() === 'error' && !status) strays.push(message.text());
+  });
+  page.on('pageerror', (error) => strays.push(String(error)));
+  try {
+    await work(page);
+    expect(strays.length === 0, `the pages asked for or complained about: ${strays.join('; ')}`);
+  } finally {
+    await context.close();
+  }
+}
+
+await steps.step('by keyboard alone, without JavaScript: signs in, agrees, and the code buys a token', () =>
+  visit({ javaScriptEnabled: false }, async (page) => {
+    await page.goto(client.begin(resource, SCOPE));
+    expect((await focus(page))?.type === 'password', 'the passphrase does not have the focus from the start');
+    await signIn(page, passphrase);
+    await decide(page, 'allow');
+    const parameters = await client.callback();
+    const tokens = await client.redeem(parameters.get('code'), resource);
+    for (const scope of SCOPE.split(' ')) expect(tokens.scope.includes(scope), `granted only ${tokens.scope}`);
+  }),
+);
+
+await steps.step('by keyboard alone, without JavaScript: an unticked scope is not granted', () =>
+  visit({ javaScriptEnabled: false }, async (page) => {
+    await page.goto(client.begin(resource, SCOPE));
+    await signIn(page, passphrase);
+    const box = await tabTo(page, 'an optional scope', (at) => at.type === 'checkbox');
+    await page.keyboard.press('Space');
+    await decide(page, 'allow');
+    const tokens = await client.redeem((await client.callback()).get('code'), resource);
+    expect(!tokens.scope.split(' ').includes(box.value), `${box.value} was unticked, granted ${tokens.scope}`);
+    steps.say(`without ${box.value}: ${tokens.scope}`);
+  }),
+);
+
+await steps.step('by keyboard alone, without JavaScript: denies', () =>
+  visit({ javaScriptEnabled: false }, async (page) => {
+    await page.goto(client.begin(resource, SCOPE));
+    await signIn(page, passphrase);
+    await decide(page, 'deny');
+    const parameters = await client.callback();
+    expect(parameters.get('error') === 'access_denied', `the callback carries ${parameters}`);
+    expect(!parameters.get('code'), 'a code was given to a client that was denied');
+  }),
+);
+
+await steps.step('Enter in a checkbox decides nothing', () =>
+  visit({}, async (page) => {
+    await page.goto(client.begin(resource, SCOPE));
+    await signIn(page, passphrase);
+    await tabTo(page, 'an optional scope', (at) => at.type === 'checkbox');
+    const before = page.url();
+    await page.keyboard.press('Enter');
+    await page.waitForTimeout(300);
+    expect(page.url() === before, `it went to ${page.url()}`);
+    await tabTo(page, 'allow', (at) => at.name === 'decision' && at.value === 'allow');
+  }),
+);
+
+for (const view of VIEWS) {
+  const { name, ...options } = view;
+  await steps.step(`${name}: axe-core finds nothing on any page`, () =>
+    visit(options, async (page) => {
+      await page.goto(client.begin(resource, SCOPE));
+      await look(page, 'sign-in', view);
+      await signIn(page, `not ${passphrase}`);
+      expect(await page.locator('[role=alert]').count(), 'a wrong passphrase is not said aloud');
+      await look(page, 'sign-in-refused', view);
+      await signIn(page, passphrase);
+      await look(page, 'consent', view);
+    }),
+  );
+  await steps.step(`${name}: the error page is as good as the others`, () =>
+    visit(options, async (page) => {
+      const strange = client.begin(resource, SCOPE, { redirect_uri: 'https://elsewhere.example/callback' });
+      const answer = await page.goto(strange);
+      expect(answer.status() === 400, `answered ${answer.status()}`);
+      expect(new URL(page.url()).origin === origin, `went to ${page.url()}`);
+      await look(page, 'error', view);
+    }),
+  );
+}
+
+client.close();
+await browser.close();
+steps.end();
