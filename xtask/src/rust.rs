@@ -1,0 +1,39 @@
+//! What cargo can say about the workspace: formatting, lints, tests, doc tests.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::needs;
+use crate::report::{Report, run};
+
+/// A build from nothing on two slow cores stays well below.
+const LIMIT: Duration = Duration::from_secs(30 * 60);
+
+/// Runs all four.
+pub fn run_all(root: &Path, report: &mut Report) {
+    report.step("fmt", || cargo(root, &["fmt", "--all", "--check"]));
+    report.step("clippy", || {
+        cargo(root, &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])
+    });
+    let nextest = needs::has("cargo-nextest");
+    report.step("tests", || {
+        if nextest {
+            cargo(root, &["nextest", "run", "--workspace", "--all-features", "--no-fail-fast"])
+        } else {
+            let targets = ["--lib", "--bins", "--tests", "--no-fail-fast"];
+            cargo(root, &[&["test", "--workspace", "--all-features"], &targets[..]].concat())
+        }
+    });
+    report.step("doc tests", || cargo(root, &["test", "--workspace", "--doc", "--all-features"]));
+    report.step("docs", || {
+        let mut command = Command::new("cargo");
+        command.args(["doc", "--workspace", "--all-features", "--no-deps"]).current_dir(root);
+        run(command.env("RUSTDOCFLAGS", "-D warnings"), LIMIT)
+    });
+}
+
+/// Runs cargo in the workspace.
+pub fn cargo(root: &Path, arguments: &[&str]) -> Result<(), String> {
+    run(Command::new("cargo").args(arguments).current_dir(root), LIMIT)
+}
