@@ -13,6 +13,7 @@ import { Wire } from './wire.mjs';
  * @param {(url: URL, provider: Provider, wire: Wire, protocol: string) => Promise<any>} sdk.open
  *   makes an unconnected `{ connect, finish, client, protocol }`
  * @param {(error: unknown) => boolean} sdk.unauthorized
+ * @param {boolean} sdk.refreshesInParallel whether several calls may be refused at once
  * @param {boolean} sdk.refreshesBeforeStepUp whether a 403 makes it refresh, which cannot widen a grant
  */
 export async function run(sdk) {
@@ -74,6 +75,23 @@ export async function run(sdk) {
       expect(provider.held.refresh_token !== before.refresh_token, 'the refresh token was not rotated');
       expect(listed.structuredContent.notes.some((n) => n.id === id && n.text === note), 'the note is not there');
     });
+
+    if (sdk.refreshesInParallel) {
+      await steps.step(`${protocol}: calls at once that refresh at once end up with the same tokens`, async () => {
+        wire.forget();
+        const { access_token: token, ...rest } = provider.held;
+        provider.held = { ...rest, access_token: `${token.slice(0, -4)}AAAA` };
+        const call = () => session.client.callTool({ name: 'list_notes', arguments: {} });
+        const answers = await Promise.all([call(), call(), call(), call()]);
+        expect(
+          answers.every((answer) => !answer.isError),
+          `list_notes answered ${JSON.stringify(answers)}`,
+        );
+        const replies = wire.seen.filter((entry) => entry.tokens).map((entry) => entry.tokens.refresh_token);
+        expect(new Set(replies).size === 1, `${replies.length} refreshes gave ${new Set(replies).size} tokens: ${wire}`);
+        steps.say(`${replies.length} refreshes, one token`);
+      });
+    }
 
     if (turn === 0) {
       await steps.step(`${protocol}: delete_note is refused until the user agrees to more`, async () => {

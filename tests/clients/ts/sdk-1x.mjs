@@ -9,6 +9,8 @@ await run({
   name: 'typescript-sdk-1.x',
   protocols: ['2025-11-25'],
   unauthorized: (error) => error instanceof UnauthorizedError,
+  // One flag for the whole transport tells it that it has just signed in: a second 401 beside the first is an error.
+  refreshesInParallel: false,
   // It answers a 403 with a refresh and gives up at the second 403; without a refresh token it asks the user.
   refreshesBeforeStepUp: true,
   open: async (url, provider, wire) => {

@@ -7,6 +7,7 @@ await run({
   name: 'typescript-client-2.x',
   protocols: ['2025-11-25', '2026-07-28'],
   unauthorized: (error) => error instanceof UnauthorizedError,
+  refreshesInParallel: true,
   refreshesBeforeStepUp: false,
   open: async (url, provider, wire, protocol) => {
     const transport = new StreamableHTTPClientTransport(url, { authProvider: provider, fetch: wire.fetch });

@@ -17,6 +17,7 @@ export class Wire {
     const response = await fetch(input, init);
     entry.status = response.status;
     entry.challenge = response.headers.get('www-authenticate') ?? undefined;
+    if (entry.form && response.ok) entry.tokens = await response.clone().json();
     this.seen.push(entry);
     return response;
   };
