@@ -48,7 +48,9 @@ pub fn npm(folder: &Path) -> Result<(), String> {
     program("npm", &["nodejs", "npm"])?;
     let lock = folder.join("package-lock.json");
     once(&lock, &folder.join("node_modules"), || {
-        run(Command::new("npm").args(["ci", "--loglevel=error"]).current_dir(folder), LIMIT)
+        println!("    npm ci in {}", folder.display());
+        let mut command = Command::new("npm");
+        run(command.args(["ci", "--loglevel=error"]).current_dir(folder).stdout(Stdio::null()), LIMIT)
     })
 }
 
@@ -66,6 +68,7 @@ pub fn python(folder: &Path) -> Result<PathBuf, String> {
     let python = venv.join("bin/python");
     let wanted = folder.join("requirements.txt");
     once(&wanted, &venv, || {
+        println!("    pip install in {}", venv.display());
         let make = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&venv), LIMIT);
         make().or_else(|_| debian(&["python3-venv"]).and_then(|()| make()))?;
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
