@@ -1,4 +1,4 @@
-//! The port for ways to sign in: a form, a redirect to another server, a script's challenge, a mail.
+//! The port for ways to sign in: by a form, or by a redirect to another server.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -20,8 +20,8 @@ use crate::time::Timestamp;
 /// |---|---|---|
 /// | passphrase | [`SignInStep::Form`] | the form's fields |
 /// | GitHub, OpenID | [`SignInStep::Redirect`] | the callback's query |
-/// | passkey | [`SignInStep::Challenge`] | the script's answer, as a field |
-/// | mail link | [`SignInStep::Form`], then [`SignInStep::Wait`] | the link's query |
+///
+/// [`SignInStep`] is `#[non_exhaustive]`: ways that need a script or a second device become further steps.
 #[async_trait]
 pub trait IdentityProvider: Send + Sync + 'static {
     /// Its name in paths and in identities. Never changes: accounts are known by it.
@@ -95,20 +95,6 @@ pub enum SignInStep {
     Redirect {
         /// Where to, without `state`.
         location: String,
-        /// What to hand back.
-        keep: Vec<u8>,
-    },
-    /// Let a script answer a challenge.
-    Challenge {
-        /// What the script is given, as JSON.
-        challenge: String,
-        /// What to hand back.
-        keep: Vec<u8>,
-    },
-    /// Nothing to do here: the answer comes by another way.
-    Wait {
-        /// What to tell the user.
-        message: String,
         /// What to hand back.
         keep: Vec<u8>,
     },

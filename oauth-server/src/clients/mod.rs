@@ -1,0 +1,80 @@
+//! Who a `client_id` is: configured, registered, or the URL of a metadata document.
+
+pub(crate) mod authenticate;
+pub(crate) mod configured;
+pub(crate) mod document;
+mod documents;
+pub(crate) mod registration;
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use oauth_core::fetch::Fetch;
+use oauth_core::{Client, ClientId, ClientStore, StoreError, Timestamp};
+
+use self::documents::Documents;
+use crate::server::Context;
+
+/// All clients that this server knows, and how it comes to know others.
+pub(crate) struct Clients {
+    configured: HashMap<ClientId, Arc<Client>>,
+    registered: Arc<dyn ClientStore>,
+    documents: Documents,
+}
+
+/// Why nobody can say who a client is.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ClientFault {
+    /// There is no such client.
+    #[error("the client is not known")]
+    Unknown,
+    /// Its metadata document cannot be used: a stable reason, and a line for people.
+    #[error("the client's metadata document cannot be used: {message}")]
+    Document { reason: &'static str, message: &'static str },
+    /// Its metadata document cannot be fetched now, or too many are asked for.
+    #[error("the client's metadata document cannot be fetched now")]
+    Busy,
+    /// The store cannot be asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Clients {
+    pub(crate) fn new(
+        configured: Vec<Client>,
+        registered: Arc<dyn ClientStore>,
+        fetch: Option<Arc<dyn Fetch>>,
+        pinned: Vec<(String, String)>,
+        development: bool,
+    ) -> Self {
+        Self {
+            configured: configured.into_iter().map(|client| (client.id.clone(), Arc::new(client))).collect(),
+            registered,
+            documents: Documents::new(fetch, pinned, development),
+        }
+    }
+
+    /// Whether a `client_id` may be the URL of a document.
+    pub(crate) fn takes_documents(&self) -> bool {
+        self.documents.are_enabled()
+    }
+
+    /// The client, if it is known and live. May fetch its document, within the limits of `source`.
+    pub(crate) async fn resolve(
+        &self,
+        context: &Context,
+        id: &ClientId,
+        source: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<Arc<Client>, ClientFault> {
+        if let Some(client) = self.configured.get(id) {
+            return Ok(client.clone());
+        }
+        if id.is_url() {
+            return self.documents.resolve(context, id, source, now).await;
+        }
+        let found = self.registered.find(id).await?.ok_or(ClientFault::Unknown)?;
+        if found.client.is_live(now) { Ok(Arc::new(found.client)) } else { Err(ClientFault::Unknown) }
+    }
+}

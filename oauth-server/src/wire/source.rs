@@ -1,0 +1,52 @@
+//! Where a request came from.
+
+use std::net::IpAddr;
+
+use http::request::Parts;
+use oauth_core::fetch::Network;
+
+use crate::config::PeerAddress;
+
+/// The address to count a request under: the peer's, or what trusted proxies say of it. `None`: the host did not tell.
+///
+/// `X-Forwarded-For` is read from the right, past the trusted proxies alone: what a client wrote stands to the left (A-PROXY-3).
+pub(crate) fn source_of(head: &Parts, trusted: &[Network]) -> Option<IpAddr> {
+    let peer = head.extensions.get::<PeerAddress>()?.0.to_canonical();
+    let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(address));
+    if !is_trusted(peer) {
+        return Some(peer);
+    }
+    let forwarded: Vec<IpAddr> = head
+        .headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map_while(|address| address.trim().parse::<IpAddr>().ok())
+        .map(|address| address.to_canonical())
+        .collect();
+    Some(forwarded.into_iter().rev().find(|address| !is_trusted(*address)).unwrap_or(peer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_trusted_proxies_are_believed() {
+        // A-PROXY-2, A-PROXY-3
+        let trusted: Vec<Network> = vec!["10.0.0.0/8".parse().unwrap()];
+        for (peer, forwarded, source) in [
+            ("203.0.113.9", "192.0.2.1", "203.0.113.9"),
+            ("10.0.0.1", "192.0.2.1", "192.0.2.1"),
+            ("10.0.0.1", "198.51.100.7, 192.0.2.1, 10.0.0.2", "192.0.2.1"),
+            ("10.0.0.1", "", "10.0.0.1"),
+            ("::ffff:10.0.0.1", "192.0.2.1", "192.0.2.1"),
+        ] {
+            let mut request = http::Request::new(());
+            request.extensions_mut().insert(PeerAddress(peer.parse().unwrap()));
+            request.headers_mut().insert("x-forwarded-for", forwarded.parse().unwrap());
+            assert_eq!(source_of(&request.into_parts().0, &trusted), Some(source.parse().unwrap()), "{peer} {forwarded}");
+        }
+    }
+}
