@@ -1,0 +1,46 @@
+//! Refusals as responses: JSON that nobody caches (RS-32).
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderValue, Response, StatusCode};
+use http_body_util::Full;
+use oauth_core::{ErrorCode, OAuthError};
+
+/// A response of our own.
+pub(crate) type Answer = Response<Full<Bytes>>;
+
+/// JSON text that must not be kept.
+pub(crate) fn json(status: StatusCode, text: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(text.into()));
+    *answer.status_mut() = status;
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+/// An error of OAuth: a code and one line.
+pub(crate) fn oauth(code: ErrorCode, description: &'static str) -> Answer {
+    json(code.status(), OAuthError::new(code, description).to_json())
+}
+
+/// Whoever could tell cannot be asked: nothing that makes a client throw its token away (RS-72).
+pub(crate) fn unavailable(retry_after: Duration) -> Answer {
+    let mut answer = oauth(ErrorCode::TemporarilyUnavailable, "the token cannot be verified now, try again soon");
+    // Rounded up, and never zero: "at once" is what everybody else was told as well.
+    let seconds = retry_after.as_secs().saturating_add(u64::from(retry_after.subsec_nanos() > 0)).max(1);
+    answer.headers_mut().insert(RETRY_AFTER, seconds.into());
+    answer
+}
+
+/// A refusal in a word and a line of ours.
+pub(crate) fn plain(status: StatusCode, error: &'static str, description: &'static str) -> Answer {
+    json(status, format!(r#"{{"error":"{error}","error_description":"{description}"}}"#))
+}
+
+/// An error of JSON-RPC, about no request in particular: what a body says is not believed where its headers contradict it.
+pub(crate) fn json_rpc(status: StatusCode, code: i32, message: &'static str) -> Answer {
+    json(status, format!(r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":{code},"message":"{message}"}}}}"#))
+}

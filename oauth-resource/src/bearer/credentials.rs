@@ -1,0 +1,108 @@
+//! The token in a request, RFC 6750 §2.1.
+
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, Uri};
+
+/// How many characters a token may have. Longer ones are refused before anything looks at them (RS-38).
+pub const MAX_TOKEN: usize = 8192;
+
+/// Why a request presents no token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoToken {
+    /// No credentials, or of a scheme that is not ours.
+    Absent,
+    /// Something that cannot be a token.
+    Malformed,
+    /// More than one header, or more than one method.
+    Several,
+}
+
+/// The token that a request presents. Which of several is never chosen (RS-37).
+pub(crate) fn token<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a str, NoToken> {
+    let mut presented = headers.get_all(AUTHORIZATION).iter();
+    let value = presented.next().ok_or(NoToken::Absent)?;
+    if presented.next().is_some() {
+        return Err(NoToken::Several);
+    }
+    let token = of_value(value.as_bytes())?;
+    if uri.query().is_some_and(names_a_token) {
+        return Err(NoToken::Several);
+    }
+    Ok(token)
+}
+
+fn of_value(value: &[u8]) -> Result<&str, NoToken> {
+    let (scheme, rest) = value.split_at_checked("Bearer".len()).ok_or(NoToken::Absent)?;
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
+        return Err(NoToken::Absent);
+    }
+    let token = match rest {
+        [] | [b' '] => return Err(NoToken::Absent),
+        [b' ', token @ ..] => token,
+        // `Bearerx` is another scheme, `Bearer\tx` is none.
+        _ => return Err(NoToken::Malformed),
+    };
+    if token.len() > MAX_TOKEN || !is_b64token(token) {
+        return Err(NoToken::Malformed);
+    }
+    std::str::from_utf8(token).map_err(|_| NoToken::Malformed)
+}
+
+/// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
+fn is_b64token(token: &[u8]) -> bool {
+    let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
+    let body = &token[..token.len() - padding];
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
+    !body.is_empty() && body.iter().all(plain)
+}
+
+fn names_a_token(query: &str) -> bool {
+    url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_form_is_read_and_no_other() {
+        // RS-33, RS-38
+        for (value, read) in [
+            ("Bearer abc", Ok("abc")),
+            ("bearer abc", Ok("abc")),
+            ("BEARER aB3-._~+/==", Ok("aB3-._~+/==")),
+            ("Bearer", Err(NoToken::Absent)),
+            ("Bearer ", Err(NoToken::Absent)),
+            ("Basic YWxhZGRpbg==", Err(NoToken::Absent)),
+            ("", Err(NoToken::Absent)),
+            ("Bearer  abc", Err(NoToken::Malformed)),
+            ("Bearer abc ", Err(NoToken::Malformed)),
+            ("Bearer abc,def", Err(NoToken::Malformed)),
+            ("Bearer abc def", Err(NoToken::Malformed)),
+            ("Bearer a=b", Err(NoToken::Malformed)),
+            ("Bearer ==", Err(NoToken::Malformed)),
+            ("Bearer\tabc", Err(NoToken::Malformed)),
+            ("Bearerabc", Err(NoToken::Malformed)),
+            ("Bearer \"abc\"", Err(NoToken::Malformed)),
+        ] {
+            assert_eq!(of_value(value.as_bytes()), read, "{value:?}");
+        }
+        assert_eq!(of_value("Bearer \u{e9}".as_bytes()), Err(NoToken::Malformed));
+        assert!(of_value(format!("Bearer {}", "a".repeat(MAX_TOKEN)).as_bytes()).is_ok());
+        assert!(of_value(format!("Bearer {}", "a".repeat(MAX_TOKEN + 1)).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_token_in_the_query_is_none_and_a_second_one_too_many() {
+        // RS-26, RS-34, RS-37
+        let mut headers = HeaderMap::new();
+        let bare: Uri = "/mcp".parse().unwrap();
+        let query: Uri = "/mcp?a=b&%61ccess_token=x".parse().unwrap();
+        assert_eq!(token(&headers, &query), Err(NoToken::Absent));
+        headers.append(AUTHORIZATION, "Bearer abc".parse().unwrap());
+        assert_eq!(token(&headers, &bare), Ok("abc"));
+        assert_eq!(token(&headers, &query), Err(NoToken::Several));
+        headers.append(AUTHORIZATION, "Bearer abc".parse().unwrap());
+        assert_eq!(token(&headers, &bare), Err(NoToken::Several));
+    }
+}

@@ -1,0 +1,115 @@
+//! The answer to a request that presents a token.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use crate::answer::{self, Answer};
+use crate::bearer::service::{Settings, Verdict};
+use crate::body::ResponseBody;
+use crate::challenge::Fault;
+
+type Verifying = Pin<Box<dyn Future<Output = Verdict> + Send>>;
+
+pin_project! {
+    /// The future of [`RequireBearer`](crate::RequireBearer): the inner service's own where the token was accepted before.
+    pub struct ResponseFuture<S, B>
+    where
+        S: Service<Request<B>>,
+    {
+        #[pin]
+        state: State<S, B, S::Future>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<S, B, F> {
+        Answer { answer: Option<Answer> },
+        Inner { #[pin] future: F },
+        Verifying { verdict: Verifying, waiting: Option<Box<Waiting<S, B>>> },
+    }
+}
+
+/// A request whose token is being verified, and where it goes then.
+struct Waiting<S, B> {
+    request: Request<B>,
+    ready: S,
+    settings: Arc<Settings>,
+}
+
+impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
+    pub(crate) fn answer(answer: Answer) -> Self {
+        Self { state: State::Answer { answer: Some(answer) } }
+    }
+
+    pub(crate) fn inner(future: S::Future) -> Self {
+        Self { state: State::Inner { future } }
+    }
+
+    pub(crate) fn verifying(verdict: Verifying, request: Request<B>, ready: S, settings: Arc<Settings>) -> Self {
+        let waiting = Some(Box::new(Waiting { request, ready, settings }));
+        Self { state: State::Verifying { verdict, waiting } }
+    }
+}
+
+impl<S, B, R> Future for ResponseFuture<S, B>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Body<Data = Bytes>,
+{
+    type Output = Result<Response<ResponseBody<R>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                StateProjection::Inner { future } => {
+                    return future.poll(cx).map_ok(|response| response.map(ResponseBody::inner));
+                }
+                StateProjection::Answer { answer } => {
+                    let answer = answer.take().expect("a future is not polled after it is done");
+                    return Poll::Ready(Ok(answer.map(ResponseBody::own)));
+                }
+                StateProjection::Verifying { verdict, waiting } => {
+                    let verdict = ready!(verdict.as_mut().poll(cx));
+                    let Waiting { request, ready, settings } =
+                        *waiting.take().expect("taken here alone, on the way to another state");
+                    proceed(verdict, request, ready, &settings)
+                }
+            };
+            state.set(next);
+        }
+    }
+}
+
+fn proceed<S, B>(verdict: Verdict, mut request: Request<B>, mut ready: S, settings: &Settings) -> State<S, B, S::Future>
+where
+    S: Service<Request<B>>,
+{
+    match verdict {
+        Verdict::Accepted(caller) => {
+            settings.admit(&mut request, caller);
+            State::Inner { future: ready.call(request) }
+        }
+        Verdict::Refused if settings.defers => {
+            State::Inner { future: ready.call(settings.strip(request, Fault::Invalid)) }
+        }
+        Verdict::Refused => State::Answer { answer: Some(settings.refuse(Fault::Invalid)) },
+        Verdict::Unavailable(retry_after) => State::Answer { answer: Some(answer::unavailable(retry_after)) },
+    }
+}
+
+impl<S: Service<Request<B>>, B> fmt::Debug for ResponseFuture<S, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,110 @@
+//! `WWW-Authenticate`: how a client learns where to get a token and for what (RFC 6750 §3, RFC 9728 §5.1).
+//!
+//! 1. `Bearer` comes first, in one header line, every value quoted, no space around `=`: some clients read no other form (RS-28).
+//! 2. `error` stands there only if a token was sent (RS-20).
+//! 3. No byte of the request comes back in it (RS-27): scopes are of the policy, texts of the program.
+
+use std::sync::Arc;
+
+use http::HeaderValue;
+use http::header::WWW_AUTHENTICATE;
+use oauth_core::{ErrorCode, ResourceUri, ScopeSet};
+
+use crate::answer::{self, Answer};
+
+/// The challenges of one resource.
+#[derive(Clone, Debug)]
+pub(crate) struct Challenge {
+    metadata_url: Arc<str>,
+}
+
+/// What is wrong with a request's credentials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// None were sent.
+    Missing,
+    /// They are not good; which check failed is not said.
+    Invalid,
+    /// They are good, for something else.
+    Scope,
+}
+
+impl Challenge {
+    pub(crate) fn new(resource: &ResourceUri) -> Self {
+        Self { metadata_url: resource.metadata_url().into() }
+    }
+
+    /// The answer that refuses, naming what the operation needs.
+    pub(crate) fn answer(&self, fault: Fault, scopes: &ScopeSet) -> Answer {
+        let mut answer = match fault {
+            // RFC 6750 has no code for it; SDKs know this word.
+            Fault::Missing => answer::oauth(ErrorCode::InvalidToken, "an access token is needed"),
+            Fault::Invalid => answer::oauth(ErrorCode::InvalidToken, INVALID),
+            Fault::Scope => answer::json(
+                ErrorCode::InsufficientScope.status(),
+                format!(r#"{{"error":"insufficient_scope","error_description":"{SCOPE}","scope":"{scopes}"}}"#),
+            ),
+        };
+        answer.headers_mut().insert(WWW_AUTHENTICATE, self.value(fault, scopes));
+        answer
+    }
+
+    fn value(&self, fault: Fault, scopes: &ScopeSet) -> HeaderValue {
+        let mut text = String::with_capacity(192);
+        text.push_str("Bearer ");
+        let error = match fault {
+            Fault::Missing => None,
+            Fault::Invalid => Some((ErrorCode::InvalidToken, INVALID)),
+            Fault::Scope => Some((ErrorCode::InsufficientScope, SCOPE)),
+        };
+        if let Some((code, description)) = error {
+            text.push_str("error=\"");
+            text.push_str(code.as_str());
+            text.push_str("\", error_description=\"");
+            text.push_str(description);
+            text.push_str("\", ");
+        }
+        if !scopes.is_empty() {
+            text.push_str("scope=\"");
+            text.push_str(scopes.as_str());
+            text.push_str("\", ");
+        }
+        text.push_str("resource_metadata=\"");
+        text.push_str(&self.metadata_url);
+        text.push('"');
+        // A scope has neither quote nor backslash, a parsed URL is ASCII with both percent-encoded.
+        HeaderValue::from_str(&text).expect("scopes and urls are printable ascii")
+    }
+}
+
+const INVALID: &str = "the access token is invalid, expired or not for this resource";
+const SCOPE: &str = "the access token lacks a scope that this operation needs";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bearer_comes_first_and_all_is_quoted() {
+        // RS-20, RS-28
+        let challenge = Challenge::new(&"https://h/mcp".parse().unwrap());
+        let scopes = "b a".parse().unwrap();
+        let value = |fault, scopes: &ScopeSet| challenge.value(fault, scopes).to_str().unwrap().to_owned();
+        let place = r#"resource_metadata="https://h/.well-known/oauth-protected-resource/mcp""#;
+        assert_eq!(value(Fault::Missing, &scopes), format!(r#"Bearer scope="a b", {place}"#));
+        assert_eq!(value(Fault::Missing, &ScopeSet::empty()), format!("Bearer {place}"));
+        assert_eq!(
+            value(Fault::Invalid, &scopes),
+            format!(r#"Bearer error="invalid_token", error_description="{INVALID}", scope="a b", {place}"#)
+        );
+        assert!(value(Fault::Scope, &scopes).starts_with(r#"Bearer error="insufficient_scope", "#));
+    }
+
+    #[test]
+    fn no_quote_of_a_configured_url_ends_a_value() {
+        // RS-27
+        let challenge = Challenge::new(&r#"https://h/a"b"#.parse().unwrap());
+        let value = challenge.value(Fault::Missing, &ScopeSet::empty());
+        assert_eq!(value.to_str().unwrap().matches('"').count(), 2);
+    }
+}

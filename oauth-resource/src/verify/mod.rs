@@ -1,0 +1,5 @@
+//! Ways to find out what a token says.
+
+mod store;
+
+pub use store::StoreVerifier;
