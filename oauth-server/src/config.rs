@@ -158,7 +158,7 @@ impl Builder {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
             events: Arc::new(NoEvents),
-            pages: Arc::new(DefaultPages::new(&Theme::default())),
+            pages: Arc::new(DefaultPages::new(&Theme::new("MCP server").expect("a plain name is a theme"))),
             token_prefix: "mcp".to_owned(),
             trusted_proxies: Vec::new(),
             approve_all: None,
@@ -421,7 +421,7 @@ impl Checked {
             }
         }
         let names = |only_advertised: bool| {
-            builder.scopes.iter().filter(|scope| scope.advertised || !only_advertised).map(|scope| scope.name.as_str())
+            builder.scopes.iter().filter(move |scope| scope.advertised || !only_advertised).map(|scope| scope.name.as_str())
         };
 
         let mut clients: Vec<Client> = Vec::new();

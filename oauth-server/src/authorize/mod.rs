@@ -1,0 +1,59 @@
+//! The authorization endpoint (RFC 6749 §3.1): check the request, then let the browser's user answer it.
+
+mod pending;
+mod request;
+
+use std::sync::Arc;
+
+use http::Method;
+use oauth_core::{Event, EventKind, Timestamp};
+
+pub(crate) use pending::{Agreement, Answer, Pending};
+pub(crate) use request::{Checked, Shown, check};
+
+use crate::interaction::{self, show};
+use crate::server::Context;
+use crate::wire::{Reply, Request, redirect_reply};
+
+pub(crate) async fn handle(context: &Arc<Context>, request: &Request, now: Timestamp) -> Reply {
+    // A browser that looks ahead is not a user who goes there (LIM-7).
+    if request.head.headers.get("sec-purpose").is_some_and(|purpose| purpose.as_bytes().starts_with(b"prefetch")) {
+        return show::nothing(context);
+    }
+    let query = if request.head.method == Method::POST {
+        if let Err(error) = request.form() && error.description.starts_with("the content type") {
+            return show::error(context, &error);
+        }
+        std::str::from_utf8(&request.body).unwrap_or("%").to_owned()
+    } else {
+        request.head.uri.query().unwrap_or_default().to_owned()
+    };
+    answer(context, &query, request, None, now).await
+}
+
+/// Answers the authorization request in `query`; `since`: the user was asked to sign in at that time, and comes back.
+pub(crate) async fn answer(
+    context: &Arc<Context>,
+    query: &str,
+    request: &Request,
+    since: Option<Timestamp>,
+    now: Timestamp,
+) -> Reply {
+    match check(context, query, &request.head, now).await {
+        Checked::Shown(shown) => {
+            context.record(&Event { reason: Some(shown.reason), ..Event::new(EventKind::AuthorizationRefused, now) });
+            show::refused(context, &shown)
+        }
+        Checked::Told { pending, error } => {
+            let reason = Some(error.code.as_str());
+            context.record(&Event { client_id: Some(&pending.client().id), reason, ..Event::new(EventKind::AuthorizationRefused, now) });
+            interaction::tell(context, pending, &error, request, now).await
+        }
+        Checked::Ready(pending) => interaction::begin(context, pending, query, request, since, now).await,
+    }
+}
+
+/// Sends an answer to the client.
+pub(crate) fn send(context: &Context, answer: &Answer) -> Reply {
+    redirect_reply(answer.location()).unwrap_or_else(|| show::error(context, &oauth_core::OAuthError::unavailable()))
+}

@@ -1,0 +1,183 @@
+//! Do they agree? The consent page, and what comes back from it.
+//!
+//! What comes back counts if
+//! 1. the ticket opens in this browser, for this sign-in, in time (AS-64, AS-83);
+//! 2. the request passes its checks again, and the client is still what the user saw (A-CONS-10);
+//! 3. the page was not answered before: the grant that it opens has the ticket's name.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use oauth_core::{Consent, Event, EventKind, Form, ScopeSet, StoreError, Timestamp};
+
+use super::client_view::ClientTexts;
+use super::session::{User, Visitor};
+use super::show;
+use super::ticket::{ShownConsent, Ticket};
+use crate::authorize::{self, Agreement, Checked, Pending, check};
+use crate::pages::{AccountView, ConsentPage, Page, ResourceView, ScopeView};
+use crate::server::Context;
+use crate::wire::{Reply, Request};
+
+/// Asks.
+pub(super) async fn page(
+    context: &Arc<Context>,
+    pending: &Pending,
+    query: &str,
+    visitor: &Visitor,
+    user: &User,
+    now: Timestamp,
+) -> Result<Reply, StoreError> {
+    let Some(asked) = pending.request() else { return Ok(show::expired(context)) };
+    let fingerprint = pending.client().consent_fingerprint();
+    let before = context.stores.consents.find(&user.account.subject, &pending.client().id).await?;
+    let before = before.filter(|consent| consent.client_fingerprint == fingerprint);
+
+    let mut ticket = Ticket::new(context, query, now);
+    ticket.shown = Some(ShownConsent {
+        subject: user.account.subject.clone(),
+        scopes: asked.scopes.clone(),
+        client: fingerprint,
+    });
+    let sealed = ticket.seal_consent(context, &visitor.browser, &user.session.key);
+
+    let client = ClientTexts::of(pending);
+    let resources: Vec<ResourceView<'_>> = context
+        .resources
+        .iter()
+        .filter(|(resource, _)| asked.resources.contains(resource))
+        .map(|(resource, name)| ResourceView { name: name.as_deref(), id: resource.as_str() })
+        .collect();
+    let scopes: Vec<ScopeView<'_>> = context
+        .scopes
+        .iter()
+        .filter(|scope| asked.scopes.contains(&scope.name))
+        .map(|scope| ScopeView {
+            name: &scope.name,
+            words: Some(scope.words.as_str()).filter(|words| !words.is_empty()),
+            optional: !scope.required,
+            checked: true,
+            already_granted: before.as_ref().is_some_and(|consent| consent.scopes.contains(&scope.name)),
+        })
+        .collect();
+    let action = format!("{}/authorize/consent", context.issuer.path());
+    let switch = format!("{}/sign-out", context.issuer.path());
+    let page = ConsentPage {
+        client: client.view(),
+        account: Some(AccountView {
+            name: user.account.name.as_deref().unwrap_or(user.account.subject.as_str()),
+            switch: Some(&switch),
+        }),
+        resources: &resources,
+        scopes: &scopes,
+        upstream: None,
+        action: &action,
+        ticket: &sealed,
+    };
+    let mut reply = show::page(context, StatusCode::OK, &Page::Consent(page));
+    visitor.remember(context, &mut reply);
+    Ok(reply)
+}
+
+/// `POST /authorize/consent`.
+pub(crate) async fn handle(context: &Arc<Context>, request: &Request, now: Timestamp) -> Reply {
+    match answer(context, request, now).await {
+        Ok(reply) => reply,
+        // The grant that this page opens is there: it was answered before.
+        Err(StoreError::Conflict) => show::expired(context),
+        Err(error) => show::store_failed(context, &error),
+    }
+}
+
+async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Result<Reply, StoreError> {
+    let Ok(form) = Form::read(&request.body, &["scope"], &[]) else {
+        return Ok(show::expired(context));
+    };
+    let visitor = Visitor::of(context, &request.head, now).await?;
+    let Some(user) = &visitor.user else { return Ok(show::expired(context)) };
+    let ticket = form
+        .get("ticket")
+        .and_then(|sealed| Ticket::open_consent(context, &request.head, &user.session.key, sealed, now));
+    let Some((ticket, shown)) = ticket.and_then(|mut ticket| ticket.shown.take().map(|shown| (ticket, shown))) else {
+        return Ok(show::expired(context));
+    };
+    if shown.subject != user.account.subject {
+        return Ok(show::expired(context));
+    }
+    let Checked::Ready(pending) = check(context, &ticket.query, &request.head, now).await else {
+        // It was good when the page was shown: the client or a resource has changed.
+        return Ok(show::expired(context));
+    };
+    if pending.client().consent_fingerprint() != shown.client {
+        return page(context, &pending, &ticket.query, &visitor, user, now).await;
+    }
+    let client_id = pending.client().id.clone();
+    let event = |kind, scopes| {
+        let event = Event { subject: Some(&user.account.subject), client_id: Some(&client_id), scopes, ..Event::new(kind, now) };
+        context.record(&event);
+    };
+    match form.get("decision") {
+        Some("allow") => {}
+        Some("deny") => {
+            event(EventKind::ConsentDenied, None);
+            return Ok(authorize::send(context, &pending.deny()));
+        }
+        // Neither button: nothing was said (AS-79).
+        _ => return page(context, &pending, &ticket.query, &visitor, user, now).await,
+    }
+    let scopes = chosen(context, &form, &shown.scopes);
+    if scopes.is_empty() && !shown.scopes.is_empty() {
+        // Permission for nothing is a refusal.
+        event(EventKind::ConsentDenied, None);
+        return Ok(authorize::send(context, &pending.deny()));
+    }
+    let (resources, fingerprint) = match pending.request() {
+        Some(asked) => (asked.resources.clone(), shown.client),
+        None => return Ok(show::expired(context)),
+    };
+    let agreement = Agreement {
+        subject: &user.account.subject,
+        auth_time: user.session.auth_time,
+        scopes: &scopes,
+        grant: ticket.id,
+    };
+    let answer = pending.approve(&agreement, now).await?;
+    event(EventKind::ConsentGiven, Some(&scopes));
+    let consent = Consent {
+        subject: user.account.subject.clone(),
+        client_id: client_id.clone(),
+        client_fingerprint: fingerprint,
+        scopes,
+        resources,
+        given_at: now,
+        expires_at: now + context.policy.consent,
+    };
+    if let Err(error) = remember(context, consent).await {
+        // They are asked again the next time.
+        tracing::warn!(error = &error as &dyn std::error::Error, "a consent was not remembered");
+    }
+    Ok(authorize::send(context, &answer))
+}
+
+/// What was ticked, of what was shown; and what could not be unticked (A-CONS-9).
+fn chosen(context: &Context, form: &Form<'_>, shown: &ScopeSet) -> ScopeSet {
+    let ticked: ScopeSet = form.all("scope").collect();
+    let required: ScopeSet = context.scopes.iter().filter(|scope| scope.required).map(|scope| scope.name.as_str()).collect();
+    shown.intersection(&ticked.union(&required))
+}
+
+/// Adds to what the user agreed to before, if the client is still the same.
+async fn remember(context: &Context, mut consent: Consent) -> Result<(), StoreError> {
+    if context.policy.consent.is_zero() {
+        return Ok(());
+    }
+    let before = context.stores.consents.find(&consent.subject, &consent.client_id).await?;
+    if let Some(before) = before.filter(|before| {
+        before.client_fingerprint == consent.client_fingerprint
+            && before.resources == consent.resources
+            && consent.given_at < before.expires_at
+    }) {
+        consent.scopes = consent.scopes.union(&before.scopes);
+    }
+    context.stores.consents.remember(&consent).await
+}

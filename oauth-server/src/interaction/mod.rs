@@ -1,0 +1,127 @@
+//! The host's half of `/authorize`: who is at the browser, and do they agree?
+//!
+//! Nothing is stored for a visitor who has not signed in: the request travels as a sealed [`Ticket`](ticket::Ticket) through the one browser
+//! that it opens in. Each tab carries its own (AS-77).
+
+pub(crate) mod consent;
+mod client_view;
+mod session;
+pub(crate) mod show;
+pub(crate) mod sign_in;
+mod ticket;
+
+use std::sync::Arc;
+
+use oauth_core::{ErrorCode, Form, GrantId, OAuthError, RedirectKind, StoreError, Timestamp};
+
+use self::session::Visitor;
+use self::ticket::Ticket;
+use crate::authorize::{self, Agreement, Pending};
+use crate::server::Context;
+use crate::wire::{Reply, Request};
+
+/// Takes a checked request to its answer, or to the next page.
+pub(crate) async fn begin(
+    context: &Arc<Context>,
+    pending: Pending,
+    query: &str,
+    request: &Request,
+    since: Option<Timestamp>,
+    now: Timestamp,
+) -> Reply {
+    match go_on(context, pending, query, request, since, now).await {
+        Ok(reply) => reply,
+        Err(error) => show::store_failed(context, &error),
+    }
+}
+
+async fn go_on(
+    context: &Arc<Context>,
+    pending: Pending,
+    query: &str,
+    request: &Request,
+    since: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<Reply, StoreError> {
+    if let Some(subject) = &context.approve_all {
+        let scopes = pending.request().map(|asked| asked.scopes.clone()).unwrap_or_default();
+        let grant = GrantId::generate(&*context.entropy);
+        let agreement = Agreement { subject, auth_time: now, scopes: &scopes, grant };
+        let answer = pending.approve(&agreement, now).await?;
+        return Ok(authorize::send(context, &answer));
+    }
+    let visitor = Visitor::of(context, &request.head, now).await?;
+    let Some(asked) = pending.request() else {
+        return Ok(show::error(context, &OAuthError::unavailable()));
+    };
+    // Whoever signed in since they were asked has signed in freshly enough.
+    let is_fresh = |auth_time: Timestamp| {
+        since.is_some_and(|since| auth_time >= since)
+            || !(asked.prompt.login
+                || asked.prompt.select_account
+                || asked.max_age.is_some_and(|age| now.since(auth_time) > age))
+    };
+    let signed_in = visitor.user.as_ref().filter(|user| is_fresh(user.session.auth_time));
+    let Some(user) = signed_in else {
+        if asked.prompt.none {
+            let error = OAuthError::new(ErrorCode::LoginRequired, "the user is not signed in");
+            return Ok(authorize::send(context, &pending.refuse(&error)));
+        }
+        return sign_in::page(context, &pending, query, &visitor, request, now).await;
+    };
+    let may_remember = pending.redirect_kind() == RedirectKind::Https && !asked.prompt.consent;
+    if may_remember {
+        let fingerprint = pending.client().consent_fingerprint();
+        let consent = context.stores.consents.find(&user.account.subject, &pending.client().id).await?;
+        if consent.is_some_and(|given| given.covers(&fingerprint, &asked.scopes, &asked.resources, now)) {
+            let scopes = asked.scopes.clone();
+            let agreement = Agreement {
+                subject: &user.account.subject,
+                auth_time: user.session.auth_time,
+                scopes: &scopes,
+                grant: GrantId::generate(&*context.entropy),
+            };
+            let answer = pending.approve(&agreement, now).await?;
+            return Ok(authorize::send(context, &answer));
+        }
+    }
+    if asked.prompt.none {
+        let error = OAuthError::new(ErrorCode::ConsentRequired, "the user has not agreed to this client");
+        return Ok(authorize::send(context, &pending.refuse(&error)));
+    }
+    consent::page(context, &pending, query, &visitor, user, now).await
+}
+
+/// Tells a client what is wrong with its request.
+///
+/// A client that nobody vouches for could register a redirect to anywhere: before somebody has signed in, the browser is not sent there
+/// (AS-50, OAuth 2.1 §7.13.2). Who asked for silence is answered in silence.
+pub(crate) async fn tell(
+    context: &Arc<Context>,
+    pending: Pending,
+    error: &OAuthError,
+    request: &Request,
+    now: Timestamp,
+) -> Reply {
+    let vouched_for = pending.client().origin.is_vouched_for() || context.approve_all.is_some() || pending.is_silent();
+    if vouched_for {
+        return authorize::send(context, &pending.refuse(error));
+    }
+    match Visitor::of(context, &request.head, now).await {
+        Ok(visitor) if visitor.user.is_some() => authorize::send(context, &pending.refuse(error)),
+        Ok(_) => show::untrusted(context, error),
+        Err(fault) => show::store_failed(context, &fault),
+    }
+}
+
+/// `GET /authorize/continue`: back from signing in.
+pub(crate) async fn resume(context: &Arc<Context>, request: &Request, now: Timestamp) -> Reply {
+    let query = request.head.uri.query().unwrap_or_default();
+    let Ok(form) = Form::read(query.as_bytes(), &[], &[]) else {
+        return show::expired(context);
+    };
+    let Some(ticket) = form.get("ticket").and_then(|sealed| Ticket::open_resumed(context, &request.head, sealed, now)) else {
+        return show::expired(context);
+    };
+    authorize::answer(context, &ticket.query, request, Some(ticket.issued_at), now).await
+}

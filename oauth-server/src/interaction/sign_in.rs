@@ -1,0 +1,304 @@
+//! Who are they? The sign-in page, what comes back from it, and what comes back from other servers.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+use http::header::SET_COOKIE;
+use oauth_core::{
+    Account, Event, EventKind, FieldKind as Kind, Form, IdentityProvider, SignInFault, SignInForm as Asked, SignInReply,
+    SignInStart, SignInStep, SignedIn, StoreError, Subject, Timestamp, TokenHash,
+};
+
+use super::client_view::ClientTexts;
+use super::session::{self, Visitor};
+use super::show;
+use super::ticket::Ticket;
+use crate::authorize::{Checked, Pending, check};
+use crate::pages::{FieldKind, FieldView, Page, ProviderChoice, SignInForm, SignInPage};
+use crate::server::Context;
+use crate::wire::{Reply, Request, redirect_reply, source_of};
+
+/// A way in as the page shows it.
+struct Way<'p> {
+    provider: &'p dyn IdentityProvider,
+    action: String,
+    /// `None`: it leads elsewhere, by a button.
+    form: Option<Asked>,
+}
+
+/// Asks who they are.
+pub(super) async fn page(
+    context: &Arc<Context>,
+    pending: &Pending,
+    query: &str,
+    visitor: &Visitor,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Reply, StoreError> {
+    let mut ways = Vec::new();
+    for provider in &context.providers {
+        let callback = callback_url(context, provider.id().as_str());
+        let mut start = SignInStart::new(&callback, now);
+        start.login_hint = pending.request().and_then(|asked| asked.login_hint.as_deref());
+        start.address = source_of(&request.head, &context.trusted_proxies);
+        let form = match provider.begin(start).await {
+            Ok(SignInStep::Form(form)) => Some(form),
+            // Where it leads is asked again when somebody goes there.
+            Ok(_) => None,
+            Err(fault) => {
+                refused(context, &fault, now);
+                continue;
+            }
+        };
+        ways.push(Way { provider: &**provider, action: action(context, provider.id().as_str()), form });
+    }
+    if ways.is_empty() {
+        return Ok(show::error(context, &oauth_core::OAuthError::unavailable()));
+    }
+    let ticket = Ticket::new(context, query, now);
+    Ok(show_ways(context, pending, ticket, &visitor.browser, &ways, Some(visitor), StatusCode::OK))
+}
+
+fn show_ways(
+    context: &Context,
+    pending: &Pending,
+    mut ticket: Ticket,
+    browser: &str,
+    ways: &[Way<'_>],
+    visitor: Option<&Visitor>,
+    status: StatusCode,
+) -> Reply {
+    for way in ways {
+        if let Some(form) = way.form.as_ref().filter(|form| !form.keep.is_empty()) {
+            ticket.kept.push((way.provider.id().to_string(), form.keep.clone()));
+        }
+    }
+    let sealed = ticket.seal_sign_in(context, browser);
+    let fields: Vec<Vec<FieldView<'_>>> = ways
+        .iter()
+        .map(|way| way.form.iter().flat_map(|form| &form.fields).map(field).collect())
+        .collect();
+    let forms: Vec<SignInForm<'_>> = ways
+        .iter()
+        .zip(&fields)
+        .filter_map(|(way, fields)| {
+            way.form.as_ref().map(|form| SignInForm {
+                id: way.provider.id().as_str(),
+                action: &way.action,
+                fields,
+                submit: "Sign in",
+                error: form.error.as_deref(),
+            })
+        })
+        .collect();
+    let providers: Vec<ProviderChoice<'_>> = ways
+        .iter()
+        .filter(|way| way.form.is_none())
+        .map(|way| ProviderChoice { id: way.provider.id().as_str(), label: way.provider.label(), action: &way.action })
+        .collect();
+    let client = ClientTexts::of(pending);
+    let page = SignInPage { client: Some(client.view()), ticket: &sealed, providers: &providers, forms: &forms };
+    let mut reply = show::page(context, status, &Page::SignIn(page));
+    if let Some(visitor) = visitor {
+        visitor.remember(context, &mut reply);
+    }
+    reply
+}
+
+fn field(field: &oauth_core::SignInField) -> FieldView<'_> {
+    let (kind, autocomplete) = match field.kind {
+        Kind::Password => (FieldKind::Password, "current-password"),
+        Kind::Email => (FieldKind::Email, "email"),
+        _ => (FieldKind::Text, "username"),
+    };
+    FieldView { name: field.name, label: &field.label, kind, autocomplete, value: "" }
+}
+
+fn action(context: &Context, provider: &str) -> String {
+    format!("{}/sign-in/{provider}", context.issuer.path())
+}
+
+fn callback_url(context: &Context, provider: &str) -> String {
+    context.issuer.endpoint(&format!("/sign-in/{provider}/callback"))
+}
+
+fn refused(context: &Context, fault: &SignInFault, now: Timestamp) {
+    let kind = if matches!(fault, SignInFault::Unavailable(_)) { EventKind::Unavailable } else { EventKind::SignInRefused };
+    context.record(&Event { reason: Some(fault.reason()), ..Event::new(kind, now) });
+    if let SignInFault::Unavailable(source) = fault {
+        tracing::error!(error = &**source as &dyn std::error::Error, "a way to sign in is not available");
+    }
+}
+
+/// `POST /sign-in/{provider}`: the form, or the button of a way that leads elsewhere.
+pub(crate) async fn submit(context: &Arc<Context>, provider: &str, request: &Request, now: Timestamp) -> Reply {
+    let Some(provider) = find(context, provider) else { return show::expired(context) };
+    let Ok(form) = Form::read(&request.body, &[], &[]) else { return show::expired(context) };
+    let browser = super::session::browser_of(context, &request.head);
+    let ticket = form.get("ticket").and_then(|sealed| Ticket::open_sign_in(context, &request.head, sealed, now));
+    let (Some(browser), Some(ticket)) = (browser, ticket) else { return show::expired(context) };
+    // The request itself may have become wrong meanwhile; then there is nothing to sign in for.
+    let Checked::Ready(pending) = check(context, &ticket.query, &request.head, now).await else {
+        return show::expired(context);
+    };
+    let id = provider.id().as_str();
+    let callback = callback_url(context, id);
+    let address = source_of(&request.head, &context.trusted_proxies);
+    let mut start = SignInStart::new(&callback, now);
+    start.address = address;
+    start.login_hint = pending.request().and_then(|asked| asked.login_hint.as_deref());
+    start.fresh = pending.request().is_some_and(|asked| asked.prompt.login || asked.max_age.is_some());
+    let first = match provider.begin(start).await {
+        Ok(step) => step,
+        Err(fault) => return failed(context, &fault, now),
+    };
+    let step = match first {
+        SignInStep::Form(_) => {
+            let mut reply = SignInReply::new(&form, ticket.kept_for(id), &callback, now);
+            reply.address = address;
+            match provider.resume(reply).await {
+                Ok(step) => step,
+                Err(fault) => return failed(context, &fault, now),
+            }
+        }
+        step => step,
+    };
+    match step {
+        SignInStep::Done(who) => finish(context, request, &ticket, browser, &who, now).await,
+        SignInStep::Form(form) => {
+            if form.error.is_some() {
+                context.record(&Event { reason: Some("wrong_answer"), ..Event::new(EventKind::SignInRefused, now) });
+            }
+            let way = Way { provider, action: action(context, id), form: Some(form) };
+            let again = Ticket { kept: Vec::new(), ..ticket };
+            show_ways(context, &pending, again, browser, &[way], None, StatusCode::FORBIDDEN)
+        }
+        SignInStep::Redirect { location, keep } => {
+            let mut state = Ticket::new(context, &ticket.query, now);
+            state.kept.push((id.to_owned(), keep));
+            let sealed = state.seal_upstream(context, browser, id);
+            let separator = if location.contains('?') { '&' } else { '?' };
+            redirect_reply(&format!("{location}{separator}state={sealed}"))
+                .unwrap_or_else(|| failed(context, &SignInFault::Invalid("location"), now))
+        }
+        _ => failed(context, &SignInFault::Invalid("step"), now),
+    }
+}
+
+/// `GET /sign-in/{provider}/callback`: back from another server.
+///
+/// 1. `state` opens in this browser, for this provider, in time (UP-2, UP-4, UP-12);
+/// 2. it is used for the first time (A-UPS-11);
+/// 3. the provider knows what to make of the rest.
+pub(crate) async fn callback(context: &Arc<Context>, provider: &str, request: &Request, now: Timestamp) -> Reply {
+    let Some(provider) = find(context, provider) else { return show::expired(context) };
+    let id = provider.id().as_str();
+    let query = request.head.uri.query().unwrap_or_default();
+    let Ok(form) = Form::read(query.as_bytes(), &[], &[]) else { return show::expired(context) };
+    let browser = super::session::browser_of(context, &request.head);
+    let ticket = form.get("state").and_then(|sealed| Ticket::open_upstream(context, &request.head, id, sealed, now));
+    let (Some(browser), Some(ticket)) = (browser, ticket) else { return show::expired(context) };
+    let key = TokenHash::of(&format!("upstream state {}", ticket.id));
+    match context.stores.replay.first_use(&key, now + context.policy.interaction, now).await {
+        Ok(true) => {}
+        Ok(false) => return show::expired(context),
+        Err(error) => return show::store_failed(context, &error),
+    }
+    let callback = callback_url(context, id);
+    let mut reply = SignInReply::new(&form, ticket.kept_for(id), &callback, now);
+    reply.address = source_of(&request.head, &context.trusted_proxies);
+    match provider.resume(reply).await {
+        Ok(SignInStep::Done(who)) => finish(context, request, &ticket, browser, &who, now).await,
+        Ok(_) => failed(context, &SignInFault::Invalid("step"), now),
+        Err(fault) => failed(context, &fault, now),
+    }
+}
+
+fn find<'c>(context: &'c Context, id: &str) -> Option<&'c dyn IdentityProvider> {
+    context.providers.iter().find(|provider| provider.id().as_str() == id).map(|provider| &**provider)
+}
+
+fn failed(context: &Context, fault: &SignInFault, now: Timestamp) -> Reply {
+    refused(context, fault, now);
+    match fault {
+        SignInFault::Limited { retry_after } => show::error(context, &oauth_core::OAuthError::limited(*retry_after)),
+        SignInFault::Unavailable(_) => show::error(context, &oauth_core::OAuthError::unavailable()),
+        SignInFault::Refused(_) => show::notice(
+            context,
+            StatusCode::FORBIDDEN,
+            "You are not signed in",
+            "The sign-in was cancelled, or this account may not use this server.",
+        ),
+        _ => show::expired(context),
+    }
+}
+
+/// Somebody is known: begins their session and goes on with the request.
+async fn finish(
+    context: &Arc<Context>,
+    request: &Request,
+    ticket: &Ticket,
+    browser: &str,
+    who: &SignedIn,
+    now: Timestamp,
+) -> Reply {
+    let account = match account_of(context, who, now).await {
+        Ok(account) => account,
+        Err(error) => return show::store_failed(context, &error),
+    };
+    if account.disabled {
+        return failed(context, &SignInFault::Refused("disabled"), now);
+    }
+    let cookie = match session::begin(context, &request.head, &account.subject, who.auth_time, now).await {
+        Ok(cookie) => cookie,
+        Err(error) => return show::store_failed(context, &error),
+    };
+    context.record(&Event { subject: Some(&account.subject), ..Event::new(EventKind::SignedIn, now) });
+    let mut reply = continue_with(context, ticket, browser);
+    reply.headers_mut().append(SET_COOKIE, cookie);
+    reply
+}
+
+/// On to the request that the page was shown for, signed in or not.
+fn continue_with(context: &Context, ticket: &Ticket, browser: &str) -> Reply {
+    let location = format!("{}/authorize/continue?ticket={}", context.issuer.path(), ticket.seal_resumed(context, browser));
+    redirect_reply(&location).unwrap_or_else(|| show::expired(context))
+}
+
+/// The account of an identity, opened at its first sign-in.
+async fn account_of(context: &Context, who: &SignedIn, now: Timestamp) -> Result<Account, StoreError> {
+    let accounts = &context.stores.accounts;
+    if let Some(account) = accounts.find_by_identity(&who.identity).await? {
+        return Ok(account);
+    }
+    let subject = Subject::generate(&*context.entropy);
+    let account = Account { subject, name: who.name.clone(), created_at: now, disabled: false };
+    match accounts.open(&account, &who.identity).await {
+        Ok(()) => Ok(account),
+        // Somebody with the same identity signed in for the first time at this very moment.
+        Err(StoreError::Conflict) => {
+            accounts.find_by_identity(&who.identity).await?.ok_or_else(|| StoreError::corrupt("an identity without account"))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// `POST /sign-out`: from a consent page, to go on as somebody else. The page's ticket is the proof that the user pressed the button
+/// (AS-84).
+pub(crate) async fn sign_out(context: &Arc<Context>, request: &Request, now: Timestamp) -> Reply {
+    let Ok(form) = Form::read(&request.body, &["scope"], &[]) else { return show::expired(context) };
+    let visitor = match Visitor::of(context, &request.head, now).await {
+        Ok(visitor) => visitor,
+        Err(error) => return show::store_failed(context, &error),
+    };
+    let ticket = visitor.user.as_ref().zip(form.get("ticket")).and_then(|(user, sealed)| {
+        Ticket::open_consent(context, &request.head, &user.session.key, sealed, now)
+    });
+    let Some(ticket) = ticket else { return show::expired(context) };
+    if let Err(error) = session::end(context, &request.head).await {
+        return show::store_failed(context, &error);
+    }
+    let mut reply = continue_with(context, &Ticket { shown: None, ..ticket }, &visitor.browser);
+    reply.headers_mut().append(SET_COOKIE, session::forgotten(context));
+    reply
+}

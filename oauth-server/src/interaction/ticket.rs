@@ -1,0 +1,116 @@
+//! What travels through the browser between two pages: sealed, for one purpose, for one browser, for ten minutes.
+
+use http::request::Parts;
+use oauth_core::{GrantId, ScopeSet, Subject, Timestamp, TokenHash};
+use serde::{Deserialize, Serialize};
+
+use super::session::browser_of;
+use crate::server::Context;
+
+/// A page's memory. What the browser sends beside it is not believed: a ticket that was changed does not open (AS-83).
+#[derive(Serialize, Deserialize)]
+pub(super) struct Ticket {
+    /// The authorization request, as it was checked. It is checked again.
+    pub(super) query: String,
+    /// When the page was shown.
+    pub(super) issued_at: Timestamp,
+    /// Names the page. A consent page's grant has this name: it can be opened once.
+    pub(super) id: GrantId,
+    /// What each way of signing in wants to know again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(super) kept: Vec<(String, Vec<u8>)>,
+    /// What the consent page showed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) shown: Option<ShownConsent>,
+}
+
+/// What a user saw when they agreed.
+#[derive(Serialize, Deserialize)]
+pub(super) struct ShownConsent {
+    pub(super) subject: Subject,
+    pub(super) scopes: ScopeSet,
+    pub(super) client: TokenHash,
+}
+
+/// For what a ticket is: one never opens as another.
+const SIGN_IN: &str = "ticket: sign in";
+const UPSTREAM: &str = "ticket: upstream state";
+const RESUMED: &str = "ticket: continue";
+const CONSENT: &str = "ticket: consent";
+
+impl Ticket {
+    pub(super) fn new(context: &Context, query: &str, now: Timestamp) -> Self {
+        Self {
+            query: query.to_owned(),
+            issued_at: now,
+            id: GrantId::generate(&*context.entropy),
+            kept: Vec::new(),
+            shown: None,
+        }
+    }
+
+    pub(super) fn kept_for(&self, provider: &str) -> &[u8] {
+        self.kept.iter().find(|(id, _)| id == provider).map_or(&[], |(_, kept)| kept)
+    }
+
+    pub(super) fn seal_sign_in(&self, context: &Context, browser: &str) -> String {
+        self.seal(context, SIGN_IN, &[browser])
+    }
+
+    pub(super) fn open_sign_in(context: &Context, head: &Parts, sealed: &str, now: Timestamp) -> Option<Self> {
+        Self::open(context, SIGN_IN, &[browser_of(context, head)?], sealed, now)
+    }
+
+    /// The `state` of an upstream request: it opens at the callback of that one provider.
+    pub(super) fn seal_upstream(&self, context: &Context, browser: &str, provider: &str) -> String {
+        self.seal(context, UPSTREAM, &[browser, provider])
+    }
+
+    pub(super) fn open_upstream(
+        context: &Context,
+        head: &Parts,
+        provider: &str,
+        sealed: &str,
+        now: Timestamp,
+    ) -> Option<Self> {
+        Self::open(context, UPSTREAM, &[browser_of(context, head)?, provider], sealed, now)
+    }
+
+    pub(super) fn seal_resumed(&self, context: &Context, browser: &str) -> String {
+        self.seal(context, RESUMED, &[browser])
+    }
+
+    pub(super) fn open_resumed(context: &Context, head: &Parts, sealed: &str, now: Timestamp) -> Option<Self> {
+        Self::open(context, RESUMED, &[browser_of(context, head)?], sealed, now)
+    }
+
+    /// A consent page's ticket is its CSRF token, too: bound to the browser and to the sign-in (AS-64).
+    pub(super) fn seal_consent(&self, context: &Context, browser: &str, session: &TokenHash) -> String {
+        self.seal(context, CONSENT, &[browser, &hex(session)])
+    }
+
+    pub(super) fn open_consent(
+        context: &Context,
+        head: &Parts,
+        session: &TokenHash,
+        sealed: &str,
+        now: Timestamp,
+    ) -> Option<Self> {
+        Self::open(context, CONSENT, &[browser_of(context, head)?, &hex(session)], sealed, now)
+    }
+
+    fn seal(&self, context: &Context, label: &str, bound_to: &[&str]) -> String {
+        let plain = serde_json::to_vec(self).expect("texts and numbers have a json form");
+        context.sealer.seal(label, bound_to.join("\0").as_bytes(), &plain, &*context.entropy)
+    }
+
+    fn open(context: &Context, label: &str, bound_to: &[&str], sealed: &str, now: Timestamp) -> Option<Self> {
+        let plain = context.sealer.open(label, bound_to.join("\0").as_bytes(), sealed)?;
+        let ticket: Self = serde_json::from_slice(&plain).ok()?;
+        (now.since(ticket.issued_at) < context.policy.interaction).then_some(ticket)
+    }
+}
+
+fn hex(hash: &TokenHash) -> String {
+    hash.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+}

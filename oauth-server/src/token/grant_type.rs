@@ -1,0 +1,128 @@
+//! The port for grant types: what a request is entitled to.
+
+use oauth_core::{
+    Client, Form, GrantStore, GrantTypeName, Issuer, ResourceSet, ResourceUri, ScopeSet, StoreError, Subject, Timestamp,
+    async_trait,
+};
+
+use super::entitlement::Entitlement;
+use super::fault::TokenFault;
+use crate::config::OFFLINE_ACCESS;
+use crate::server::Context;
+
+/// One value of `grant_type`. It *decides* what a request is entitled to, and issues nothing.
+///
+/// ```
+/// use oauth_core::{GrantTypeName, SubjectKind, async_trait};
+/// use oauth_server::{Asked, Entitlement, GrantType, TokenFault};
+///
+/// /// RFC 6749 §4.4, for confidential clients.
+/// struct ClientCredentials;
+///
+/// #[async_trait]
+/// impl GrantType for ClientCredentials {
+///     fn name(&self) -> GrantTypeName {
+///         GrantTypeName::ClientCredentials
+///     }
+///
+///     async fn entitle(&self, asked: Asked<'_>) -> Result<Entitlement, TokenFault> {
+///         if asked.client().auth.secrets().is_empty() {
+///             return Err(TokenFault::UnauthorizedClient);
+///         }
+///         let subject = format!("client:{}", asked.client().id).parse().map_err(|_| TokenFault::UnauthorizedClient)?;
+///         Entitlement::new(&asked, subject, SubjectKind::Client)
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait GrantType: Send + Sync + 'static {
+    /// Its registered name.
+    fn name(&self) -> GrantTypeName;
+
+    /// What the request is entitled to. The client is authenticated and may use this grant type.
+    async fn entitle(&self, asked: Asked<'_>) -> Result<Entitlement, TokenFault>;
+}
+
+/// A token request by an authenticated client.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    pub(crate) form: &'a Form<'a>,
+    pub(crate) client: &'a Client,
+    pub(crate) context: &'a Context,
+    pub(crate) now: Timestamp,
+}
+
+impl<'a> Asked<'a> {
+    /// The request's parameters.
+    #[must_use]
+    pub const fn form(&self) -> &'a Form<'a> {
+        self.form
+    }
+
+    /// Who asks.
+    #[must_use]
+    pub const fn client(&self) -> &'a Client {
+        self.client
+    }
+
+    /// When.
+    #[must_use]
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// This server.
+    #[must_use]
+    pub fn issuer(&self) -> &'a Issuer {
+        &self.context.issuer
+    }
+
+    /// The ledger.
+    #[must_use]
+    pub fn grants(&self) -> &'a dyn GrantStore {
+        &*self.context.stores.grants
+    }
+
+    /// The resources that are asked for (RFC 8707 §2.2), all within `granted`; all of `granted` if none is named.
+    ///
+    /// # Errors
+    /// [`TokenFault::TargetNotGranted`].
+    pub fn resources_within(&self, granted: &ResourceSet) -> Result<ResourceSet, TokenFault> {
+        let named: Result<Vec<ResourceUri>, _> = self.form.all("resource").map(str::parse).collect();
+        let named = named.map_err(|_| TokenFault::TargetNotGranted)?;
+        if named.is_empty() {
+            return Ok(granted.clone());
+        }
+        let asked: ResourceSet = named.into_iter().collect();
+        if asked.is_subset(granted) { Ok(asked) } else { Err(TokenFault::TargetNotGranted) }
+    }
+
+    /// The scopes that are asked for, all within `granted`; all of `granted` if none is named.
+    ///
+    /// What this server does not know is dropped, not refused: clients ask again for all that they once asked for.
+    ///
+    /// # Errors
+    /// [`TokenFault::ScopeMalformed`], [`TokenFault::ScopeNotGranted`].
+    pub fn scopes_within(&self, granted: &ScopeSet) -> Result<ScopeSet, TokenFault> {
+        let Some(text) = self.form.get("scope") else {
+            return Ok(granted.clone());
+        };
+        let named: ScopeSet = text.parse().map_err(|_| TokenFault::ScopeMalformed)?;
+        let known = named.intersection(&self.context.grantable);
+        if !known.is_subset(granted) || (known.is_empty() && named.iter().any(|scope| scope != OFFLINE_ACCESS)) {
+            return Err(TokenFault::ScopeNotGranted);
+        }
+        Ok(if known.is_empty() { granted.clone() } else { known })
+    }
+
+    /// Whether the subject has an account that was disabled.
+    pub(crate) async fn is_disabled(&self, subject: &Subject) -> Result<bool, StoreError> {
+        Ok(self.context.stores.accounts.find(subject).await?.is_some_and(|account| account.disabled))
+    }
+}
+
+impl std::fmt::Debug for Asked<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Asked").field("client", &self.client.id).finish_non_exhaustive()
+    }
+}

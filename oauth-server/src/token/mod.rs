@@ -1,0 +1,101 @@
+//! The token endpoint (RFC 6749 §3.2): read, authenticate, entitle, mint, record, write. Each step consumes the one before and is the
+//! only way to the next.
+
+pub(crate) mod authorization_code;
+mod entitlement;
+mod fault;
+mod grant_type;
+mod mint;
+pub(crate) mod refresh;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use oauth_core::{ClientOrigin, Event, EventKind, Form, OAuthError, Timestamp};
+
+pub use entitlement::Entitlement;
+pub use fault::TokenFault;
+pub use grant_type::{Asked, GrantType};
+
+use crate::clients::authenticate::{AuthenticatedClient, Presented, presented_header};
+use crate::server::{AuthorizationServer, Context};
+use crate::wire::{Reply, Request, error_reply, json_reply};
+
+pub(crate) async fn handle(context: &Arc<Context>, request: &Request, now: Timestamp) -> Reply {
+    let outcome = match request.form() {
+        Ok(form) => issue(context, &request.head.headers, &form, now).await,
+        Err(error) => Err(error),
+    };
+    match outcome {
+        Ok(json) => json_reply(StatusCode::OK, json),
+        Err(error) => error_reply(&error, presented_header(&request.head.headers)),
+    }
+}
+
+impl AuthorizationServer {
+    /// The token operation itself, without HTTP around it: the form of a token request and its headers, at a point in time. The JSON of
+    /// RFC 6749 §5.1, or the error of §5.2.
+    ///
+    /// # Errors
+    /// What a client is told.
+    pub async fn token(&self, headers: &HeaderMap, form: &Form<'_>, now: Timestamp) -> Result<Bytes, OAuthError> {
+        issue(&self.context, headers, form, now).await
+    }
+}
+
+async fn issue(context: &Context, headers: &HeaderMap, form: &Form<'_>, now: Timestamp) -> Result<Bytes, OAuthError> {
+    let presented = Presented::read(headers, form)?;
+    let caller = presented.judge(context, now).await.inspect_err(|error| {
+        context.record(&Event { reason: Some(error.code.as_str()), ..Event::new(EventKind::TokenRefused, now) });
+    })?;
+    let outcome = entitled(context, form, &caller, now).await;
+    match outcome {
+        Ok(issued) => {
+            let event = Event { client_id: Some(&caller.client.id), grant: Some(&issued.grant), subject: Some(&issued.subject), scopes: Some(&issued.scopes), ..Event::new(issued.kind, now) };
+            context.record(&event);
+            renew(context, &caller, now).await;
+            Ok(issued.json)
+        }
+        Err(fault) => {
+            let kind = fault.event();
+            context.record(&Event { client_id: Some(&caller.client.id), reason: Some(fault.reason()), ..Event::new(kind, now) });
+            if let TokenFault::Store(error) = &fault {
+                tracing::error!(error = error as &dyn std::error::Error, "the store failed at the token endpoint");
+            }
+            Err(fault.into())
+        }
+    }
+}
+
+async fn entitled(
+    context: &Context,
+    form: &Form<'_>,
+    caller: &AuthenticatedClient,
+    now: Timestamp,
+) -> Result<mint::Issued, TokenFault> {
+    let name = form.get("grant_type").ok_or(TokenFault::Malformed("grant_type is missing"))?;
+    let grant_type = context.grant_types.get(name).ok_or(TokenFault::UnsupportedGrantType)?;
+    if !caller.client.may(grant_type.name()) {
+        return Err(TokenFault::UnauthorizedClient);
+    }
+    let entitlement = grant_type.entitle(Asked { form, client: &caller.client, context, now }).await?;
+    mint::mint(context, &caller.client, entitlement, now).record(context, now).await
+}
+
+/// Puts off a registration's end, at most once a day: not a write for each token.
+async fn renew(context: &Context, caller: &AuthenticatedClient, now: Timestamp) {
+    let client = &caller.client;
+    if client.origin != ClientOrigin::Registered {
+        return;
+    }
+    let day = std::time::Duration::from_secs(86_400);
+    let until = now + context.policy.idle_client;
+    let is_due = client.expires_at.is_some_and(|end| until.since(end) >= day);
+    if (!client.used || is_due)
+        && let Err(error) = context.stores.clients.renew(&client.id, until).await
+    {
+        // The tokens are issued; the next request tries again.
+        tracing::warn!(error = &error as &dyn std::error::Error, "a client's registration was not renewed");
+    }
+}

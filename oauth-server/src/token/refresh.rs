@@ -1,0 +1,69 @@
+//! The refresh grant, [RFC 6749 §6](https://www.rfc-editor.org/rfc/rfc6749#section-6), with rotation.
+//!
+//! Each use buys a successor and spends the token (REF-1). Everything that was true at sign-in is checked again (REF-10): the client and
+//! the user are enabled, the resource and the scopes are still offered.
+
+use oauth_core::{
+    CredentialKey, CredentialKind, GrantTypeName, ResourceSet, Secret, TokenHash, async_trait,
+};
+
+use super::authorization_code::judge;
+use super::entitlement::{Basis, Entitlement};
+use super::fault::TokenFault;
+use super::grant_type::{Asked, GrantType};
+
+/// `grant_type=refresh_token`.
+#[derive(Debug)]
+pub(crate) struct RefreshToken;
+
+#[async_trait]
+impl GrantType for RefreshToken {
+    fn name(&self) -> GrantTypeName {
+        GrantTypeName::RefreshToken
+    }
+
+    async fn entitle(&self, asked: Asked<'_>) -> Result<Entitlement, TokenFault> {
+        let presented = asked.form.get("refresh_token").ok_or(TokenFault::Malformed("refresh_token is missing"))?;
+        let key = CredentialKey::of(presented).ok_or(TokenFault::Unknown)?;
+        let found = asked.grants().find(&key).await?.ok_or(TokenFault::Unknown)?;
+        judge(&found, &asked, CredentialKind::RefreshToken)?;
+        if asked.is_disabled(&found.grant.subject).await? {
+            return Err(TokenFault::SubjectDisabled);
+        }
+        let context = asked.context;
+        let offered = found.grant.resources.as_slice().iter().filter(|resource| context.knows_resource(resource));
+        let offered: ResourceSet = offered.cloned().collect();
+        if offered.is_empty() {
+            return Err(TokenFault::TargetNotGranted);
+        }
+        let resources = asked.resources_within(&offered)?;
+        let mut granted = found.grant.scopes.intersection(&context.grantable);
+        if let Some(ceiling) = &asked.client.scope_ceiling {
+            granted = granted.intersection(ceiling);
+        }
+        let scopes = asked.scopes_within(&granted)?;
+        let request = request_of(&asked, &scopes, &resources);
+        Ok(Entitlement {
+            scopes,
+            resources,
+            not_after: None,
+            basis: Basis::Spends {
+                key,
+                presented: Secret::new(presented.to_owned()),
+                grant: Box::new(found.grant),
+                is_code: false,
+                request,
+            },
+        })
+    }
+}
+
+/// What a retry must ask for again, to be one.
+fn request_of(asked: &Asked<'_>, scopes: &oauth_core::ScopeSet, resources: &ResourceSet) -> TokenHash {
+    let mut text = format!("{}\n{}\n", asked.client.id, scopes);
+    for resource in resources.as_slice() {
+        text.push_str(resource.as_str());
+        text.push('\n');
+    }
+    TokenHash::of(&text)
+}
