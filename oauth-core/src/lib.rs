@@ -14,6 +14,8 @@
 
 pub mod fetch;
 pub mod metadata;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 mod claims;
 mod client;
