@@ -65,7 +65,7 @@ pub(super) fn judge_url(id: &ClientId, development: bool) -> Result<Url, MemberF
 
 /// `.` and `..`, with dots encoded or not.
 fn is_dot_segment(segment: &str) -> bool {
-    // Four replacements cover `%2e%2E`; nothing longer than that can be two dots.
+    // The longest way to write two dots is `%2e%2e`.
     segment.len() <= 6 && matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
 }
 

@@ -4,6 +4,8 @@ pub(crate) mod authenticate;
 pub(crate) mod configured;
 pub(crate) mod document;
 mod documents;
+mod freshness;
+mod members;
 pub(crate) mod registration;
 
 use std::collections::HashMap;
