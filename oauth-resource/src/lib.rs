@@ -1,16 +1,87 @@
-//! Being laid.
+//! Tower layers that protect an MCP server with OAuth 2.1: access tokens, scopes for each tool with step-up, protected-resource
+//! metadata (RFC 9728), and the guards of a server that browsers can reach.
+//!
+//! Ten lines do it. The server may be anything that speaks `tower`: an `rmcp` service, an axum router, a function.
+//!
+//! ```
+//! use oauth_core::Stores;
+//! use oauth_resource::{ProtectedResource, ScopeRules};
+//! use tower::Layer;
+//! # use http_body_util::Full;
+//! # type Body = Full<bytes::Bytes>;
+//! # let mcp_server = tower::service_fn(|_: http::Request<oauth_resource::PeekedBody<Body>>| async {
+//! #     Ok::<_, std::convert::Infallible>(http::Response::new(Body::default()))
+//! # });
+//! # let stores = Stores::memory(); // the stores of the authorization server in this process
+//!
+//! let resource = ProtectedResource::builder("https://notes.example/mcp", "https://notes.example")
+//!     .name("Notes")
+//!     .scopes(
+//!         ScopeRules::builder("notes:read")
+//!             .tool("list_notes", "notes:read")
+//!             .tool("add_note", "notes:write")
+//!             .implies("notes:write", "notes:read"),
+//!     )
+//!     .stores(&stores)
+//!     .build()?;
+//! let protected = resource.layer().layer(mcp_server);
+//! # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+//! # let request = http::Request::get("/mcp").body(Body::default()).unwrap();
+//! # let response = runtime.block_on(tower::ServiceExt::oneshot(protected, request)).unwrap();
+//! # assert_eq!(response.status(), http::StatusCode::UNAUTHORIZED);
+//! # Ok::<(), oauth_resource::ConfigErrors>(())
+//! ```
+//!
+//! # What happens to a request
+//!
+//! | | layer | refuses with |
+//! |---|---|---|
+//! | 1 | [`Guard`]: host, metadata, origin, preflight | 403 |
+//! | 2 | [`RequireBearer`]: the token, its issuer, audience, time | 401, 400, 503 |
+//! | 3 | [`RequireScope`]: what the body asks for | 403, 401, 400, 413 |
+//! | 4 | [`BindSession`]: whose session it is | 404 |
+//!
+//! Each layer can be had by itself; [`ProtectedResource`] puts them in order. A refusal is a response: none of them adds an error
+//! to the inner service's own.
+//!
+//! # Deployment
+//!
+//! - The layer guards whatever it wraps. Wrap the whole server, or wrap the MCP route alone and mount
+//!   [`ProtectedResource::metadata`] at [`WELL_KNOWN`] beside it.
+//! - The resource's identifier is the URL that people type into their client. It is configured, and never taken from `Host` or
+//!   `X-Forwarded-*`.
+//! - A revocation in this process counts at once, one in another process within the cache's time (10 s).
+//! - Several processes that share legacy sessions share a [`SessionKey`].
+
 mod answer;
 mod authorized;
 mod bearer;
 mod body;
 mod challenge;
+mod config;
+mod guard;
 mod identity;
 mod metadata;
+mod protected;
+#[cfg(feature = "rmcp")]
+mod rmcp;
+mod scope;
+mod session;
 mod verify;
 
 pub use authorized::Authorized;
-pub use bearer::{MAX_LEEWAY, MAX_TOKEN, RequireBearer, RequireBearerLayer, ResponseFuture};
+pub use bearer::{MAX_LEEWAY, MAX_TOKEN, RequireBearer, RequireBearerLayer};
 pub use body::ResponseBody;
+pub use config::{ConfigError, ConfigErrors};
+pub use guard::{Guard, GuardLayer};
 pub use identity::IdentityClaim;
 pub use metadata::{MetadataService, WELL_KNOWN};
+pub use protected::{Protected, ProtectedLayer, ProtectedResource, ProtectedResourceBuilder};
+#[cfg(feature = "rmcp")]
+pub use rmcp::Caller;
+pub use scope::{
+    Asked, MAX_BODY, Need, Operation, PeekedBody, RequireScope, RequireScopeLayer, ScopePolicy, ScopeRules,
+    ScopeRulesBuilder,
+};
+pub use session::{BindSession, BindSessionLayer, SessionKey};
 pub use verify::StoreVerifier;

@@ -13,7 +13,6 @@ use http::header::{
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use oauth_core::ResourceUri;
 use oauth_core::metadata::ProtectedResourceMetadata;
 use tower_service::Service;
 

@@ -19,10 +19,8 @@ mod layer;
 mod service;
 
 pub use credentials::MAX_TOKEN;
-pub use future::ResponseFuture;
 pub use judge::MAX_LEEWAY;
 pub use layer::RequireBearerLayer;
 pub use service::RequireBearer;
 
-pub(crate) use judge::is_audience;
 pub(crate) use service::Refused;

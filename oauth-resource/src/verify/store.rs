@@ -36,7 +36,11 @@ impl StoreVerifier {
     /// Tokens in `grants`, all issued by `issuer`.
     #[must_use]
     pub fn new(grants: Arc<dyn GrantStore>, issuer: &Issuer) -> Self {
-        Self { grants, issuer: issuer.as_str().into() }
+        Self::of(grants, issuer.as_str())
+    }
+
+    pub(crate) fn of(grants: Arc<dyn GrantStore>, issuer: &str) -> Self {
+        Self { grants, issuer: issuer.into() }
     }
 }
 

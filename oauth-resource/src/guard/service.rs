@@ -1,0 +1,76 @@
+//! The service that refuses foreign pages and names, and serves the metadata.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body::Body;
+use tower_service::Service;
+
+use crate::answer;
+use crate::body::ResponseBody;
+use crate::guard::future::ResponseFuture;
+use crate::guard::origin::{From, is_preflight, preflight_answer};
+use crate::guard::{Hosts, Origins};
+use crate::metadata::MetadataService;
+
+/// Refuses foreign pages and foreign names, answers preflights, serves the metadata. Made by [`GuardLayer`](crate::GuardLayer), where the
+/// example is.
+#[derive(Clone, Debug)]
+pub struct Guard<S> {
+    inner: S,
+    settings: Arc<Settings>,
+}
+
+/// What can be set.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) hosts: Option<Hosts>,
+    pub(crate) origins: Origins,
+    pub(crate) metadata: MetadataService,
+}
+
+impl<S> Guard<S> {
+    pub(crate) fn new(inner: S, settings: Arc<Settings>) -> Self {
+        Self { inner, settings }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for Guard<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Body<Data = Bytes>,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let settings = &self.settings;
+        if settings.hosts.as_ref().is_some_and(|hosts| !hosts.admit(request.headers(), request.uri())) {
+            tracing::debug!(reason = "host", "refused");
+            let why = "this server is not called by that host name";
+            return ResponseFuture::answer(answer::plain(StatusCode::FORBIDDEN, "forbidden_host", why));
+        }
+        if let Some(answer) = settings.metadata.answer_at(request.uri().path(), request.method()) {
+            return ResponseFuture::answer(answer);
+        }
+        match settings.origins.of_request(request.headers()) {
+            From::NoPage => ResponseFuture::inner(self.inner.call(request), None),
+            From::Listed(origin) if is_preflight(request.method(), request.headers()) => {
+                ResponseFuture::answer(preflight_answer(origin))
+            }
+            From::Listed(origin) => ResponseFuture::inner(self.inner.call(request), Some(origin)),
+            From::Foreign => {
+                tracing::debug!(reason = "origin", "refused");
+                let why = "pages of that origin may not call this server";
+                ResponseFuture::answer(answer::plain(StatusCode::FORBIDDEN, "forbidden_origin", why))
+            }
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Whether a request may pass: what it asks for, what that needs, and what the caller has.
+
+use std::sync::Arc;
+
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderMap, StatusCode};
+use oauth_core::{ErrorCode, ScopeSet};
+
+use crate::answer::{self, Answer};
+use crate::authorized::Authorized;
+use crate::challenge::{Challenge, Fault};
+use crate::scope::headers;
+use crate::scope::json;
+use crate::scope::operation::Operation;
+use crate::scope::peek::{Messages, peek};
+use crate::scope::policy::{Asked, Need, ScopePolicy};
+
+/// What can be set.
+#[derive(Clone)]
+pub(crate) struct Settings {
+    pub(crate) policy: Arc<dyn ScopePolicy>,
+    pub(crate) challenge: Challenge,
+    pub(crate) max_body: usize,
+    pub(crate) includes_granted: bool,
+}
+
+/// How many bytes are read of the body of a caller without a good token, to name in the challenge what the operation needs.
+pub(crate) const MAX_STRANGERS_BODY: usize = 64 * 1024;
+
+/// Who asks.
+#[derive(Clone, Debug)]
+pub(crate) enum Caller {
+    Known(Authorized),
+    /// Without a good token, for this reason.
+    Stranger(Fault),
+}
+
+impl Caller {
+    fn known(&self) -> Option<&Authorized> {
+        match self {
+            Self::Known(authorized) => Some(authorized),
+            Self::Stranger(_) => None,
+        }
+    }
+}
+
+/// What the operations of a request need together.
+enum Needs {
+    Nothing,
+    Scopes(ScopeSet),
+}
+
+impl Settings {
+    pub(crate) fn limit(&self, caller: &Caller) -> usize {
+        match caller {
+            Caller::Known(_) => self.max_body,
+            Caller::Stranger(_) => MAX_STRANGERS_BODY.min(self.max_body),
+        }
+    }
+
+    /// The answer to a body that is longer than [`limit`](Self::limit).
+    pub(crate) fn too_long(&self, caller: &Caller) -> Answer {
+        match caller {
+            Caller::Known(_) => {
+                answer::plain(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "the request body is too long")
+            }
+            Caller::Stranger(fault) => self.challenge.answer(*fault, self.policy.minimum()),
+        }
+    }
+
+    /// A request without a body.
+    pub(crate) fn decide_bare(&self, parts: &Parts, caller: &Caller) -> Result<(), Answer> {
+        let operation = Operation::Http { method: &parts.method };
+        let needs = match self.policy.need(Asked { operation: &operation, caller: caller.known() }) {
+            Need::Nothing => Needs::Nothing,
+            Need::Scopes(scopes) => Needs::Scopes(scopes),
+        };
+        self.judge(needs, &parts.headers, caller)
+    }
+
+    /// A request with a body.
+    pub(crate) fn decide(&self, parts: &Parts, caller: &Caller, body: &[u8]) -> Result<(), Answer> {
+        let messages = peek(body);
+        let needs = match &messages {
+            Ok(messages) => self.needs(messages, caller),
+            // A stranger is told what basic use needs, not what everything does.
+            Err(_) if caller.known().is_none() => Needs::Scopes(self.policy.minimum().clone()),
+            Err(_) => self.needs_of(&Operation::Unclassified, caller),
+        };
+        if let Caller::Stranger(fault) = caller
+            && (matches!(needs, Needs::Scopes(_)) || *fault != Fault::Missing)
+        {
+            return self.judge(needs, &parts.headers, caller);
+        }
+        match &messages {
+            Ok(messages) => headers::check(&parts.headers, messages.as_slice())
+                .map_err(|_| answer::json_rpc(StatusCode::BAD_REQUEST, HEADER_MISMATCH, "headers and body differ"))?,
+            Err(json::Fault::Repeated) => {
+                let why = "a member of the message is there twice";
+                return Err(answer::json_rpc(StatusCode::BAD_REQUEST, INVALID_REQUEST, why));
+            }
+            Err(_) if has_form_token(&parts.headers, body) => {
+                let why = "send one access token, in the authorization header";
+                return Err(answer::oauth(ErrorCode::InvalidRequest, why));
+            }
+            Err(_) => {}
+        }
+        self.judge(needs, &parts.headers, caller)
+    }
+
+    fn needs(&self, messages: &Messages<'_>, caller: &Caller) -> Needs {
+        let mut needs = None;
+        let mut add = |more: Needs| {
+            needs = Some(match (needs.take(), more) {
+                (None, more) => more,
+                (Some(Needs::Scopes(all)), Needs::Scopes(scopes)) => Needs::Scopes(all.union(&scopes)),
+                (Some(Needs::Scopes(all)), Needs::Nothing) | (Some(Needs::Nothing), Needs::Scopes(all)) => Needs::Scopes(all),
+                (Some(Needs::Nothing), Needs::Nothing) => Needs::Nothing,
+            });
+        };
+        for message in messages.as_slice() {
+            message.operations(|operation| add(self.needs_of(&operation, caller)));
+        }
+        // An empty batch.
+        needs.unwrap_or_else(|| self.needs_of(&Operation::Unclassified, caller))
+    }
+
+    fn needs_of(&self, operation: &Operation<'_>, caller: &Caller) -> Needs {
+        // A stranger who sends what cannot be read is told what basic use needs.
+        if *operation == Operation::Unclassified && caller.known().is_none() {
+            return Needs::Scopes(self.policy.minimum().clone());
+        }
+        match self.policy.need(Asked { operation, caller: caller.known() }) {
+            Need::Nothing => Needs::Nothing,
+            Need::Scopes(scopes) => Needs::Scopes(scopes),
+        }
+    }
+
+    fn judge(&self, needs: Needs, headers: &HeaderMap, caller: &Caller) -> Result<(), Answer> {
+        match (caller, needs) {
+            // Whoever sends a bad token is not anonymous (A-AUD-14).
+            (Caller::Stranger(Fault::Missing) | Caller::Known(_), Needs::Nothing) => Ok(()),
+            (Caller::Stranger(fault), Needs::Nothing) => Err(self.challenge.answer(*fault, self.policy.minimum())),
+            (Caller::Stranger(fault), Needs::Scopes(scopes)) => Err(self.challenge.answer(*fault, &scopes)),
+            (Caller::Known(caller), Needs::Scopes(needed)) => {
+                if self.policy.hierarchy().missing(caller.scopes(), &needed).is_empty() {
+                    return Ok(());
+                }
+                tracing::debug!(reason = "insufficient_scope", needed = %needed, "refused");
+                let told = if self.includes_granted && is_legacy(headers) { caller.scopes().union(&needed) } else { needed };
+                Err(self.challenge.answer(Fault::Scope, &told))
+            }
+        }
+    }
+}
+
+/// JSON-RPC 2.0 §5.1.
+const INVALID_REQUEST: i32 = -32600;
+/// MCP 2026-07-28.
+const HEADER_MISMATCH: i32 = -32020;
+
+/// Whether the client is of a protocol that asks anew for what the challenge names and nothing else.
+fn is_legacy(headers: &HeaderMap) -> bool {
+    // Versions are dates: they compare as texts.
+    headers.get(headers::PROTOCOL_VERSION).is_none_or(|version| version.as_bytes() <= b"2025-11-25".as_slice())
+}
+
+/// RFC 6750 §2.2: a token in a form. Never read; beside one in the header it is a second method (RS-26, RS-35).
+fn has_form_token(headers: &HeaderMap, body: &[u8]) -> bool {
+    let is_form = headers.get(CONTENT_TYPE).is_some_and(|kind| {
+        kind.as_bytes().get(..FORM.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(FORM.as_bytes()))
+    });
+    is_form && url::form_urlencoded::parse(body).any(|(name, _)| name == "access_token")
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";

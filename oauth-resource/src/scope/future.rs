@@ -1,0 +1,186 @@
+//! Reads a request's body, decides, and passes it on.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use http::request::Parts;
+use http::{HeaderMap, Request, Response, StatusCode};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use crate::answer::{self, Answer};
+use crate::body::ResponseBody;
+use crate::scope::body::PeekedBody;
+use crate::scope::decide::{Caller, Settings};
+
+pin_project! {
+    /// The future of [`RequireScope`](crate::RequireScope).
+    pub struct ResponseFuture<S, B>
+    where
+        S: Service<Request<PeekedBody<B>>>,
+    {
+        #[pin]
+        state: State<S, B, S::Future>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<S, B, F> {
+        Answer { answer: Option<Answer> },
+        Inner { #[pin] future: F },
+        Reading { #[pin] body: B, read: Read, waiting: Option<Waiting<S>> },
+    }
+}
+
+/// A request whose body is being read, and where it goes then.
+struct Waiting<S> {
+    parts: Parts,
+    caller: Caller,
+    ready: S,
+    settings: Arc<Settings>,
+}
+
+/// What was read. Most bodies are one frame, which is passed on as it is.
+#[derive(Default)]
+struct Read {
+    first: Bytes,
+    all: Option<BytesMut>,
+    trailers: Option<HeaderMap>,
+}
+
+impl Read {
+    fn len(&self) -> usize {
+        self.all.as_ref().map_or(self.first.len(), BytesMut::len)
+    }
+
+    fn push(&mut self, data: Bytes) {
+        match &mut self.all {
+            Some(all) => all.extend_from_slice(&data),
+            None if self.first.is_empty() => self.first = data,
+            None => {
+                let mut all = BytesMut::with_capacity(self.first.len() + data.len());
+                all.extend_from_slice(&self.first);
+                all.extend_from_slice(&data);
+                self.all = Some(all);
+            }
+        }
+    }
+
+    fn take(&mut self) -> (Bytes, Option<HeaderMap>) {
+        let data = self.all.take().map_or_else(|| std::mem::take(&mut self.first), BytesMut::freeze);
+        (data, self.trailers.take())
+    }
+}
+
+impl<S: Service<Request<PeekedBody<B>>>, B> ResponseFuture<S, B> {
+    pub(crate) fn answer(answer: Answer) -> Self {
+        Self { state: State::Answer { answer: Some(answer) } }
+    }
+
+    pub(crate) fn inner(future: S::Future) -> Self {
+        Self { state: State::Inner { future } }
+    }
+
+    pub(crate) fn reading(parts: Parts, body: B, caller: Caller, ready: S, settings: Arc<Settings>) -> Self {
+        let waiting = Some(Waiting { parts, caller, ready, settings });
+        Self { state: State::Reading { body, read: Read::default(), waiting } }
+    }
+}
+
+impl<S, B, R> Future for ResponseFuture<S, B>
+where
+    S: Service<Request<PeekedBody<B>>, Response = Response<R>>,
+    B: Body<Data = Bytes>,
+    R: Body<Data = Bytes>,
+{
+    type Output = Result<Response<ResponseBody<R>>, S::Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                StateProjection::Inner { future } => {
+                    return future.poll(cx).map_ok(|response| response.map(ResponseBody::inner));
+                }
+                StateProjection::Answer { answer } => {
+                    let answer = answer.take().expect("a future is not polled after it is done");
+                    return Poll::Ready(Ok(answer.map(ResponseBody::own)));
+                }
+                StateProjection::Reading { body, read, waiting } => {
+                    let pending = waiting.as_ref().expect("taken below alone, on the way to another state");
+                    match ready!(read_all(body, read, pending, cx)) {
+                        Err(answer) => State::Answer { answer: Some(answer) },
+                        Ok(()) => {
+                            let (data, trailers) = read.take();
+                            let waiting = waiting.take().expect("looked at above");
+                            proceed(waiting, data, trailers)
+                        }
+                    }
+                }
+            };
+            state.set(next);
+        }
+    }
+}
+
+fn read_all<S, B: Body<Data = Bytes>>(
+    mut body: Pin<&mut B>,
+    read: &mut Read,
+    pending: &Waiting<S>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(), Answer>> {
+    let limit = pending.settings.limit(&pending.caller);
+    loop {
+        let frame = match ready!(body.as_mut().poll_frame(cx)) {
+            None => return Poll::Ready(Ok(())),
+            Some(Ok(frame)) => frame,
+            // The connection broke, or its framing: nothing was asked for. What exactly is for the server's log.
+            Some(Err(_)) => {
+                let why = "the request body cannot be read";
+                return Poll::Ready(Err(answer::plain(StatusCode::BAD_REQUEST, "invalid_request", why)));
+            }
+        };
+        match frame.into_data() {
+            Ok(data) => {
+                if data.len() > limit - read.len() {
+                    return Poll::Ready(Err(pending.settings.too_long(&pending.caller)));
+                }
+                read.push(data);
+            }
+            Err(frame) => {
+                if let Ok(trailers) = frame.into_trailers() {
+                    read.trailers = Some(trailers);
+                }
+            }
+        }
+    }
+}
+
+fn proceed<S, B>(waiting: Waiting<S>, data: Bytes, trailers: Option<HeaderMap>) -> State<S, B, S::Future>
+where
+    S: Service<Request<PeekedBody<B>>>,
+{
+    let Waiting { parts, caller, mut ready, settings } = waiting;
+    // A GET over HTTP/2 may have a body that turns out to be none.
+    let is_bare = data.is_empty() && parts.method != http::Method::POST;
+    let decision = if is_bare { settings.decide_bare(&parts, &caller) } else { settings.decide(&parts, &caller, &data) };
+    match decision {
+        Ok(()) => {
+            let request = Request::from_parts(parts, PeekedBody::read(data, trailers));
+            State::Inner { future: ready.call(request) }
+        }
+        Err(answer) => State::Answer { answer: Some(answer) },
+    }
+}
+
+impl<S: Service<Request<PeekedBody<B>>>, B> fmt::Debug for ResponseFuture<S, B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseFuture").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,66 @@
+//! Whether the headers that intermediaries route by say the same as the body (MCP 2026-07-28, Streamable HTTP).
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::HeaderMap;
+
+use crate::scope::peek::Message;
+
+pub(crate) const METHOD: &str = "mcp-method";
+pub(crate) const NAME: &str = "mcp-name";
+pub(crate) const PROTOCOL_VERSION: &str = "mcp-protocol-version";
+
+/// A header that says something else than the body, or is there twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mismatch;
+
+/// What the headers say is what the body says (RS-81). A header that is absent says nothing: whether it must be there depends on
+/// the protocol version, and is for the MCP server to know.
+pub(crate) fn check(headers: &HeaderMap, messages: &[Message<'_>]) -> Result<(), Mismatch> {
+    let method = sole(headers, METHOD)?;
+    let name = sole(headers, NAME)?.map(decode).transpose()?;
+    let version = sole(headers, PROTOCOL_VERSION)?;
+    if method.is_none() && name.is_none() && version.is_none() {
+        return Ok(());
+    }
+    for message in messages {
+        if let (Some(header), Some(said)) = (method, message.method())
+            && header != said
+        {
+            return Err(Mismatch);
+        }
+        if let (Some(header), Some(said)) = (&name, message.header_name())
+            && said.ok().as_deref() != Some(&**header)
+        {
+            return Err(Mismatch);
+        }
+        if let Some(header) = version
+            && let Some(said) = message.protocol_version().map_err(|_| Mismatch)?
+            && header != said
+        {
+            return Err(Mismatch);
+        }
+    }
+    Ok(())
+}
+
+/// The only value of a header. Of two, readers differ in which they take.
+fn sole<'a>(headers: &'a HeaderMap, name: &str) -> Result<Option<&'a str>, Mismatch> {
+    let mut values = headers.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(Mismatch);
+    }
+    value.to_str().map(Some).map_err(|_| Mismatch)
+}
+
+/// A name that no header can carry stands in Base64: `=?base64?…?=`.
+fn decode(value: &str) -> Result<Cow<'_, str>, Mismatch> {
+    let Some(encoded) = value.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) else {
+        return Ok(Cow::Borrowed(value));
+    };
+    let bytes = STANDARD.decode(encoded).map_err(|_| Mismatch)?;
+    String::from_utf8(bytes).map(Cow::Owned).map_err(|_| Mismatch)
+}

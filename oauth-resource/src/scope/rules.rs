@@ -1,0 +1,383 @@
+//! A policy of tables: by tool, prompt, resource and method.
+
+use std::collections::{BTreeMap, HashMap};
+
+use oauth_core::{ScopeHierarchy, ScopeSet};
+
+use crate::config::{ConfigError, ConfigErrors};
+use crate::scope::operation::Operation;
+use crate::scope::policy::{Asked, Need, ScopePolicy};
+
+/// Scopes by tool, prompt, resource and method.
+///
+/// 1. A rule says all that its operation needs; the minimum is not added to it.
+/// 2. Methods without a rule that only list, subscribe or keep the protocol going need the minimum.
+/// 3. A tool, a prompt or a resource without a rule, a method that MCP does not know, and what cannot be read need the
+///    *strictest set*: all scopes of all rules. So a tool that was forgotten here is not open to everybody (A-AUD-11);
+///    [`other_tools`](ScopeRulesBuilder::other_tools) and its like set something else.
+///
+/// ```
+/// use oauth_resource::{Asked, Need, Operation, ScopePolicy, ScopeRules};
+///
+/// let rules = ScopeRules::builder("notes:read")
+///     .tool("list_notes", "notes:read")
+///     .tool("add_note", "notes:write")
+///     .resources_below("notes://archive/", "notes:archive")
+///     .anonymous("server/discover")
+///     .implies("notes:write", "notes:read")
+///     .build()?;
+///
+/// let need = |operation| match rules.need(Asked::new(&operation, None)) {
+///     Need::Scopes(scopes) => scopes.to_string(),
+///     Need::Nothing => "nothing".to_owned(),
+/// };
+/// assert_eq!(need(Operation::Tool { name: "add_note".into() }), "notes:write");
+/// assert_eq!(need(Operation::Tool { name: "Add_Note".into() }), "notes:archive notes:read notes:write");
+/// assert_eq!(need(Operation::Method { name: "tools/list".into() }), "notes:read");
+/// assert_eq!(need(Operation::Method { name: "server/discover".into() }), "nothing");
+/// # Ok::<(), oauth_resource::ConfigErrors>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ScopeRules {
+    minimum: ScopeSet,
+    strictest: ScopeSet,
+    tools: Table,
+    prompts: Table,
+    resources: Table,
+    // Longest first.
+    below: Vec<(Box<str>, ScopeSet)>,
+    methods: HashMap<Box<str>, Need>,
+    hierarchy: ScopeHierarchy,
+}
+
+/// Needs by name, and of any other name.
+#[derive(Clone, Debug, Default)]
+struct Table {
+    named: HashMap<Box<str>, ScopeSet>,
+    others: Option<ScopeSet>,
+}
+
+/// Methods of MCP, of any version, that name nothing and change nothing but the session itself.
+const PLAIN: [&str; 19] = [
+    "initialize",
+    "ping",
+    "server/discover",
+    "tools/list",
+    "prompts/list",
+    "resources/list",
+    "resources/templates/list",
+    "skills/list",
+    "logging/setLevel",
+    "subscriptions/listen",
+    "tasks/get",
+    "tasks/result",
+    "tasks/list",
+    "tasks/update",
+    "tasks/cancel",
+    "notifications/cancelled",
+    "notifications/progress",
+    "notifications/initialized",
+    "notifications/roots/list_changed",
+];
+
+/// Methods that are decided by what they name.
+const NAMING: [&str; 8] = [
+    "tools/call",
+    "prompts/get",
+    "resources/read",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "resources/directory/read",
+    "skills/get",
+    "completion/complete",
+];
+
+impl ScopeRules {
+    /// Rules beside a minimum: what basic use needs. Several scopes are separated by spaces.
+    #[must_use]
+    pub fn builder(minimum: &str) -> ScopeRulesBuilder {
+        ScopeRulesBuilder::new(minimum)
+    }
+
+    fn of_table<'a>(&'a self, table: &'a Table, name: &str) -> &'a ScopeSet {
+        table.named.get(name).or(table.others.as_ref()).unwrap_or(&self.strictest)
+    }
+
+    fn of_resource(&self, uri: &str) -> ScopeSet {
+        // A completion names a template: whatever it may expand to counts.
+        if let Some((literal, _)) = uri.split_once('{') {
+            let below = self.below.iter().map(|(prefix, scopes)| (prefix, scopes));
+            let reached = self.resources.named.iter().chain(below).filter(|(rule, _)| rule.starts_with(literal));
+            return reached.fold(self.of_resource(literal), |all, (_, scopes)| all.union(scopes));
+        }
+        if let Some(scopes) = self.resources.named.get(uri) {
+            return scopes.clone();
+        }
+        let below = self.below.iter().find(|(prefix, _)| uri.starts_with(&**prefix)).map(|(_, scopes)| scopes);
+        match below.or(self.resources.others.as_ref()) {
+            // `notes://%61rchive/`, `notes://x/../archive/`: another spelling of a place that may have a rule of its own.
+            Some(scopes) if self.below.is_empty() || is_plain(uri) => scopes.clone(),
+            _ => self.strictest.clone(),
+        }
+    }
+}
+
+/// Whether a URI has one spelling only, as far as servers agree: no dot segment, no empty one, no backslash, no percent-encoding
+/// but of what must be, scheme and host in lower case.
+fn is_plain(uri: &str) -> bool {
+    let Some((scheme, rest)) = uri.split_once(':') else { return false };
+    let (host, path) = match rest.strip_prefix("//") {
+        Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
+        None => ("", rest),
+    };
+    let lower = |text: &str| !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    let segments = path.strip_prefix('/').unwrap_or(path);
+    let last = segments.matches('/').count();
+    let plain_segments =
+        segments.split('/').enumerate().all(|(index, segment)| segment != "." && segment != ".." && (index == last || !segment.is_empty()));
+    let bytes = uri.as_bytes();
+    let plain_encoding = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'%').all(|(at, _)| {
+        let digits = bytes.get(at + 1..at + 3).and_then(|digits| std::str::from_utf8(digits).ok());
+        let decoded = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        decoded.is_some_and(|byte| !byte.is_ascii_alphanumeric() && !b"-._~/\\%:".contains(&byte) && byte >= 0x20)
+    });
+    let printable = |c: char| !c.is_control() && !c.is_whitespace() && c != '\\';
+    lower(scheme) && lower(host) && plain_segments && plain_encoding && uri.chars().all(printable)
+}
+
+impl ScopePolicy for ScopeRules {
+    fn need(&self, asked: Asked<'_>) -> Need {
+        Need::Scopes(match asked.operation {
+            Operation::Tool { name } => self.of_table(&self.tools, name).clone(),
+            Operation::Prompt { name } => self.of_table(&self.prompts, name).clone(),
+            Operation::Resource { uri, .. } => self.of_resource(uri),
+            Operation::Method { name } => match self.methods.get(&**name) {
+                Some(need) => return need.clone(),
+                None if PLAIN.contains(&&**name) => self.minimum.clone(),
+                None => self.strictest.clone(),
+            },
+            Operation::Response | Operation::Http { .. } => self.minimum.clone(),
+            Operation::Unclassified => self.strictest.clone(),
+        })
+    }
+
+    fn minimum(&self) -> &ScopeSet {
+        &self.minimum
+    }
+
+    fn hierarchy(&self) -> &ScopeHierarchy {
+        &self.hierarchy
+    }
+}
+
+/// Collects rules; what is wrong with them is said by [`build`](Self::build), all at once.
+///
+/// ```
+/// use oauth_resource::ScopeRules;
+/// assert!(ScopeRules::builder("").tool("x", "a b").build().is_ok());
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ScopeRulesBuilder {
+    minimum: ScopeSet,
+    tools: Table,
+    prompts: Table,
+    resources: Table,
+    below: BTreeMap<Box<str>, ScopeSet>,
+    methods: HashMap<Box<str>, Need>,
+    hierarchy: ScopeHierarchy,
+    errors: Vec<ConfigError>,
+}
+
+impl ScopeRulesBuilder {
+    fn new(minimum: &str) -> Self {
+        let mut builder = Self::default();
+        builder.minimum = builder.scopes(minimum, || "the minimum".to_owned());
+        builder
+    }
+
+    fn scopes(&mut self, text: &str, what: impl Fn() -> String) -> ScopeSet {
+        match text.parse::<ScopeSet>() {
+            Ok(scopes) if scopes.contains("offline_access") => {
+                self.errors.push(ConfigError::OfflineAccess(what()));
+                scopes
+            }
+            Ok(scopes) => scopes,
+            Err(source) => {
+                self.errors.push(ConfigError::Scopes { text: text.to_owned(), what: what(), source });
+                ScopeSet::empty()
+            }
+        }
+    }
+
+    /// What calling a tool needs.
+    #[must_use]
+    pub fn tool(mut self, name: &str, scopes: &str) -> Self {
+        let scopes = self.scopes(scopes, || format!("tool {name:?}"));
+        self.tools.named.insert(name.into(), scopes);
+        self
+    }
+
+    /// What tools without a rule need, instead of the strictest set.
+    #[must_use]
+    pub fn other_tools(mut self, scopes: &str) -> Self {
+        self.tools.others = Some(self.scopes(scopes, || "other tools".to_owned()));
+        self
+    }
+
+    /// What a prompt needs.
+    #[must_use]
+    pub fn prompt(mut self, name: &str, scopes: &str) -> Self {
+        let scopes = self.scopes(scopes, || format!("prompt {name:?}"));
+        self.prompts.named.insert(name.into(), scopes);
+        self
+    }
+
+    /// What prompts without a rule need, instead of the strictest set.
+    #[must_use]
+    pub fn other_prompts(mut self, scopes: &str) -> Self {
+        self.prompts.others = Some(self.scopes(scopes, || "other prompts".to_owned()));
+        self
+    }
+
+    /// What a resource needs, by its URI letter by letter.
+    #[must_use]
+    pub fn resource(mut self, uri: &str, scopes: &str) -> Self {
+        let scopes = self.scopes(scopes, || format!("resource {uri:?}"));
+        self.resources.named.insert(uri.into(), scopes);
+        self
+    }
+
+    /// What resources need whose URI begins with `prefix`, which ends with `/` or `:`. The longest prefix counts. A URI that could
+    /// be spelled otherwise (`..`, `%2e`, capitals in the host) needs the strictest set.
+    #[must_use]
+    pub fn resources_below(mut self, prefix: &str, scopes: &str) -> Self {
+        if !prefix.ends_with(['/', ':']) {
+            let why = "a prefix ends with / or :, or it covers its neighbours too";
+            self.errors.push(ConfigError::Rule { what: format!("resources below {prefix:?}"), why });
+        }
+        let scopes = self.scopes(scopes, || format!("resources below {prefix:?}"));
+        self.below.insert(prefix.into(), scopes);
+        self
+    }
+
+    /// What resources without a rule need, instead of the strictest set.
+    #[must_use]
+    pub fn other_resources(mut self, scopes: &str) -> Self {
+        self.resources.others = Some(self.scopes(scopes, || "other resources".to_owned()));
+        self
+    }
+
+    /// What a method needs that names neither tool, prompt nor resource.
+    #[must_use]
+    pub fn method(mut self, method: &str, scopes: &str) -> Self {
+        let scopes = self.scopes(scopes, || format!("method {method:?}"));
+        self.method_need(method, Need::Scopes(scopes));
+        self
+    }
+
+    /// A method that needs no token (RS-88). A token that is presented must be good all the same (A-AUD-14).
+    #[must_use]
+    pub fn anonymous(mut self, method: &str) -> Self {
+        self.method_need(method, Need::Nothing);
+        self
+    }
+
+    fn method_need(&mut self, method: &str, need: Need) {
+        if NAMING.contains(&method) {
+            let why = "decided by what it names: use tool, prompt or resource";
+            self.errors.push(ConfigError::Rule { what: format!("method {method:?}"), why });
+        }
+        self.methods.insert(method.into(), need);
+    }
+
+    /// Who has `broader` has `narrower` too (RS-24). No common prefix counts, only what is said here.
+    #[must_use]
+    pub fn implies(mut self, broader: &str, narrower: &str) -> Self {
+        self.hierarchy = self.hierarchy.implies(broader, narrower);
+        self
+    }
+
+    /// The rules.
+    ///
+    /// # Errors
+    /// Everything that is wrong, not the first of it.
+    pub fn build(self) -> Result<ScopeRules, ConfigErrors> {
+        if !self.errors.is_empty() {
+            return Err(ConfigErrors(self.errors));
+        }
+        let mut below: Vec<_> = self.below.into_iter().collect();
+        below.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        let tables = [&self.tools, &self.prompts, &self.resources];
+        let strictest = tables
+            .iter()
+            .flat_map(|table| table.named.values().chain(&table.others))
+            .chain(below.iter().map(|(_, scopes)| scopes))
+            .chain(self.methods.values().filter_map(|need| match need {
+                Need::Scopes(scopes) => Some(scopes),
+                Need::Nothing => None,
+            }))
+            .fold(self.minimum.clone(), |all, scopes| all.union(scopes));
+        Ok(ScopeRules {
+            minimum: self.minimum,
+            strictest,
+            tools: self.tools,
+            prompts: self.prompts,
+            resources: self.resources,
+            below,
+            methods: self.methods,
+            hierarchy: self.hierarchy,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_spelling_of_a_resource_needs_the_strictest_set() {
+        let rules = ScopeRules::builder("min")
+            .resources_below("notes://", "read")
+            .resources_below("notes://h/private/", "admin")
+            .resource("notes://h/private/readme", "read")
+            .build()
+            .unwrap();
+        for (uri, needed) in [
+            ("notes://h/a", "read"),
+            ("notes://h/a%20b/", "read"),
+            ("notes://h/private/a", "admin"),
+            ("notes://h/private/readme", "read"),
+            ("notes://h/private/README", "admin"),
+            ("notes://h/%70rivate/a", "admin min read"),
+            ("notes://h/x/../private/a", "admin min read"),
+            ("notes://h/x/%2e%2e/private/a", "admin min read"),
+            ("notes://h//private/a", "admin min read"),
+            ("notes://h/./private/a", "admin min read"),
+            ("notes://h\\private\\a", "admin min read"),
+            ("notes://H/private/a", "admin min read"),
+            ("NOTES://h/private/a", "admin min read"),
+            ("notes://h/private%2Fa", "admin min read"),
+            ("notes://h/%zz", "admin min read"),
+            ("file:///etc", "admin min read"),
+            // A template may expand to what is guarded.
+            ("notes://h/{area}/a", "admin read"),
+            ("notes://h/private/{name}", "admin read"),
+            ("notes://h/open/{name}", "read"),
+        ] {
+            assert_eq!(rules.of_resource(uri).as_str(), needed, "{uri}");
+        }
+    }
+
+    #[test]
+    fn all_that_is_wrong_is_said_at_once() {
+        // RS-8
+        let errors = ScopeRules::builder("a offline_access")
+            .tool("t", "b\"")
+            .resources_below("notes://a", "c")
+            .method("tools/call", "d")
+            .anonymous("resources/read")
+            .build()
+            .unwrap_err();
+        assert_eq!(errors.iter().count(), 5, "{errors}");
+    }
+}

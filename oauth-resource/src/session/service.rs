@@ -1,0 +1,73 @@
+//! The service that lets a session be named only by who opened it.
+
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http_body::Body;
+use tower_service::Service;
+
+use crate::answer;
+use crate::authorized::Authorized;
+use crate::body::ResponseBody;
+use crate::session::future::ResponseFuture;
+use crate::session::key::SessionKey;
+
+/// Lets a session be named only by who opened it. Made by [`BindSessionLayer`](crate::BindSessionLayer), where the example is.
+#[derive(Clone, Debug)]
+pub struct BindSession<S> {
+    inner: S,
+    key: SessionKey,
+}
+
+pub(crate) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+
+/// What MCP servers say of a session that is over.
+const SESSION_NOT_FOUND: i32 = -32001;
+
+/// A session that is not the caller's.
+struct NotTheirs;
+
+impl<S> BindSession<S> {
+    pub(crate) const fn new(inner: S, key: SessionKey) -> Self {
+        Self { inner, key }
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for BindSession<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Body<Data = Bytes>,
+{
+    type Response = Response<ResponseBody<R>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let caller = request.extensions().get::<Authorized>().cloned();
+        if open(request.headers_mut(), &self.key, caller.as_ref()).is_err() {
+            // Not 403: that there is such a session is nobody else's business, and on 404 a client opens a new one.
+            tracing::debug!(reason = "session", "refused");
+            let answer = answer::json_rpc(StatusCode::NOT_FOUND, SESSION_NOT_FOUND, "session not found");
+            return ResponseFuture::answer(answer);
+        }
+        ResponseFuture::inner(self.inner.call(request), self.key.clone(), caller)
+    }
+}
+
+fn open(headers: &mut HeaderMap, key: &SessionKey, caller: Option<&Authorized>) -> Result<(), NotTheirs> {
+    let mut named = headers.get_all(SESSION_ID).iter();
+    let Some(outward) = named.next() else { return Ok(()) };
+    if named.next().is_some() {
+        return Err(NotTheirs);
+    }
+    let inner = outward.to_str().ok().and_then(|outward| key.open(outward, caller)).ok_or(NotTheirs)?;
+    // A part of a header's value is one.
+    let inner = HeaderValue::from_str(inner).map_err(|_| NotTheirs)?;
+    headers.insert(SESSION_ID, inner);
+    Ok(())
+}
