@@ -68,7 +68,9 @@ fn target(root: &Path) -> Option<PathBuf> {
 fn rmcp(report: &mut Report, binary: &Path) {
     report.step("client: rmcp", || {
         let folder = empty_folder("tour")?;
-        let ended = run(Command::new(binary).arg("tour").current_dir(&folder).env("NO_COLOR", "1"), LIMIT);
+        let mut command = Command::new(binary);
+        command.args(["tour", "--port", "0", "--data"]).arg(folder.join("data")).env("NO_COLOR", "1");
+        let ended = run(&mut command, LIMIT);
         let _ = std::fs::remove_dir_all(folder);
         ended
     });

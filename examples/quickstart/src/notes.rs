@@ -50,7 +50,9 @@ impl Notes {
     async fn list_notes(&self, caller: Caller) -> Result<Json<NoteList>, ErrorData> {
         let notes = self.with(|db| {
             db.prepare("SELECT id, text FROM notes WHERE owner = ?1 ORDER BY id")?
-                .query_map([caller.subject()], |row| Ok(Note { id: row.get(0)?, text: row.get(1)? }))?
+                .query_map([caller.subject().as_str()], |row| {
+                    Ok(Note { id: row.get(0)?, text: row.get(1)? })
+                })?
                 .collect()
         })?;
         Ok(Json(NoteList { notes }))
@@ -64,7 +66,10 @@ impl Notes {
         Parameters(NewNote { text }): Parameters<NewNote>,
     ) -> Result<Json<Note>, ErrorData> {
         let id = self.with(|db| {
-            db.execute("INSERT INTO notes (owner, text) VALUES (?1, ?2)", params![caller.subject(), text])?;
+            db.execute(
+                "INSERT INTO notes (owner, text) VALUES (?1, ?2)",
+                params![caller.subject().as_str(), text],
+            )?;
             Ok(db.last_insert_rowid())
         })?;
         Ok(Json(Note { id, text }))
@@ -78,7 +83,10 @@ impl Notes {
         Parameters(NoteId { id }): Parameters<NoteId>,
     ) -> Result<CallToolResult, ErrorData> {
         let deleted = self.with(|db| {
-            db.execute("DELETE FROM notes WHERE owner = ?1 AND id = ?2", params![caller.subject(), id])
+            db.execute(
+                "DELETE FROM notes WHERE owner = ?1 AND id = ?2",
+                params![caller.subject().as_str(), id],
+            )
         })?;
         // Somebody else's note and no note are the same answer.
         Ok(match deleted {
