@@ -19,7 +19,7 @@ mod token;
 mod wire;
 
 pub use config::{BuildError, Builder, OfferedScope, PeerAddress, Registration};
-pub use policy::{Limits, Policy};
+pub use policy::{LimitError, Limits, Policy};
 pub use server::AuthorizationServer;
 pub use service::{AuthorizationLayer, ResponseFuture, WithAuthorization};
 pub use token::{Asked, Entitlement, GrantType, TokenFault};

@@ -129,7 +129,7 @@ pub struct Limits {
     pub fetch_total: Quota,
     /// Wrong secrets of one client, in a store that all servers share (CAUTH-18).
     pub wrong_secret: Quota,
-    /// Wrong verifiers for one code; after that many it is dead (AS-61).
+    /// Wrong verifiers for one code; the next one kills it (AS-61).
     pub wrong_verifier: Quota,
     /// How many registrations that were never used may be kept (DCR-10).
     pub unused_clients: u64,
@@ -147,7 +147,7 @@ impl Default for Limits {
             fetch_source: Quota::new(30, MINUTE),
             fetch_total: Quota::new(300, MINUTE),
             wrong_secret: Quota::new(20, MINUTE),
-            wrong_verifier: Quota::new(5, HOUR),
+            wrong_verifier: Quota::new(4, HOUR),
             unused_clients: 20_000,
         }
     }
@@ -170,5 +170,75 @@ impl Limits {
             unused_clients: u64::MAX,
             ..Self::default()
         }
+    }
+}
+
+/// A limit that does not exist, or a text that is no quota.
+///
+/// ```
+/// use oauth_server::Limits;
+///
+/// let error = Limits::default().set("register-source=many").unwrap_err();
+/// assert_eq!(error.to_string(), "limit \"register-source=many\" must be NAME=COUNT/SECONDS, with one of the names token-client, \
+///     token-total, authorize-source, authorize-total, register-source, register-total, fetch-source, fetch-total, wrong-secret, wrong-verifier");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("limit {0:?} must be NAME=COUNT/SECONDS, with one of the names {names}", names = Limits::NAMES.join(", "))]
+pub struct LimitError(String);
+
+impl Limits {
+    /// The names that [`set`](Self::set) knows.
+    pub const NAMES: &[&str] = &[
+        "token-client",
+        "token-total",
+        "authorize-source",
+        "authorize-total",
+        "register-source",
+        "register-total",
+        "fetch-source",
+        "fetch-total",
+        "wrong-secret",
+        "wrong-verifier",
+    ];
+
+    /// Sets a limit from a text, for flags and environment variables: `register-total=600/60` is 600 at once, and 600 more in 60 seconds.
+    ///
+    /// # Errors
+    /// [`LimitError`], which lists the names.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use oauth_core::Quota;
+    /// use oauth_server::Limits;
+    ///
+    /// let mut limits = Limits::default();
+    /// limits.set("register-total=1000/60")?;
+    /// assert_eq!(limits.register_total, Quota::new(1000, Duration::from_secs(60)));
+    /// # Ok::<(), oauth_server::LimitError>(())
+    /// ```
+    pub fn set(&mut self, text: &str) -> Result<(), LimitError> {
+        let fault = || LimitError(text.chars().take(80).collect());
+        let (name, quota) = text.split_once('=').ok_or_else(fault)?;
+        let (count, seconds) = quota.split_once('/').ok_or_else(fault)?;
+        let count: u32 = count.trim().parse().map_err(|_| fault())?;
+        let seconds: u32 = seconds.trim().parse().map_err(|_| fault())?;
+        if count == 0 || seconds == 0 {
+            return Err(fault());
+        }
+        let limit = match name.trim() {
+            "token-client" => &mut self.token_client,
+            "token-total" => &mut self.token_total,
+            "authorize-source" => &mut self.authorize_source,
+            "authorize-total" => &mut self.authorize_total,
+            "register-source" => &mut self.register_source,
+            "register-total" => &mut self.register_total,
+            "fetch-source" => &mut self.fetch_source,
+            "fetch-total" => &mut self.fetch_total,
+            "wrong-secret" => &mut self.wrong_secret,
+            "wrong-verifier" => &mut self.wrong_verifier,
+            _ => return Err(fault()),
+        };
+        *limit = Quota::new(count, Duration::from_secs(seconds.into()));
+        Ok(())
     }
 }
