@@ -1,9 +1,14 @@
 //! A scripted browser: cookies, forms, redirects, and the headers that browsers send by themselves.
 
 mod cookies;
+mod error;
 mod form;
+mod headers;
+mod history;
 mod html;
 mod page;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,11 +18,14 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, head
 use oauth_core::{Clock, SystemClock};
 use url::Url;
 
-use crate::wire::{Wire, WireError};
+use crate::wire::Wire;
 
+use cookies::Jar;
 pub use cookies::{Cookie, SameSite};
-use cookies::{Jar, is_loopback};
+pub use error::BrowserError;
 pub use form::{Control, ControlKind, Form};
+use headers::{Initiator, NOBODY};
+pub use history::{Landed, Step};
 pub use page::Page;
 
 /// A browser without a screen, that a test drives.
@@ -26,7 +34,7 @@ pub use page::Page;
 /// redirect unless told. A *site* is a scheme and a host: there is no public suffix list.
 ///
 /// ```
-/// use axum::{Form, Router, routing::get};
+/// use axum::{Router, routing::get};
 /// use oauth_testing::{Browser, InProcess};
 ///
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
@@ -51,134 +59,6 @@ pub struct Browser {
     headers: HeaderMap,
     history: Vec<Step>,
 }
-
-/// Something that a browser did: for assertions, and for printing. Holds what was typed, secrets too.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Step {
-    /// How it asked.
-    pub method: Method,
-    /// For what.
-    pub url: Url,
-    /// The fields of the form that it sent.
-    pub sent: Vec<(String, String)>,
-    /// Its headers.
-    pub headers: HeaderMap,
-    /// What came back.
-    pub status: StatusCode,
-    /// Where that leads to.
-    pub location: Option<Url>,
-    /// The `Set-Cookie` headers, and whether each was taken.
-    pub cookies: Vec<(String, bool)>,
-}
-
-/// Where following redirects ended.
-///
-/// ```
-/// use oauth_testing::{Landed, Page};
-/// let landed = Landed::Page(Box::new(Page::of_html("https://as.example/", "hello")));
-/// assert!(landed.into_stop().is_err());
-/// ```
-#[derive(Clone, Debug)]
-pub enum Landed {
-    /// On a page that redirects no further.
-    Page(Box<Page>),
-    /// Before this URL, which was not visited.
-    Stopped(Url),
-}
-
-impl Landed {
-    /// The URL before which it stopped.
-    ///
-    /// # Errors
-    /// [`BrowserError::Shown`] with the page's text, if a page came up instead.
-    pub fn into_stop(self) -> Result<Url, BrowserError> {
-        match self {
-            Self::Stopped(url) => Ok(url),
-            Self::Page(page) => {
-                Err(BrowserError::Shown { status: page.status, text: page.text().to_owned() })
-            }
-        }
-    }
-
-    /// The page.
-    ///
-    /// # Errors
-    /// [`BrowserError::Left`] if it stopped before one.
-    pub fn into_page(self) -> Result<Page, BrowserError> {
-        match self {
-            Self::Page(page) => Ok(*page),
-            Self::Stopped(url) => Err(BrowserError::Left(url)),
-        }
-    }
-}
-
-/// Why a browser could not do what it was told.
-///
-/// ```
-/// use oauth_testing::{BrowserError, Page};
-/// let page = Page::of_html("https://as.example/", "<p>Unknown client");
-/// let error = page.form_with_button("Allow").unwrap_err();
-/// assert_eq!(error.to_string(), "no form with a button \"Allow\" on this page (200 OK): Unknown client");
-/// ```
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BrowserError {
-    /// No URL.
-    #[error("no absolute url: {0:?}")]
-    Url(String),
-    /// No response.
-    #[error(transparent)]
-    Wire(#[from] WireError),
-    /// The page has no such form.
-    #[error("no form with {wanted} on this page ({status}): {text}")]
-    NoForm {
-        /// What was looked for.
-        wanted: String,
-        /// The page's status.
-        status: StatusCode,
-        /// The page's text.
-        text: String,
-    },
-    /// The form has no such control, or a person cannot change it.
-    #[error("no control {wanted:?} to change or press; there are {there:?}")]
-    NoControl {
-        /// What was looked for.
-        wanted: String,
-        /// What is there.
-        there: Vec<String>,
-    },
-    /// Pressing that button sends nothing.
-    #[error("that button sends nothing")]
-    NotSent,
-    /// There was to be a redirect, and there is a page.
-    #[error("a page came up where a redirect was to be ({status}): {text}")]
-    Shown {
-        /// The page's status.
-        status: StatusCode,
-        /// The page's text.
-        text: String,
-    },
-    /// There was to be a page, and the browser was sent away.
-    #[error("a redirect to {0} where a page was to be")]
-    Left(Url),
-    /// Redirects without end.
-    #[error("more than {limit} redirects, the last to {url}")]
-    Endless {
-        /// How many were followed.
-        limit: usize,
-        /// The last one's.
-        url: Url,
-    },
-}
-
-/// Who makes a browser ask.
-struct Initiator<'a> {
-    page: Option<&'a Url>,
-    referrer_policy: Option<&'a str>,
-}
-
-const NOBODY: Initiator<'static> = Initiator { page: None, referrer_policy: None };
 
 impl Browser {
     /// How many redirects it follows at once.
@@ -232,7 +112,7 @@ impl Browser {
     /// [`BrowserError::Url`], [`BrowserError::Wire`].
     pub async fn click(&mut self, page: &Page, url: &str) -> Result<Page, BrowserError> {
         let target = page.url.join(url).map_err(|_| BrowserError::Url(url.to_owned()))?;
-        self.send(Method::GET, target, Vec::new(), &from(page)).await
+        self.send(Method::GET, target, Vec::new(), &Initiator::of(page)).await
     }
 
     /// Fills in a form and presses a button: see [`Form::fill`] and [`Form::pairs`].
@@ -344,7 +224,13 @@ impl Browser {
         sent: Vec<(String, String)>,
         initiator: &Initiator<'_>,
     ) -> Result<Page, BrowserError> {
-        let headers = self.request_headers(&method, &url, initiator);
+        let mut headers = initiator.headers(&method, &url);
+        let safe = method == Method::GET;
+        let cookies = self.jar.header(&url, initiator.is_same_site(&url), safe, self.clock.now());
+        if let Some(value) = cookies.and_then(|cookies| HeaderValue::try_from(cookies).ok()) {
+            headers.insert(header::COOKIE, value);
+        }
+        headers.extend(self.headers.clone());
         let mut asked = url.clone();
         asked.set_fragment(None);
         let mut body = Bytes::new();
@@ -368,67 +254,6 @@ impl Browser {
         self.history.push(Step { method, url, sent, headers, status: page.status, location, cookies });
         Ok(page)
     }
-
-    fn request_headers(&mut self, method: &Method, url: &Url, initiator: &Initiator<'_>) -> HeaderMap {
-        let same_origin = initiator.page.is_none_or(|page| page.origin() == url.origin());
-        let same_site = initiator.page.is_none_or(|page| site(page) == site(url));
-        let safe = method == Method::GET;
-        let mut headers = HeaderMap::new();
-        let mut set = |name: HeaderName, value: &str| {
-            if let Ok(value) = HeaderValue::from_str(value) {
-                headers.insert(name, value);
-            }
-        };
-        set(header::ACCEPT, "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8");
-        set(header::USER_AGENT, "Mozilla/5.0 (oauth-testing)");
-        if let Some(cookies) = self.jar.header(url, same_site, safe, self.clock.now()) {
-            set(header::COOKIE, &cookies);
-        }
-        if !safe {
-            set(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-            set(header::ORIGIN, &origin(url, initiator));
-        }
-        if url.scheme() == "https" || is_loopback(url) {
-            let relation = match initiator.page {
-                None => "none",
-                Some(_) if same_origin => "same-origin",
-                Some(_) if same_site => "same-site",
-                Some(_) => "cross-site",
-            };
-            set(HeaderName::from_static("sec-fetch-site"), relation);
-            set(HeaderName::from_static("sec-fetch-mode"), "navigate");
-            set(HeaderName::from_static("sec-fetch-dest"), "document");
-            set(HeaderName::from_static("sec-fetch-user"), "?1");
-        }
-        headers.extend(self.headers.iter().map(|(name, value)| (name.clone(), value.clone())));
-        headers
-    }
-}
-
-/// The `Origin` of a form that posts: `null` where the page's referrer policy forbids to name it (Fetch, "append a request `Origin`
-/// header").
-fn origin(url: &Url, initiator: &Initiator<'_>) -> String {
-    let Some(page) = initiator.page else { return "null".to_owned() };
-    let own = page.origin();
-    let policy = initiator.referrer_policy.and_then(|policy| policy.rsplit(',').next()).map(str::trim);
-    let hidden = match policy.unwrap_or("strict-origin-when-cross-origin") {
-        "no-referrer" => true,
-        "same-origin" => own != url.origin(),
-        "no-referrer-when-downgrade" | "strict-origin" | "strict-origin-when-cross-origin" | "" => {
-            page.scheme() == "https" && url.scheme() != "https"
-        }
-        _ => false,
-    };
-    if hidden { "null".to_owned() } else { own.ascii_serialization() }
-}
-
-fn from(page: &Page) -> Initiator<'_> {
-    let policy = page.headers.get(header::REFERRER_POLICY).and_then(|policy| policy.to_str().ok());
-    Initiator { page: Some(&page.url), referrer_policy: policy }
-}
-
-fn site(url: &Url) -> (&str, Option<&str>) {
-    (url.scheme(), url.host_str())
 }
 
 fn parse(url: &str) -> Result<Url, BrowserError> {
