@@ -41,6 +41,7 @@ pub(crate) async fn a_quota_recovers_evenly(stores: Stores) {
     let store = &*stores.limits;
     let key = key();
     let _ = passed(store, &key, NOW).await;
+    assert_eq!(passed(store, &key, NOW + STEP / 2).await, 0, "hit: half a step gives no room");
     assert_eq!(
         passed(store, &key, NOW + STEP).await,
         1,
