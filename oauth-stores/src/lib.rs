@@ -1,1 +1,29 @@
-//! Being laid.
+//! Durable stores for an OAuth 2.1 server for MCP servers: implementations of `oauth-core`'s storage ports.
+//!
+//! | feature | store | for |
+//! |---|---|---|
+//! | `sqlite` (default) | [`SqliteStore`] | one machine: a file, durable at every answer, no server to run |
+//!
+//! Each implements every port, so it goes as a whole into [`Stores::new`](oauth_core::Stores::new):
+//!
+//! ```
+//! # #[cfg(feature = "sqlite")] {
+//! use oauth_core::{GrantFilter, Stores};
+//! use oauth_stores::SqliteStore;
+//!
+//! # let folder = tempfile::tempdir().unwrap();
+//! # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+//! # runtime.block_on(async {
+//! let path = folder.path().join("oauth.sqlite");
+//! let stores = Stores::new(SqliteStore::open(path)?);
+//! assert_eq!(stores.grants.count(GrantFilter::All).await?, 0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # }).unwrap();
+//! # }
+//! ```
+
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+#[cfg(feature = "sqlite")]
+pub use sqlite::{OpenError, SqliteOptions, SqliteStore};

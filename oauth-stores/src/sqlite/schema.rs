@@ -1,0 +1,91 @@
+//! The schema: embedded migrations, counted in the file's `user_version`.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// Migration `n` leads from version `n` to `n + 1`. What was released is never edited, only followed.
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+
+/// The newest version that this crate knows.
+pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// How our files are told from other people's databases (`PRAGMA application_id`): "OAth".
+const APPLICATION: i64 = 0x4f41_7468;
+
+/// Why a database cannot be used as it is.
+#[derive(Debug)]
+pub(super) enum Mismatch {
+    /// Its version.
+    Newer(i64),
+    /// It has tables, and they are not ours.
+    Foreign,
+}
+
+/// What speaks against using the database, found without changing it.
+pub(super) fn mismatch(connection: &Connection) -> rusqlite::Result<Option<Mismatch>> {
+    known(connection).map(Result::err)
+}
+
+/// Brings the database to the newest version; of two servers that start at once, one does.
+pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), Mismatch>> {
+    if let Ok(VERSION) = known(connection)? {
+        return Ok(Ok(()));
+    }
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Read again: it may have changed before the lock was ours.
+    let version = match known(&transaction)? {
+        Ok(version) => version,
+        Err(mismatch) => return Ok(Err(mismatch)),
+    };
+    for migration in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or_default()) {
+        transaction.execute_batch(migration)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()?;
+    Ok(Ok(()))
+}
+
+/// The version of a database that is ours or empty.
+fn known(connection: &Connection) -> rusqlite::Result<Result<i64, Mismatch>> {
+    let read = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
+    let version = read("PRAGMA user_version")?;
+    if read("PRAGMA application_id")? != APPLICATION {
+        let empty = read("SELECT count(*) FROM sqlite_schema")? == 0;
+        return Ok(if empty { Ok(0) } else { Err(Mismatch::Foreign) });
+    }
+    Ok(if (0..=VERSION).contains(&version) { Ok(version) } else { Err(Mismatch::Newer(version)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_database_becomes_ours_and_stays_so() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        assert_eq!(known(&connection).unwrap().unwrap(), 0);
+        migrate(&mut connection).unwrap().unwrap();
+        migrate(&mut connection).unwrap().unwrap();
+        assert_eq!(known(&connection).unwrap().unwrap(), VERSION);
+    }
+
+    #[test]
+    fn another_programs_database_is_left_alone() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE notes (text TEXT)").unwrap();
+        assert!(matches!(migrate(&mut connection).unwrap(), Err(Mismatch::Foreign)));
+        let tables: i64 =
+            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).unwrap();
+        assert_eq!(tables, 1);
+    }
+
+    #[test]
+    fn a_newer_schema_is_left_alone() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap().unwrap();
+        connection.pragma_update(None, "user_version", VERSION + 1).unwrap();
+        assert!(
+            matches!(migrate(&mut connection).unwrap(), Err(Mismatch::Newer(found)) if found == VERSION + 1)
+        );
+    }
+}
