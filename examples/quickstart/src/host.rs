@@ -1,0 +1,121 @@
+//! Around the server: a port, a folder, a sweep now and then.
+
+use std::error::Error;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::time::Duration;
+
+use axum::extract::ConnectInfo;
+use axum::extract::Request;
+use oauth_core::fetch::FetchPolicy;
+use oauth_core::{Clock as _, Secret, Stores, SystemClock};
+use oauth_server::PeerAddress;
+use oauth_stores::SqliteStore;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tower::Layer as _;
+use tower::util::MapRequestLayer;
+
+use crate::args::Args;
+use crate::limits::Rates;
+use crate::notes::Notes;
+use crate::{Options, owner, protected_notes};
+
+/// How often what has ended is forgotten, and for how long it is kept.
+const SWEEP: Duration = Duration::from_secs(600);
+const KEPT: Duration = Duration::from_secs(3600);
+
+/// How long open requests may take once the server stops.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// A server that answers.
+pub(crate) struct Running {
+    /// Where clients reach it.
+    pub(crate) origin: String,
+    /// The passphrase, if it was made at this start.
+    pub(crate) made: Option<Secret>,
+    stop: CancellationToken,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+pub(crate) async fn start(args: Args) -> Result<Running, Box<dyn Error>> {
+    let rates = Rates::read(&args.limit)?;
+    let clients = match &args.clients {
+        Some(path) => Some(
+            std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?,
+        ),
+        None => None,
+    };
+    make_folder(&args.data)?;
+    // On this machine alone: whoever wants more puts a proxy with TLS before it.
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("cannot listen at {address}: {error}; choose another port with --port"))?;
+    let origin = match &args.public_url {
+        Some(url) => url.trim_end_matches('/').to_owned(),
+        None => format!("http://{}", listener.local_addr()?),
+    };
+
+    let stores = Stores::new(SqliteStore::open(args.data.join("oauth.sqlite"))?);
+    let notes_at = args.data.join("notes.sqlite");
+    let notes = Notes::open(&notes_at).map_err(|error| format!("cannot open {}: {error}", notes_at.display()))?;
+    let (owner, made) = owner(&stores, &args, &rates).await?;
+    let fetch = FetchPolicy::new();
+    let options = Options {
+        rates,
+        fetch: if args.develop_clients { fetch.insecure_allow_loopback() } else { fetch },
+        clients,
+        develop_clients: args.develop_clients,
+        trusted_proxies: args.trusted_proxy,
+    };
+
+    let stop = CancellationToken::new();
+    let app = protected_notes(&origin, &stores, owner, notes, &options, &stop).await?;
+    // Limits tell callers apart by their address.
+    let app = MapRequestLayer::new(with_peer).layer(app);
+    let app = axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
+    tokio::spawn(sweep(stores, stop.clone()));
+    let stopped = stop.clone();
+    let task = tokio::spawn(async move {
+        axum::serve(listener, app).with_graceful_shutdown(async move { stopped.cancelled().await }).await
+    });
+    Ok(Running { origin, made, stop, task })
+}
+
+impl Running {
+    pub(crate) async fn stop(self) -> Result<(), Box<dyn Error>> {
+        self.stop.cancel();
+        match tokio::time::timeout(PATIENCE, self.task).await {
+            Ok(served) => Ok(served??),
+            // Somebody holds a connection open; everything that was answered is on the disk.
+            Err(_) => Ok(()),
+        }
+    }
+}
+
+fn with_peer(mut request: Request) -> Request {
+    if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
+        request.extensions_mut().insert(PeerAddress(peer.ip()));
+    }
+    request
+}
+
+/// Forgets what has ended.
+async fn sweep(stores: Stores, stop: CancellationToken) {
+    while stop.run_until_cancelled(tokio::time::sleep(SWEEP)).await.is_some() {
+        if let Err(error) = stores.purge(SystemClock.now().before(KEPT)).await {
+            tracing::warn!(error = &error as &dyn Error, "what has ended could not be swept away");
+        }
+    }
+}
+
+/// Makes the folder, for its owner alone: the database holds keys.
+fn make_folder(path: &Path) -> Result<(), String> {
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|error| format!("cannot make the folder {}: {error}", path.display()))
+}
