@@ -119,9 +119,11 @@ impl Client {
         let named =
             document.get("resource").and_then(Value::as_str).ok_or(ClientError::Missing("resource"))?;
         let about = url(named)?;
-        let parent = about.path().trim_end_matches('/');
-        let below = self.resource().path().strip_prefix(parent);
-        let covers = below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let (own, parent) = (self.resource().path(), about.path());
+        // Below it means behind a slash: `/mcp/` is not about `/mcp`.
+        let covers = own
+            .strip_prefix(parent)
+            .is_some_and(|rest| rest.is_empty() || parent.ends_with('/') || rest.starts_with('/'));
         if about.origin() == self.resource().origin() && covers {
             return Ok(());
         }

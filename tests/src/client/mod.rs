@@ -6,6 +6,8 @@ mod discovery;
 mod mcp;
 mod pairs;
 mod registration;
+#[cfg(test)]
+mod tests;
 mod token;
 
 use std::fmt;
