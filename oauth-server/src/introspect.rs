@@ -13,8 +13,8 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use oauth_core::{
-    Binding, Client, CredentialKey, CredentialKind, CredentialStatus, ErrorCode, Form, Found, OAuthError, Quota, ResourceUri,
-    Secret, StoreError, Timestamp, TokenHash,
+    Binding, Client, CredentialKey, CredentialKind, CredentialStatus, ErrorCode, Form, Found, OAuthError,
+    Quota, ResourceUri, Secret, StoreError, Timestamp, TokenHash,
 };
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
@@ -46,7 +46,8 @@ pub(crate) async fn handle(context: &Arc<Context>, request: &Request, now: Times
         Err(error) => {
             let mut reply = error_reply(&error, true);
             if error.code == ErrorCode::InvalidToken {
-                let challenge = HeaderValue::from_static("Bearer realm=\"introspection\", error=\"invalid_token\"");
+                let challenge =
+                    HeaderValue::from_static("Bearer realm=\"introspection\", error=\"invalid_token\"");
                 reply.headers_mut().insert(WWW_AUTHENTICATE, challenge);
             }
             reply
@@ -98,10 +99,17 @@ impl Caller {
 }
 
 /// Who calls, by one credential (CAUTH-1).
-async fn caller(context: &Context, request: &Request, form: &Form<'_>, now: Timestamp) -> Result<Caller, OAuthError> {
+async fn caller(
+    context: &Context,
+    request: &Request,
+    form: &Form<'_>,
+    now: Timestamp,
+) -> Result<Caller, OAuthError> {
     let headers = &request.head.headers;
     let presented = Presented::read(headers)?;
-    if presented.is_some() && (form.get("client_secret").is_some() || headers.get_all(AUTHORIZATION).iter().count() > 1) {
+    if presented.is_some()
+        && (form.get("client_secret").is_some() || headers.get_all(AUTHORIZATION).iter().count() > 1)
+    {
         return Err(OAuthError::new(ErrorCode::InvalidRequest, "use one way to authenticate"));
     }
     match presented {
@@ -126,7 +134,12 @@ async fn caller(context: &Context, request: &Request, form: &Form<'_>, now: Time
 const FAILED: OAuthError =
     OAuthError::new(ErrorCode::InvalidClient, "introspection is for resources and for clients with a secret");
 
-async fn client(context: &Context, request: &Request, form: &Form<'_>, now: Timestamp) -> Result<Caller, OAuthError> {
+async fn client(
+    context: &Context,
+    request: &Request,
+    form: &Form<'_>,
+    now: Timestamp,
+) -> Result<Caller, OAuthError> {
     let client = authenticate(context, request, form, now).await?.client;
     if client.auth.secrets().is_empty() { Err(FAILED) } else { Ok(Caller::Client(client)) }
 }

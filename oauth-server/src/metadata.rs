@@ -42,11 +42,13 @@ fn document(context: &Context, openid: bool) -> AuthorizationServerMetadata {
     document.grant_types_supported = context.grant_types.keys().map(|name| (*name).to_owned()).collect();
     // The map has no order; the document has one, so that caches and people can compare it.
     document.grant_types_supported.sort_unstable();
-    let secrets = [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost].map(|method| method.as_str().to_owned());
+    let secrets = [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost]
+        .map(|method| method.as_str().to_owned());
     // AS-11: without `none` beside CIMD some clients silently register instead.
     document.token_endpoint_auth_methods_supported =
         std::iter::once(AuthMethod::None.as_str().to_owned()).chain(secrets.clone()).collect();
-    document.revocation_endpoint_auth_methods_supported = document.token_endpoint_auth_methods_supported.clone();
+    document.revocation_endpoint_auth_methods_supported =
+        document.token_endpoint_auth_methods_supported.clone();
     document.introspection_endpoint_auth_methods_supported = secrets.to_vec();
     if !context.resource_secrets.is_empty() {
         // RFC 8414 §2 lets access token types stand here: a resource's secret as a bearer token.

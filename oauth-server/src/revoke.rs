@@ -34,14 +34,20 @@ async fn revoke(context: &Context, request: &Request, now: Timestamp) -> Result<
     let caller = authenticate(context, request, &form, now).await?;
     let token = form.get("token").ok_or(OAuthError::new(ErrorCode::InvalidRequest, "token is missing"))?;
     let Some(key) = CredentialKey::of(token) else { return Ok(()) };
-    let Some(found) = context.stores.grants.find(&key).await.map_err(|error| unavailable(&error))? else { return Ok(()) };
+    let Some(found) = context.stores.grants.find(&key).await.map_err(|error| unavailable(&error))? else {
+        return Ok(());
+    };
     if found.grant.client_id != caller.client.id {
         // A-INTRO-8
         return Ok(());
     }
     let grant = &found.grant;
-    let ended =
-        context.stores.grants.revoke(Revocation::Grant(&grant.id), now).await.map_err(|error| unavailable(&error))?;
+    let ended = context
+        .stores
+        .grants
+        .revoke(Revocation::Grant(&grant.id), now)
+        .await
+        .map_err(|error| unavailable(&error))?;
     if ended > 0 {
         context.record(&Event {
             subject: Some(&grant.subject),

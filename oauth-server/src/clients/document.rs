@@ -72,7 +72,10 @@ fn is_dot_segment(segment: &str) -> bool {
 /// Judges what the URL answered.
 pub(super) fn judge_answer(id: &ClientId, answer: &Fetched, now: Timestamp) -> Result<Client, MemberFault> {
     if answer.status != StatusCode::OK {
-        return Err(MemberFault::new("document_status", "its url must answer 200; redirects are not followed"));
+        return Err(MemberFault::new(
+            "document_status",
+            "its url must answer 200; redirects are not followed",
+        ));
     }
     if !answer.is_json() {
         return Err(MemberFault::new("document_type", "its content type must be application/json"));
@@ -87,16 +90,21 @@ pub(super) fn judge_answer(id: &ClientId, answer: &Fetched, now: Timestamp) -> R
 pub(crate) fn pinned(client_id: &str, json: &str) -> Result<Client, String> {
     let id: ClientId = client_id.parse().map_err(|error: oauth_core::IdError| error.to_string())?;
     // What the operator writes is not fetched: on loopback it may be http without further ado.
-    let judged = judge_url(&id, true).and_then(|_| judge_document(&id, json.as_bytes(), Timestamp::default()));
+    let judged =
+        judge_url(&id, true).and_then(|_| judge_document(&id, json.as_bytes(), Timestamp::default()));
     judged.map_err(|fault| fault.line.to_owned())
 }
 
 fn judge_document(id: &ClientId, bytes: &[u8], now: Timestamp) -> Result<Client, MemberFault> {
-    let members = json_object(bytes)
-        .map_err(|_| MemberFault::new("document_json", "it must be a json object in which every member stands once"))?;
+    let members = json_object(bytes).map_err(|_| {
+        MemberFault::new("document_json", "it must be a json object in which every member stands once")
+    })?;
     // A-CIMDX-10: as text. Normalising would let one document speak for two clients.
     if members.get("client_id").and_then(Value::as_str) != Some(id.as_str()) {
-        return Err(MemberFault::new("document_client_id", "its client_id must be the url it is at, letter for letter"));
+        return Err(MemberFault::new(
+            "document_client_id",
+            "its client_id must be the url it is at, letter for letter",
+        ));
     }
     if members.contains_key("client_secret") || members.contains_key("client_secret_expires_at") {
         return Err(MemberFault::new("document_secret", "it must not have a client_secret"));
@@ -125,7 +133,10 @@ fn judge_method(members: &Members) -> Result<(), MemberFault> {
         }
         Some(method) if method != "none" && members::auth_method(members, &[AuthMethod::None]).is_err() => {
             // CIMD-15: a client that says it authenticates is not let in without.
-            Err(MemberFault::new(reason, "its token_endpoint_auth_method is not supported; none is, also as one of its token_endpoint_auth_methods_supported"))
+            Err(MemberFault::new(
+                reason,
+                "its token_endpoint_auth_method is not supported; none is, also as one of its token_endpoint_auth_methods_supported",
+            ))
         }
         _ => members::auth_method(members, &[AuthMethod::None])
             .map(|_| ())
@@ -137,7 +148,9 @@ fn judge_method(members: &Members) -> Result<(), MemberFault> {
 fn shown_links(members: &Members) -> Option<Box<Members>> {
     let links: Members = LINKS
         .into_iter()
-        .filter_map(|name| members::link(members, name).ok().flatten().map(|url| (name.to_owned(), url.into())))
+        .filter_map(|name| {
+            members::link(members, name).ok().flatten().map(|url| (name.to_owned(), url.into()))
+        })
         .collect();
     (!links.is_empty()).then(|| Box::new(links))
 }
@@ -172,19 +185,49 @@ mod tests {
     #[test]
     fn the_url_is_judged_as_text() {
         // CIMD-1
-        for good in ["https://app.example/c", "https://app.example:8443/a/b.json", "https://App.example/c", "https://app.example/..c", "https://app.example/c/"] {
+        for good in [
+            "https://app.example/c",
+            "https://app.example:8443/a/b.json",
+            "https://App.example/c",
+            "https://app.example/..c",
+            "https://app.example/c/",
+        ] {
             assert!(judge_url(&good.parse().unwrap(), false).is_ok(), "{good}");
         }
         for bad in [
-            "https://app.example", "https://app.example/", "https://app.example/c?x", "https://app.example/c?", "https://app.example/c#x", "https://app.example/c#",
-            "https://u@app.example/c", "https://u:p@app.example/c", "https://@app.example/c", "https://app.example/../c", "https://app.example/a/./c", "https://app.example/%2e%2E/c",
-            "https://app.example/.%2e/c", "https://app.example/a/%2e", "https:///c", "https://app.example\\c/d", "https://a b/c", "http://app.example/c", "http://localhost/c",
-            "ftp://app.example/c", "https://[::1/c", "https://:443/c",
+            "https://app.example",
+            "https://app.example/",
+            "https://app.example/c?x",
+            "https://app.example/c?",
+            "https://app.example/c#x",
+            "https://app.example/c#",
+            "https://u@app.example/c",
+            "https://u:p@app.example/c",
+            "https://@app.example/c",
+            "https://app.example/../c",
+            "https://app.example/a/./c",
+            "https://app.example/%2e%2E/c",
+            "https://app.example/.%2e/c",
+            "https://app.example/a/%2e",
+            "https:///c",
+            "https://app.example\\c/d",
+            "https://a b/c",
+            "http://app.example/c",
+            "http://localhost/c",
+            "ftp://app.example/c",
+            "https://[::1/c",
+            "https://:443/c",
         ] {
             assert_eq!(judge_url(&bad.parse().unwrap(), false).unwrap_err().reason, "client_id_url", "{bad}");
         }
         // CIMD-19
-        for (url, good) in [("http://localhost:8080/c", true), ("http://127.0.0.1/c", true), ("http://[::1]:1/c", true), ("http://app.example/c", false), ("http://localhost.evil.example/c", false)] {
+        for (url, good) in [
+            ("http://localhost:8080/c", true),
+            ("http://127.0.0.1/c", true),
+            ("http://[::1]:1/c", true),
+            ("http://app.example/c", false),
+            ("http://localhost.evil.example/c", false),
+        ] {
             assert_eq!(judge_url(&url.parse().unwrap(), true).is_ok(), good, "{url}");
         }
     }
@@ -192,7 +235,10 @@ mod tests {
     #[test]
     fn a_document_becomes_a_public_client() {
         let client = judge(&with(&json!({ "client_uri": "https://app.example/", "tos_uri": "javascript:alert(1)", "logo_uri": "https://10.0.0.1/x.svg" }))).unwrap();
-        assert_eq!((client.origin, client.name.as_deref(), &client.auth), (ClientOrigin::MetadataDocument, Some("App"), &ClientAuth::Public));
+        assert_eq!(
+            (client.origin, client.name.as_deref(), &client.auth),
+            (ClientOrigin::MetadataDocument, Some("App"), &ClientAuth::Public)
+        );
         assert!(client.may(GrantTypeName::RefreshToken));
         // CIMD-13
         assert!(client.redirect_for("http://localhost:3118/callback").is_some());
@@ -219,7 +265,10 @@ mod tests {
             (json!({ "client_secret": "hush" }), "document_secret"),
             (json!({ "client_secret_expires_at": 0 }), "document_secret"),
             (json!({ "token_endpoint_auth_method": "client_secret_basic" }), "document_auth_method"),
-            (json!({ "token_endpoint_auth_method": "client_secret_post", "token_endpoint_auth_methods_supported": ["none"] }), "document_auth_method"),
+            (
+                json!({ "token_endpoint_auth_method": "client_secret_post", "token_endpoint_auth_methods_supported": ["none"] }),
+                "document_auth_method",
+            ),
             (json!({ "token_endpoint_auth_method": "private_key_jwt" }), "document_auth_method"),
             (json!({ "token_endpoint_auth_method": 1 }), "document_auth_method"),
             (json!({ "token_endpoint_auth_methods_supported": ["private_key_jwt"] }), "document_auth_method"),
@@ -251,14 +300,22 @@ mod tests {
                 .with_header(CONTENT_TYPE, HeaderValue::from_static("application/json"));
             assert_eq!(judge_answer(&id, &answer, now).unwrap_err().reason, "document_status", "{status}");
         }
-        let html = Fetched::json(document().to_string()).with_header(CONTENT_TYPE, HeaderValue::from_static("text/html"));
+        let html = Fetched::json(document().to_string())
+            .with_header(CONTENT_TYPE, HeaderValue::from_static("text/html"));
         assert_eq!(judge_answer(&id, &html, now).unwrap_err().reason, "document_type");
         let profile = HeaderValue::from_static("application/client-metadata+json; charset=utf-8");
-        assert!(judge_answer(&id, &Fetched::json(document().to_string()).with_header(CONTENT_TYPE, profile), now).is_ok());
+        assert!(
+            judge_answer(&id, &Fetched::json(document().to_string()).with_header(CONTENT_TYPE, profile), now)
+                .is_ok()
+        );
         let twice = format!("{{\"client_id\":\"{URL}\",{}", &document().to_string()[1..]);
         let marked = format!("\u{feff}{}", document());
         for bad in ["", "[]", "null", "<html>", twice.as_str(), marked.as_str()] {
-            assert_eq!(judge_answer(&id, &Fetched::json(bad.to_owned()), now).unwrap_err().reason, "document_json", "{bad}");
+            assert_eq!(
+                judge_answer(&id, &Fetched::json(bad.to_owned()), now).unwrap_err().reason,
+                "document_json",
+                "{bad}"
+            );
         }
     }
 
@@ -267,7 +324,10 @@ mod tests {
         // CIMD-18, CIMD-20
         let suite = "https://conformance-test.local/client-metadata.json";
         assert!(pinned(suite, &with(&json!({ "client_id": suite })).to_string()).is_ok());
-        assert_eq!(pinned(suite, &document().to_string()).unwrap_err(), "its client_id must be the url it is at, letter for letter");
+        assert_eq!(
+            pinned(suite, &document().to_string()).unwrap_err(),
+            "its client_id must be the url it is at, letter for letter"
+        );
         assert!(pinned("claude", "{}").is_err());
     }
 }

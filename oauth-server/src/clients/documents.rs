@@ -85,9 +85,31 @@ enum Fault {
 impl From<Fault> for ClientFault {
     fn from(fault: Fault) -> Self {
         match fault {
-            Fault::Document(MemberFault { reason, line }) => Self::Document { reason, message: line },
+            Fault::Document(MemberFault { reason, .. }) => {
+                Self::Document { reason, message: sentence(reason) }
+            }
             Fault::Busy => Self::Busy,
         }
+    }
+}
+
+/// What the user of the app reads, who can do little about it. The reason stands beside it, for the app's author.
+fn sentence(reason: &str) -> &'static str {
+    match reason {
+        "client_id_url" => "The app names itself by a URL that cannot be that of its description.",
+        "document_address" => "The app's description is at an address that must not be fetched.",
+        "document_status" => {
+            "The URL of the app's description did not answer with it. Redirects are not followed."
+        }
+        "document_size" => "The app's description is too large.",
+        "document_type" | "document_json" => "The app's description is not a JSON document.",
+        "document_client_id" => "The app's description is that of another app.",
+        "document_secret" | "document_auth_method" => {
+            "The app's description asks for a way to authenticate that is not supported."
+        }
+        "redirect_uris" => "The app's description has a return address that is not allowed.",
+        "client_name" => "The app's description does not say what the app is called.",
+        _ => "The app's description cannot be used.",
     }
 }
 
@@ -112,7 +134,11 @@ impl Weighter<ClientId, Arc<Document>> for ByBytes {
 
 impl Documents {
     /// `pinned` was judged when the configuration was read; what would not pass is not there.
-    pub(super) fn new(fetch: Option<Arc<dyn Fetch>>, pinned: Vec<(String, String)>, development: bool) -> Self {
+    pub(super) fn new(
+        fetch: Option<Arc<dyn Fetch>>,
+        pinned: Vec<(String, String)>,
+        development: bool,
+    ) -> Self {
         let pinned = pinned
             .into_iter()
             .filter_map(|(id, json)| self::pinned(&id, &json).ok())
@@ -151,7 +177,9 @@ impl Documents {
         let url = judge_url(id, self.development).map_err(Fault::Document)?;
         if is_ours(context, &url) {
             // A-CIMDX-16: a server that asks itself would wait for itself.
-            return Err(Fault::Document(MemberFault::new("client_id_url", "its url is of this server")).into());
+            return Err(
+                Fault::Document(MemberFault::new("client_id_url", "its url is of this server")).into()
+            );
         }
         let work = async {
             // Between looking and boarding another flight may have landed.
@@ -176,7 +204,10 @@ impl Documents {
             return Some(Ok(document.client.clone()));
         }
         // A clock that stepped back must not make a failure last.
-        let failure = self.failed.get(id).filter(|failure| now < failure.retry_at && failure.retry_at <= now + RETRY_STALE)?;
+        let failure = self
+            .failed
+            .get(id)
+            .filter(|failure| now < failure.retry_at && failure.retry_at <= now + RETRY_STALE)?;
         Some(self.last_good(id, now).ok_or(failure.fault))
     }
 
@@ -197,7 +228,8 @@ impl Documents {
             }
             Outcome::Refused(fault) => {
                 self.good.remove(id);
-                self.failed.insert(id.clone(), Failure { fault: Fault::Document(fault), retry_at: now + RETRY });
+                self.failed
+                    .insert(id.clone(), Failure { fault: Fault::Document(fault), retry_at: now + RETRY });
                 Err(Fault::Document(fault))
             }
             Outcome::Down(fault) => {
@@ -242,7 +274,9 @@ async fn ask(fetch: &dyn Fetch, id: &ClientId, now: Timestamp) -> Outcome {
                 FetchError::Refused(_) => {
                     Fault::Document(MemberFault::new("document_address", "its address must not be fetched"))
                 }
-                FetchError::TooLarge { .. } => Fault::Document(MemberFault::new("document_size", "it is too large")),
+                FetchError::TooLarge { .. } => {
+                    Fault::Document(MemberFault::new("document_size", "it is too large"))
+                }
                 _ => Fault::Busy,
             });
         }
@@ -250,7 +284,7 @@ async fn ask(fetch: &dyn Fetch, id: &ClientId, now: Timestamp) -> Outcome {
     match judge_answer(id, &answer, now) {
         Ok(client) => Outcome::Good(client, answer.body.len(), now + freshness(&answer.headers, now)),
         Err(fault) => {
-            tracing::debug!(client_id = %id, status = answer.status.as_u16(), reason = fault.reason, "a metadata document that cannot be used");
+            tracing::debug!(client_id = %id, status = answer.status.as_u16(), reason = fault.reason, fault = fault.line, "a metadata document that cannot be used");
             match answer.status {
                 // What is no document at all may be the page of somebody on the way; the owner speaks in JSON.
                 StatusCode::OK if answer.is_json() => Outcome::Refused(fault),

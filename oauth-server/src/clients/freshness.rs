@@ -31,9 +31,15 @@ pub(super) fn freshness(headers: &HeaderMap, now: Timestamp) -> Duration {
             _ => {}
         }
     }
-    let expires = || values(headers, &EXPIRES).next().map(|date| imf_fixdate(date).map_or(Duration::ZERO, |end| end.since(now)));
+    let expires = || {
+        values(headers, &EXPIRES)
+            .next()
+            .map(|date| imf_fixdate(date).map_or(Duration::ZERO, |end| end.since(now)))
+    };
     let said = match shared.or(max_age) {
-        Some(lifetime) => lifetime.saturating_sub(values(headers, &AGE).next().map_or(Duration::ZERO, seconds)),
+        Some(lifetime) => {
+            lifetime.saturating_sub(values(headers, &AGE).next().map_or(Duration::ZERO, seconds))
+        }
         None => expires().unwrap_or(UNSAID),
     };
     said.clamp(LEAST, MOST)
@@ -56,12 +62,15 @@ fn seconds(text: &str) -> Duration {
 /// `Sun, 06 Nov 1994 08:49:37 GMT` ([RFC 9110 §5.6.7](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7)). The obsolete forms
 /// are not read: they count as expired.
 fn imf_fixdate(text: &str) -> Option<Timestamp> {
-    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let (_, date) = text.split_once(", ")?;
     let date = date.strip_suffix(" GMT")?;
     let mut parts = date.split(' ');
     let (day, month, year, time) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-    let number = |text: &str, least: u64, most: u64| text.parse::<u64>().ok().filter(|number| (least..=most).contains(number));
+    let number = |text: &str, least: u64, most: u64| {
+        text.parse::<u64>().ok().filter(|number| (least..=most).contains(number))
+    };
     let mut clock = time.split(':');
     let (hour, minute, second) =
         (number(clock.next()?, 0, 23)?, number(clock.next()?, 0, 59)?, number(clock.next()?, 0, 60)?);

@@ -3,7 +3,9 @@
 //!
 //! `null`, an empty text and an absent member mean the same: clients in use write all three.
 
-use oauth_core::{ApplicationType, AuthMethod, ErrorCode, GrantTypeName, OAuthError, RedirectKind, RedirectUri, UrlError};
+use oauth_core::{
+    ApplicationType, AuthMethod, ErrorCode, GrantTypeName, OAuthError, RedirectKind, RedirectUri, UrlError,
+};
 use serde_json::{Map, Value};
 
 use crate::pages::HttpsLink;
@@ -25,8 +27,11 @@ impl MemberFault {
 
     /// The error of RFC 7591 §3.2.2 (DCR-3).
     pub(super) fn to_error(self) -> OAuthError {
-        let code =
-            if self.reason == REDIRECT_URIS { ErrorCode::InvalidRedirectUri } else { ErrorCode::InvalidClientMetadata };
+        let code = if self.reason == REDIRECT_URIS {
+            ErrorCode::InvalidRedirectUri
+        } else {
+            ErrorCode::InvalidClientMetadata
+        };
         OAuthError::new(code, self.line)
     }
 }
@@ -49,7 +54,11 @@ pub(super) fn member<'m>(members: &'m Members, name: &str) -> Option<&'m Value> 
 }
 
 /// A text member; `None` if it is absent, `null` or empty.
-pub(super) fn text<'m>(members: &'m Members, name: &'static str, fault: MemberFault) -> Result<Option<&'m str>, MemberFault> {
+pub(super) fn text<'m>(
+    members: &'m Members,
+    name: &'static str,
+    fault: MemberFault,
+) -> Result<Option<&'m str>, MemberFault> {
     match member(members, name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
@@ -99,8 +108,12 @@ pub(super) fn redirect_uris(members: &Members, most: usize) -> Result<Vec<Redire
 /// What is wrong with a redirect URI. The URI itself is not repeated (A-XSS-6).
 fn redirect_line(error: &UrlError) -> &'static str {
     match error {
-        UrlError::Insecure(_) => "a redirect uri must be https; http is for 127.0.0.1, [::1] and localhost alone",
-        UrlError::Scheme(_) => "a redirect uri has a scheme that is not allowed; a private-use scheme must have a dot",
+        UrlError::Insecure(_) => {
+            "a redirect uri must be https; http is for 127.0.0.1, [::1] and localhost alone"
+        }
+        UrlError::Scheme(_) => {
+            "a redirect uri has a scheme that is not allowed; a private-use scheme must have a dot"
+        }
         UrlError::Component { .. } => {
             "a redirect uri must not have a fragment, a user, or a query parameter that the response carries"
         }
@@ -111,7 +124,10 @@ fn redirect_line(error: &UrlError) -> &'static str {
 
 /// `client_name`, as it was given. Pages clean it before they show it (AS-67).
 pub(super) fn client_name(members: &Members) -> Result<Option<&str>, MemberFault> {
-    let fault = MemberFault::new("client_name", "client_name must be a text of at most 200 bytes without control characters");
+    let fault = MemberFault::new(
+        "client_name",
+        "client_name must be a text of at most 200 bytes without control characters",
+    );
     let name = text(members, "client_name", fault)?;
     match name {
         Some(name) if name.len() > LONGEST_NAME || name.chars().any(char::is_control) => Err(fault),
@@ -132,7 +148,10 @@ pub(super) fn grant_types(members: &Members) -> Result<Vec<GrantTypeName>, Membe
     if granted.contains(&GrantTypeName::AuthorizationCode) {
         Ok(granted)
     } else {
-        Err(MemberFault::new("grant_types", "grant_types must have authorization_code; others are not open to registration"))
+        Err(MemberFault::new(
+            "grant_types",
+            "grant_types must have authorization_code; others are not open to registration",
+        ))
     }
 }
 
@@ -155,10 +174,12 @@ pub(super) fn application_type(
     match text(members, "application_type", fault)? {
         None => Ok(None),
         Some("native") => Ok(Some(ApplicationType::Native)),
-        Some("web") if redirect_uris.iter().any(|uri| uri.kind() == RedirectKind::PrivateUse) => Err(MemberFault::new(
-            REDIRECT_URIS,
-            "a web application must not have a redirect uri with a private-use scheme",
-        )),
+        Some("web") if redirect_uris.iter().any(|uri| uri.kind() == RedirectKind::PrivateUse) => {
+            Err(MemberFault::new(
+                REDIRECT_URIS,
+                "a web application must not have a redirect uri with a private-use scheme",
+            ))
+        }
         Some("web") => Ok(Some(ApplicationType::Web)),
         Some(_) => Err(fault),
     }
@@ -168,7 +189,10 @@ pub(super) fn application_type(
 /// `token_endpoint_auth_methods_supported` (CAUTH-16, OpenID Connect Relying Party Metadata Choices). `None`: nothing was
 /// asked for.
 pub(super) fn auth_method(members: &Members, open: &[AuthMethod]) -> Result<Option<AuthMethod>, MemberFault> {
-    let fault = MemberFault::new("token_endpoint_auth_method", "token_endpoint_auth_method is not supported for this client");
+    let fault = MemberFault::new(
+        "token_endpoint_auth_method",
+        "token_endpoint_auth_method is not supported for this client",
+    );
     let asked = text(members, "token_endpoint_auth_method", fault)?;
     let choices = words(members, "token_endpoint_auth_methods_supported", fault)?.unwrap_or_default();
     let as_asked = asked.and_then(|asked| open.iter().find(|own| own.as_str() == asked));
@@ -182,9 +206,14 @@ pub(super) fn auth_method(members: &Members, open: &[AuthMethod]) -> Result<Opti
 
 /// A link to a page: https, with a host and without a user (DCR-13, A-XSS-2). As it was given.
 pub(super) fn link<'m>(members: &'m Members, name: &'static str) -> Result<Option<&'m str>, MemberFault> {
-    let fault = MemberFault::new(name, "client_uri, logo_uri, policy_uri, tos_uri and jwks_uri must be https urls");
+    let fault =
+        MemberFault::new(name, "client_uri, logo_uri, policy_uri, tos_uri and jwks_uri must be https urls");
     match text(members, name, fault)? {
-        Some(url) if url.len() > LONGEST_LINK || url.chars().any(char::is_control) || HttpsLink::parse(url).is_none() => {
+        Some(url)
+            if url.len() > LONGEST_LINK
+                || url.chars().any(char::is_control)
+                || HttpsLink::parse(url).is_none() =>
+        {
             Err(fault)
         }
         url => Ok(url),
@@ -206,14 +235,31 @@ mod tests {
     #[test]
     fn redirect_uris_are_counted_folded_and_judged() {
         // DCR-7
-        let uris = |value: Value| redirect_uris(&members(json!({ "redirect_uris": value })), 3).map(|uris| uris.len());
+        let uris = |value: Value| {
+            redirect_uris(&members(json!({ "redirect_uris": value })), 3).map(|uris| uris.len())
+        };
         let eleven: Vec<String> = (0..4).map(|at| format!("https://app.example/{at}")).collect();
-        assert_eq!(uris(json!(["https://app.example/cb", "https://app.example/cb", "http://localhost/cb"])), Ok(2));
+        assert_eq!(
+            uris(json!(["https://app.example/cb", "https://app.example/cb", "http://localhost/cb"])),
+            Ok(2)
+        );
         for bad in [
-            json!([]), json!(null), json!("https://app.example/cb"), json!([1]), json!(eleven), json!(["javascript:alert(1)//"]), json!(["http://app.example/cb"]),
-            json!(["https://app.example/cb", "myapp:/cb"]), json!(["https://app.example/cb#x"]), json!([format!("https://app.example/{}", "x".repeat(2048))]),
+            json!([]),
+            json!(null),
+            json!("https://app.example/cb"),
+            json!([1]),
+            json!(eleven),
+            json!(["javascript:alert(1)//"]),
+            json!(["http://app.example/cb"]),
+            json!(["https://app.example/cb", "myapp:/cb"]),
+            json!(["https://app.example/cb#x"]),
+            json!([format!("https://app.example/{}", "x".repeat(2048))]),
         ] {
-            assert_eq!(uris(bad.clone()).unwrap_err().to_error().code, ErrorCode::InvalidRedirectUri, "{bad}");
+            assert_eq!(
+                uris(bad.clone()).unwrap_err().to_error().code,
+                ErrorCode::InvalidRedirectUri,
+                "{bad}"
+            );
         }
     }
 
@@ -224,9 +270,21 @@ mod tests {
         let granted = |value: Value| grant_types(&members(json!({ "grant_types": value }))).ok();
         assert_eq!(granted(json!(null)), Some(vec![AuthorizationCode, RefreshToken]));
         assert_eq!(granted(json!([])), Some(vec![AuthorizationCode, RefreshToken]));
-        assert_eq!(granted(json!(["refresh_token", "authorization_code", "implicit"])), Some(vec![AuthorizationCode, RefreshToken]));
-        assert_eq!(granted(json!(["authorization_code", "client_credentials"])), Some(vec![AuthorizationCode]));
-        for bad in [json!(["client_credentials"]), json!(["refresh_token"]), json!(["implicit"]), json!("authorization_code"), json!([1])] {
+        assert_eq!(
+            granted(json!(["refresh_token", "authorization_code", "implicit"])),
+            Some(vec![AuthorizationCode, RefreshToken])
+        );
+        assert_eq!(
+            granted(json!(["authorization_code", "client_credentials"])),
+            Some(vec![AuthorizationCode])
+        );
+        for bad in [
+            json!(["client_credentials"]),
+            json!(["refresh_token"]),
+            json!(["implicit"]),
+            json!("authorization_code"),
+            json!([1]),
+        ] {
             assert_eq!(granted(bad.clone()), None, "{bad}");
         }
     }
@@ -239,8 +297,18 @@ mod tests {
         let chatgpt = json!({"token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_methods_supported": ["none", "private_key_jwt"]});
         assert_eq!(method(chatgpt, &[Public]), Some(Some(Public)));
         assert_eq!(method(json!({}), &[Public]), Some(None));
-        assert_eq!(method(json!({"token_endpoint_auth_methods_supported": ["none", "client_secret_basic"]}), &[ClientSecretBasic, Public]), Some(Some(ClientSecretBasic)));
-        for bad in [json!({"token_endpoint_auth_method": "private_key_jwt"}), json!({"token_endpoint_auth_method": 1}), json!({"token_endpoint_auth_methods_supported": ["tls_client_auth"]})] {
+        assert_eq!(
+            method(
+                json!({"token_endpoint_auth_methods_supported": ["none", "client_secret_basic"]}),
+                &[ClientSecretBasic, Public]
+            ),
+            Some(Some(ClientSecretBasic))
+        );
+        for bad in [
+            json!({"token_endpoint_auth_method": "private_key_jwt"}),
+            json!({"token_endpoint_auth_method": 1}),
+            json!({"token_endpoint_auth_methods_supported": ["tls_client_auth"]}),
+        ] {
             assert_eq!(method(bad.clone(), &[Public]), None, "{bad}");
         }
     }
@@ -248,21 +316,45 @@ mod tests {
     #[test]
     fn names_and_links_are_bounded() {
         // DCR-13, A-XSS-2
-        for (value, name) in [(json!("App"), Some(Some("App"))), (json!(""), Some(None)), (json!(" "), Some(None)), (json!(null), Some(None)), (json!("a\u{1b}[31m"), None), (json!("x".repeat(201)), None), (json!({}), None)] {
+        for (value, name) in [
+            (json!("App"), Some(Some("App"))),
+            (json!(""), Some(None)),
+            (json!(" "), Some(None)),
+            (json!(null), Some(None)),
+            (json!("a\u{1b}[31m"), None),
+            (json!("x".repeat(201)), None),
+            (json!({}), None),
+        ] {
             assert_eq!(client_name(&members(json!({ "client_name": value }))).ok(), name, "{value}");
         }
-        for bad in ["javascript:alert(1)", "http://app.example/", "data:text/html,x", "https://u:p@app.example/", "//app.example", "x"] {
-            assert_eq!(link(&members(json!({ "client_uri": bad })), "client_uri").unwrap_err().reason, "client_uri", "{bad}");
+        for bad in [
+            "javascript:alert(1)",
+            "http://app.example/",
+            "data:text/html,x",
+            "https://u:p@app.example/",
+            "//app.example",
+            "x",
+        ] {
+            assert_eq!(
+                link(&members(json!({ "client_uri": bad })), "client_uri").unwrap_err().reason,
+                "client_uri",
+                "{bad}"
+            );
         }
         assert_eq!(link(&members(json!({ "logo_uri": "" })), "logo_uri"), Ok(None));
-        assert_eq!(link(&members(json!({ "tos_uri": "https://app.example/tos" })), "tos_uri"), Ok(Some("https://app.example/tos")));
+        assert_eq!(
+            link(&members(json!({ "tos_uri": "https://app.example/tos" })), "tos_uri"),
+            Ok(Some("https://app.example/tos"))
+        );
     }
 
     #[test]
     fn a_web_application_may_be_under_development() {
         // DCR-6
         let uris = |text: &str| vec![text.parse::<RedirectUri>().unwrap()];
-        let kind = |value: Value, uri| application_type(&members(json!({ "application_type": value })), &uris(uri)).ok();
+        let kind = |value: Value, uri| {
+            application_type(&members(json!({ "application_type": value })), &uris(uri)).ok()
+        };
         assert_eq!(kind(json!("web"), "http://localhost:3000/cb"), Some(Some(ApplicationType::Web)));
         assert_eq!(kind(json!("native"), "http://localhost:3000/cb"), Some(Some(ApplicationType::Native)));
         assert_eq!(kind(json!(null), "http://localhost:3000/cb"), Some(None));

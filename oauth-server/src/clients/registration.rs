@@ -15,8 +15,9 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use oauth_core::{
-    ApplicationType, AuthMethod, Client, ClientAuth, ClientFilter, ClientId, ClientOrigin, ClientSecret, ErrorCode, Event,
-    EventKind, OAuthError, RedirectKind, Registered, Secret, StoreError, Timestamp, TokenHash, json_object,
+    ApplicationType, AuthMethod, Client, ClientAuth, ClientFilter, ClientId, ClientOrigin, ClientSecret,
+    ErrorCode, Event, EventKind, OAuthError, RedirectKind, Registered, Secret, StoreError, Timestamp,
+    TokenHash, json_object,
 };
 use serde_json::{Value, json};
 use url::Url;
@@ -42,7 +43,8 @@ const LARGEST_KEYS: usize = 8 * 1024;
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// How clients may authenticate that register by themselves, the strongest first.
-const METHODS: [AuthMethod; 3] = [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost, AuthMethod::None];
+const METHODS: [AuthMethod; 3] =
+    [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost, AuthMethod::None];
 
 /// When to try again where too many registrations wait for their first use.
 const CROWDED: Duration = Duration::from_secs(60);
@@ -75,7 +77,10 @@ impl From<StoreError> for Refusal {
 pub(crate) async fn handle(context: &Arc<Context>, request: &Request, now: Timestamp) -> Reply {
     match register(context, request, now).await {
         Ok((client, secret)) => {
-            context.record(&Event { client_id: Some(&client.id), ..Event::new(EventKind::ClientRegistered, now) });
+            context.record(&Event {
+                client_id: Some(&client.id),
+                ..Event::new(EventKind::ClientRegistered, now)
+            });
             json_reply(StatusCode::CREATED, answer(&client, secret.as_ref()))
         }
         Err(refusal) => {
@@ -86,7 +91,11 @@ pub(crate) async fn handle(context: &Arc<Context>, request: &Request, now: Times
     }
 }
 
-async fn register(context: &Context, request: &Request, now: Timestamp) -> Result<(Client, Option<Secret>), Refusal> {
+async fn register(
+    context: &Context,
+    request: &Request,
+    now: Timestamp,
+) -> Result<(Client, Option<Secret>), Refusal> {
     may_register(&context.registration, request)?;
     let metadata = read(request)?;
     let accepted = Accepted::judge(&metadata, context)?;
@@ -122,8 +131,9 @@ fn read(request: &Request) -> Result<Members, MemberFault> {
     if !essence.eq_ignore_ascii_case("application/json") {
         return Err(MemberFault::new("content_type", "the content type must be application/json"));
     }
-    json_object(&request.body)
-        .map_err(|_| MemberFault::new("json", "the body must be a json object in which every member stands once"))
+    json_object(&request.body).map_err(|_| {
+        MemberFault::new("json", "the body must be a json object in which every member stands once")
+    })
 }
 
 /// What of a client's metadata was accepted.
@@ -194,8 +204,9 @@ fn is_on_the_users_machine(client: &Client) -> bool {
 /// Every redirect leads to one of the hosts, or stays on the user's machine.
 fn redirects_to(hosts: &[String], redirect_uris: &[oauth_core::RedirectUri]) -> Result<(), MemberFault> {
     let known = |uri: &oauth_core::RedirectUri| match uri.kind() {
-        RedirectKind::Https => Url::parse(uri.as_str())
-            .is_ok_and(|url| url.host_str().is_some_and(|host| hosts.iter().any(|own| own.eq_ignore_ascii_case(host)))),
+        RedirectKind::Https => Url::parse(uri.as_str()).is_ok_and(|url| {
+            url.host_str().is_some_and(|host| hosts.iter().any(|own| own.eq_ignore_ascii_case(host)))
+        }),
         _ => true,
     };
     if redirect_uris.iter().all(known) {
@@ -226,11 +237,14 @@ fn extra(metadata: &Members, context: &Context) -> Result<Option<Box<Members>>, 
         }
     }
     let fault = MemberFault::new("contacts", "contacts must be a short list of short texts");
-    if let Some(contacts) = members::words(metadata, "contacts", fault)?.filter(|contacts| !contacts.is_empty()) {
+    if let Some(contacts) =
+        members::words(metadata, "contacts", fault)?.filter(|contacts| !contacts.is_empty())
+    {
         if contacts.len() > MOST_CONTACTS {
             return Err(fault);
         }
-        let contacts = contacts.into_iter().map(|contact| short(contact, fault)).collect::<Result<Vec<_>, _>>()?;
+        let contacts =
+            contacts.into_iter().map(|contact| short(contact, fault)).collect::<Result<Vec<_>, _>>()?;
         extra.insert("contacts".to_owned(), contacts.into());
     }
     Ok((!extra.is_empty()).then(|| Box::new(extra)))
@@ -259,7 +273,10 @@ fn jwks(metadata: &Members) -> Result<Option<&Value>, MemberFault> {
     if members::member(metadata, "jwks_uri").is_some() {
         return Err(fault("jwks and jwks_uri must not both be there"));
     }
-    let list = keys.get("keys").and_then(Value::as_array).ok_or(fault("jwks must be an object with a list of keys"))?;
+    let list = keys
+        .get("keys")
+        .and_then(Value::as_array)
+        .ok_or(fault("jwks must be an object with a list of keys"))?;
     for key in list {
         let key = key.as_object().ok_or(fault("jwks must be an object with a list of keys"))?;
         if PRIVATE_MEMBERS.iter().any(|name| key.contains_key(*name)) {
@@ -291,7 +308,9 @@ async fn keep_alive(context: &Context, known: &Client, now: Timestamp) -> Result
     let clients = &context.stores.clients;
     let until = now + context.policy.unused_client;
     // Products register at each connect: not every one of these is worth a write.
-    let Some(end) = known.expires_at.filter(|end| end.since(now) < context.policy.unused_client / 2) else { return Ok(()) };
+    let Some(end) = known.expires_at.filter(|end| end.since(now) < context.policy.unused_client / 2) else {
+        return Ok(());
+    };
     if known.used {
         clients.renew(&known.id, end.max(until)).await?;
         return Ok(());
@@ -348,11 +367,15 @@ impl Refusal {
     fn into_reply(self) -> Reply {
         match self {
             Self::Closed => {
-                let error = OAuthError::new(ErrorCode::InvalidRequest, "registration is closed; ask the operator for a client_id");
+                let error = OAuthError::new(
+                    ErrorCode::InvalidRequest,
+                    "registration is closed; ask the operator for a client_id",
+                );
                 json_reply(StatusCode::NOT_FOUND, error.to_json())
             }
             Self::Token { presented } => {
-                let error = OAuthError::new(ErrorCode::InvalidToken, "registration needs an initial access token");
+                let error =
+                    OAuthError::new(ErrorCode::InvalidToken, "registration needs an initial access token");
                 let mut reply = error_reply(&error, false);
                 let challenge = if presented {
                     "Bearer realm=\"registration\", error=\"invalid_token\""

@@ -1,0 +1,447 @@
+//! Clients by metadata document, through the service.
+
+#![allow(clippy::unwrap_used, reason = "a failed set-up is a failed test")]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::header::CACHE_CONTROL;
+use http::{HeaderValue, StatusCode};
+use oauth_core::fetch::{Fetch, FetchError, FetchPolicy, FetchRequest, Fetched, StaticFetch};
+use oauth_core::testing::FixedClock;
+use oauth_core::{Quota, Stores, async_trait};
+use oauth_server::{AuthorizationServer, BuildError, Limits};
+use serde_json::{Value, json};
+use support::{
+    ISSUER, REDIRECT, RESOURCE, VERIFIER, authorize, authorize_from, authorize_query, builder, get, post,
+    refresh,
+};
+use tokio::task::JoinSet;
+
+const URL: &str = "https://app.example/client.json";
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn document(url: &str) -> Value {
+    json!({ "client_id": url, "client_name": "App", "redirect_uris": [REDIRECT, "http://localhost/callback"], "token_endpoint_auth_method": "none" })
+}
+
+fn answer(document: &Value) -> Fetched {
+    Fetched::json(document.to_string())
+}
+
+fn cached(document: &Value, cache_control: &'static str) -> Fetched {
+    answer(document).with_header(CACHE_CONTROL, HeaderValue::from_static(cache_control))
+}
+
+struct World {
+    server: AuthorizationServer,
+    fetch: Arc<StaticFetch>,
+    clock: FixedClock,
+}
+
+impl World {
+    async fn new(build: impl FnOnce(oauth_server::Builder) -> oauth_server::Builder) -> Self {
+        let (fetch, clock) =
+            (Arc::new(StaticFetch::new().with(URL, answer(&document(URL)))), FixedClock::default());
+        let server =
+            build(builder(Stores::memory(), &clock).client_documents(fetch.clone())).build().await.unwrap();
+        Self { server, fetch, clock }
+    }
+
+    /// Whether the client at `URL` gets a code, or else the status.
+    async fn asks(&self) -> Result<(), u16> {
+        self.asks_as(URL).await
+    }
+
+    async fn asks_as(&self, url: &str) -> Result<(), u16> {
+        let answer = authorize(&self.server, url, REDIRECT).await;
+        answer.sent_back("code").map(|_| ()).ok_or(answer.status.as_u16())
+    }
+
+    fn fetches(&self) -> usize {
+        self.fetch.requests().len()
+    }
+}
+
+#[tokio::test]
+async fn a_client_unknown_before_gets_tokens_by_its_document() {
+    // CIMD-13, AS-33, CIMD-2
+    let world = World::new(|builder| builder).await;
+    let redirect = "http://localhost:3118/callback";
+    let code = authorize(&world.server, URL, redirect).await.sent_back("code").unwrap();
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("code", &*code),
+        ("redirect_uri", redirect),
+        ("code_verifier", VERIFIER),
+        ("client_id", URL),
+    ];
+    let tokens = post(&world.server, "/token", &[], &form).await.json();
+    let token = tokens["refresh_token"].as_str().unwrap();
+    assert_eq!(refresh(&world.server, URL, token).await.status, StatusCode::OK);
+    assert_eq!(world.fetches(), 1);
+    for redirect in
+        ["http://127.0.0.1:3118/callback", "https://evil.example/cb", "http://localhost:3118/other"]
+    {
+        assert_eq!(
+            authorize(&world.server, URL, redirect).await.status,
+            StatusCode::BAD_REQUEST,
+            "{redirect}"
+        );
+    }
+    // Another spelling is another client.
+    assert_eq!(world.asks_as("https://APP.example/client.json").await, Err(503));
+}
+
+#[tokio::test]
+async fn a_bad_url_is_refused_before_anything_is_fetched() {
+    // CIMD-1
+    let world = World::new(|builder| builder).await;
+    for bad in [
+        "https://app.example",
+        "https://app.example/",
+        "https://app.example/c?x=1",
+        "https://app.example/c#x",
+        "https://u:p@app.example/c",
+        "https://app.example/a/../c",
+        "https://app.example/%2E%2e/c",
+        "http://app.example/c",
+        "http://127.0.0.1/c",
+        "https://as.example/client.json",
+    ] {
+        assert_eq!(world.asks_as(bad).await, Err(400), "{bad}");
+    }
+    assert_eq!(world.fetches(), 0);
+    // Nor is anything for a request that cannot succeed (CIMD-11).
+    let query = format!("/authorize?client_id={}", "https%3A%2F%2Fapp.example%2Fclient.json");
+    assert_eq!(get(&world.server, &query).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(world.fetches(), 0);
+}
+
+/// The guard's judgement of URLs, and nothing behind it.
+struct Guard(FetchPolicy);
+
+#[async_trait]
+impl Fetch for Guard {
+    async fn fetch(&self, request: FetchRequest<'_>) -> Result<Fetched, FetchError> {
+        self.0.judge_url(request.url)?;
+        Err(FetchError::unreachable("app.example", "there is no network"))
+    }
+}
+
+#[tokio::test]
+async fn every_refused_address_is_refused_in_the_same_words() {
+    // CIMD-7, A-CIMDX-1, A-CIMDX-2
+    let guard = Arc::new(Guard(FetchPolicy::new()));
+    let server =
+        builder(Stores::memory(), &FixedClock::default()).client_documents(guard).build().await.unwrap();
+    let mut pages = Vec::new();
+    for bad in [
+        "https://127.0.0.1/x",
+        "https://[::1]/x",
+        "https://10.0.0.1/x",
+        "https://169.254.169.254/latest",
+        "https://100.64.0.1/x",
+        "https://0/x",
+        "https://2130706433/x",
+        "https://0x7f.1/x",
+        "https://0177.0.0.1/x",
+        "https://127.1/x",
+        "https://[::ffff:127.0.0.1]/x",
+        "https://[64:ff9b::7f00:1]/x",
+        "https://[::ffff:a00:1]/x",
+        "https://localhost/x",
+    ] {
+        let answer = authorize(&server, bad, REDIRECT).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{bad}");
+        pages.push(answer.text().to_owned());
+    }
+    pages.dedup();
+    assert_eq!(pages.len(), 1);
+    assert!(pages[0].contains("document_address"));
+    let token = refresh(&server, "https://127.0.0.1/x", "x").await;
+    assert_eq!(token.error(), (401, "invalid_client".to_owned()));
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_document_is_refused_and_not_kept() {
+    // CIMD-3, CIMD-4, CIMD-5, CIMD-10, CIMD-18, A-CIMDX-5, A-CIMDX-9, A-CIMDX-10, A-CIMDX-12
+    let world = World::new(|builder| builder).await;
+    let redirect = Fetched::new(StatusCode::FOUND, "")
+        .with_header(http::header::LOCATION, HeaderValue::from_static("http://169.254.169.254/"));
+    let html = Fetched::new(StatusCode::OK, document(URL).to_string())
+        .with_header(http::header::CONTENT_TYPE, HeaderValue::from_static("text/html"));
+    let mut with_secret = document(URL);
+    with_secret["client_secret"] = json!("hush");
+    let large = format!("{}{}", " ".repeat(17 * 1024), document(URL));
+    let mut expected = 0;
+    for (bad, reason) in [
+        (redirect, "document_status"),
+        (Fetched::new(StatusCode::NOT_FOUND, ""), "document_status"),
+        (html, "document_type"),
+        (Fetched::json("[]"), "document_json"),
+        (Fetched::json(""), "document_json"),
+        (answer(&document("https://app.example/other.json")), "document_client_id"),
+        (answer(&with_secret), "document_secret"),
+        (Fetched::json(large), "document_size"),
+    ] {
+        world.fetch.set(URL, bad);
+        let refused = authorize(&world.server, URL, REDIRECT).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{reason}");
+        assert!(refused.text().contains(reason), "{reason} {}", refused.text());
+        expected += 1;
+        // A short throttle without content.
+        let _ = world.asks().await;
+        assert_eq!(world.fetches(), expected, "{reason}");
+        world.clock.advance(Duration::from_secs(10));
+    }
+    assert!(world.fetch.requests().iter().all(|request| request.url == URL), "no redirect is followed");
+    world.fetch.set(URL, answer(&document(URL)));
+    assert_eq!(world.asks().await, Ok(()));
+}
+
+#[tokio::test]
+async fn a_document_is_kept_as_its_headers_say_within_bounds() {
+    // CIMD-10
+    let world = World::new(|builder| builder).await;
+    for (header, fresh_for) in
+        [("max-age=31536000", DAY), ("no-store", MINUTE), ("max-age=1", MINUTE), ("max-age=600", 10 * MINUTE)]
+    {
+        world.fetch.set(URL, cached(&document(URL), header));
+        let before = world.fetches();
+        assert_eq!(world.asks().await, Ok(()));
+        world.clock.advance(fresh_for.checked_sub(Duration::from_millis(1)).unwrap());
+        assert_eq!(world.asks().await, Ok(()));
+        assert_eq!(world.fetches(), before + 1, "{header}");
+        world.clock.advance(Duration::from_millis(1));
+    }
+}
+
+#[tokio::test]
+async fn the_last_good_document_is_used_for_a_week_while_its_origin_is_down() {
+    // CIMD-17
+    let world = World::new(|builder| builder).await;
+    let code = authorize(&world.server, URL, REDIRECT).await.sent_back("code").unwrap();
+    let form = [
+        ("grant_type", "authorization_code"),
+        ("code", &*code),
+        ("redirect_uri", REDIRECT),
+        ("code_verifier", VERIFIER),
+        ("client_id", URL),
+    ];
+    let mut token =
+        post(&world.server, "/token", &[], &form).await.json()["refresh_token"].as_str().unwrap().to_owned();
+    let html = Fetched::new(StatusCode::OK, "<html>maintenance</html>");
+    for down in [
+        Err(FetchError::unreachable("app.example", "reset")),
+        Err(FetchError::TimedOut { after: MINUTE }),
+        Ok(Fetched::new(StatusCode::BAD_GATEWAY, "")),
+        Ok(html),
+        Ok(Fetched::new(StatusCode::FORBIDDEN, "")),
+        Ok(Fetched::new(StatusCode::FOUND, "")),
+    ] {
+        match down {
+            Ok(answer) => world.fetch.set(URL, answer),
+            Err(error) => world.fetch.set_error(URL, error),
+        }
+        world.clock.advance(DAY);
+        let before = world.fetches();
+        let refreshed = refresh(&world.server, URL, &token).await;
+        assert_eq!(refreshed.status, StatusCode::OK, "{refreshed:?}");
+        token = refreshed.json()["refresh_token"].as_str().unwrap().to_owned();
+        assert_eq!(world.asks().await, Ok(()));
+        assert_eq!(world.fetches(), before + 1, "an origin that is down is not asked at each request");
+    }
+    world.fetch.set_error(URL, FetchError::unreachable("app.example", "reset"));
+    world.clock.advance(DAY + MINUTE);
+    assert_eq!(world.asks().await, Err(503));
+    // A client that cannot be looked up is not unknown: it would throw its tokens away (TOK-8).
+    assert_eq!(
+        refresh(&world.server, URL, &token).await.error(),
+        (503, "temporarily_unavailable".to_owned())
+    );
+    world.fetch.set(URL, answer(&document(URL)));
+    world.clock.advance(MINUTE);
+    assert_eq!(refresh(&world.server, URL, &token).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_owner_who_takes_the_document_away_is_obeyed() {
+    // CIMD-17, A-CIMDX-17
+    let gone = Fetched::new(StatusCode::GONE, "");
+    let mut without_redirects = document(URL);
+    without_redirects["redirect_uris"] = json!([]);
+    for last in [gone, Fetched::new(StatusCode::NOT_FOUND, ""), answer(&without_redirects)] {
+        let world = World::new(|builder| builder).await;
+        assert_eq!(world.asks().await, Ok(()));
+        world.fetch.set(URL, last);
+        world.clock.advance(DAY);
+        assert_eq!(world.asks().await, Err(400));
+    }
+    let world = World::new(|builder| builder).await;
+    assert_eq!(world.asks().await, Ok(()));
+    let mut moved = document(URL);
+    moved["redirect_uris"] = json!(["https://app.example/moved"]);
+    world.fetch.set(URL, answer(&moved));
+    world.clock.advance(DAY);
+    assert_eq!(world.asks().await, Err(400));
+}
+
+/// Takes its time, and counts.
+struct Slow(AtomicUsize);
+
+#[async_trait]
+impl Fetch for Slow {
+    async fn fetch(&self, request: FetchRequest<'_>) -> Result<Fetched, FetchError> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        Ok(answer(&document(request.url)))
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_requests_make_one_fetch() {
+    // CIMD-11
+    let slow = Arc::new(Slow(AtomicUsize::new(0)));
+    let server = builder(Stores::memory(), &FixedClock::default())
+        .client_documents(slow.clone())
+        .build()
+        .await
+        .unwrap();
+    let mut asking = JoinSet::new();
+    for _ in 0..100 {
+        let server = server.clone();
+        asking.spawn(async move {
+            authorize_from(&server, URL, REDIRECT, "192.0.2.1").await.sent_back("code").is_some()
+        });
+    }
+    assert!(asking.join_all().await.into_iter().all(|code| code));
+    assert_eq!(slow.0.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn fetches_are_limited_for_a_source_and_in_total() {
+    // CIMD-11, LIM-1, A-CIMDX-15
+    let mut limits = Limits::default();
+    limits.fetch_source = Quota::new(3, MINUTE);
+    limits.fetch_total = Quota::new(5, MINUTE);
+    let world = World::new(|builder| builder.limits(limits)).await;
+    let url = |at: usize| format!("https://app.example/{at}.json");
+    for at in 0..20 {
+        world.fetch.set(url(at), answer(&document(&url(at))));
+    }
+    let mut statuses = Vec::new();
+    for (at, source) in
+        ["192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.2", "192.0.2.3"]
+            .into_iter()
+            .enumerate()
+    {
+        statuses.push(authorize_from(&world.server, &url(at), REDIRECT, source).await.status.as_u16());
+    }
+    assert_eq!(statuses, [303, 303, 303, 503, 303, 303, 503]);
+    assert_eq!(world.fetches(), 5);
+    // What is known needs no fetch, and what was refused a fetch is not remembered as bad.
+    assert_eq!(
+        authorize_from(&world.server, &url(0), REDIRECT, "192.0.2.1").await.status,
+        StatusCode::SEE_OTHER
+    );
+    world.clock.advance(MINUTE);
+    assert_eq!(
+        authorize_from(&world.server, &url(3), REDIRECT, "192.0.2.1").await.status,
+        StatusCode::SEE_OTHER
+    );
+    // Over the limit, an old document is better than none.
+    world.clock.advance(DAY);
+    for at in 4..9 {
+        let _ = authorize_from(&world.server, &url(at), REDIRECT, &format!("192.0.2.{at}")).await;
+    }
+    assert_eq!(
+        authorize_from(&world.server, &url(0), REDIRECT, "192.0.2.9").await.status,
+        StatusCode::SEE_OTHER
+    );
+}
+
+#[tokio::test]
+async fn a_pinned_document_needs_no_network() {
+    // CIMD-18, CIMD-20, CONF-21
+    let suite = "https://conformance-test.local/client-metadata.json";
+    let world = World::new(|builder| builder.pinned_document(suite, &document(suite).to_string())).await;
+    assert_eq!(world.asks_as(suite).await, Ok(()));
+    assert_eq!(world.fetches(), 0);
+    // Nor a fetcher: other documents are then not accepted, and the metadata does not promise them.
+    let server = builder(Stores::memory(), &FixedClock::default())
+        .pinned_document(suite, &document(suite).to_string())
+        .build()
+        .await
+        .unwrap();
+    assert!(authorize(&server, suite, REDIRECT).await.sent_back("code").is_some());
+    assert_eq!(authorize(&server, URL, REDIRECT).await.status, StatusCode::BAD_REQUEST);
+    let metadata = get(&server, "/.well-known/oauth-authorization-server").await.json();
+    assert_eq!(metadata["client_id_metadata_document_supported"], false);
+
+    let bad = builder(Stores::memory(), &FixedClock::default()).pinned_document(suite, "{}").build().await;
+    let Err(BuildError::Config(faults)) = bad else { panic!("a document without client_id was pinned") };
+    assert!(faults[0].contains("client_id must be the url"), "{faults:?}");
+}
+
+#[tokio::test]
+async fn documents_on_this_machine_are_for_development() {
+    // CIMD-19
+    let local = "http://localhost:9000/client.json";
+    let fetch = Arc::new(StaticFetch::new().with(local, answer(&document(local))));
+    let issuer = "http://localhost:8080";
+    let base = || {
+        AuthorizationServer::builder(issuer, Stores::memory())
+            .resource(RESOURCE)
+            .insecure_approve_all("owner")
+            .client_documents(fetch.clone())
+    };
+    let development = base().insecure_development_documents().build().await.unwrap();
+    assert!(authorize(&development, local, REDIRECT).await.sent_back("code").is_some());
+    // A-CIMDX-16: the server does not ask itself.
+    assert_eq!(
+        authorize(&development, "http://localhost:8080/jwks.json", REDIRECT).await.status,
+        StatusCode::BAD_REQUEST
+    );
+    let strict = base().build().await.unwrap();
+    assert_eq!(authorize(&strict, local, REDIRECT).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(fetch.requests().len(), 1);
+    let public = AuthorizationServer::builder(ISSUER, Stores::memory())
+        .resource(RESOURCE)
+        .insecure_approve_all("owner");
+    assert!(public.insecure_development_documents().build().await.is_err());
+}
+
+#[tokio::test]
+async fn the_document_of_a_product_that_wants_to_choose_is_negotiated() {
+    // CAUTH-16
+    let world = World::new(|builder| builder).await;
+    let mut chatgpt = document(URL);
+    chatgpt["token_endpoint_auth_method"] = json!("private_key_jwt");
+    world.fetch.set(URL, answer(&chatgpt));
+    assert_eq!(world.asks().await, Err(400));
+    chatgpt["token_endpoint_auth_methods_supported"] = json!(["none", "private_key_jwt"]);
+    chatgpt["jwks_uri"] = json!("https://10.0.0.1/jwks.json");
+    chatgpt["logo_uri"] = json!("https://169.254.169.254/logo.svg");
+    world.fetch.set(URL, answer(&chatgpt));
+    world.clock.advance(MINUTE);
+    assert_eq!(world.asks().await, Ok(()));
+    // A-CIMDX-19, A-CIMDX-20
+    assert!(world.fetch.requests().iter().all(|request| request.url == URL));
+}
+
+#[tokio::test]
+async fn a_registered_client_cannot_take_the_id_of_a_document() {
+    // DCR-16, A-CIMDX-22
+    let json = format!("[{{\"client_id\":\"{URL}\",\"redirect_uris\":[\"{REDIRECT}\"]}}]");
+    assert!(builder(Stores::memory(), &FixedClock::default()).clients_json(&json).build().await.is_err());
+    let world = World::new(|builder| builder).await;
+    let query = authorize_query(&format!("{URL}/"), REDIRECT, &[]);
+    assert_ne!(get(&world.server, &query).await.status, StatusCode::SEE_OTHER);
+}

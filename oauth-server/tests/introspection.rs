@@ -1,0 +1,193 @@
+//! Token introspection, through the service.
+
+#![allow(clippy::unwrap_used, reason = "a failed set-up is a failed test")]
+
+mod support;
+
+use std::time::Duration;
+
+use http::StatusCode;
+use oauth_core::testing::FixedClock;
+use oauth_core::{CredentialKind, GrantId, OsEntropy, Quota, Stores, TokenFormat};
+use oauth_server::{AuthorizationServer, Limits};
+use serde_json::{Value, json};
+use support::{
+    Answer, OTHER_RESOURCE, REDIRECT, RESOURCE, authorize, basic, builder, has_nothing, post, tokens,
+};
+
+const SECRET: &str = "correct-horse-battery";
+const RS: &str = "secret-of-the-notes-server";
+const OTHER_RS: &str = "secret-of-the-other-server";
+const INACTIVE: &str = r#"{"active":false}"#;
+
+async fn world() -> (AuthorizationServer, FixedClock) {
+    let clock = FixedClock::default();
+    let server = builder(Stores::memory(), &clock)
+        .resource_secret(RESOURCE, RS)
+        .resource_secret(OTHER_RESOURCE, OTHER_RS)
+        .build()
+        .await
+        .unwrap();
+    (server, clock)
+}
+
+async fn ask(server: &AuthorizationServer, header: (&str, &str), token: &str) -> Answer {
+    post(server, "/introspect", &[header], &[("token", token)]).await
+}
+
+fn token<'t>(tokens: &'t Value, name: &str) -> &'t str {
+    tokens[name].as_str().unwrap_or_else(|| panic!("no {name}: {tokens}"))
+}
+
+#[tokio::test]
+async fn a_resource_learns_what_a_token_for_it_may_do() {
+    // INTR-1, INTR-4, INTR-6, seed: X-Resource-Secret
+    let (server, _) = world().await;
+    let issued = tokens(&server, "public", None, RESOURCE).await;
+    let access = token(&issued, "access_token");
+    let bearer = format!("Bearer {RS}");
+    let encoded = form_urlencoded::byte_serialize(RESOURCE.as_bytes()).collect::<String>();
+    let (by_id, by_encoded_id) = (basic(RESOURCE, RS), basic(&encoded, RS));
+    let mut ids = Vec::new();
+    for header in [
+        ("x-resource-secret", RS),
+        ("authorization", &*bearer),
+        ("authorization", &*by_id),
+        ("authorization", &*by_encoded_id),
+    ] {
+        let answer = ask(&server, header, access).await;
+        assert_eq!(
+            (answer.status, answer.header("content-type"), answer.header("cache-control")),
+            (StatusCode::OK, "application/json", "no-store")
+        );
+        let mut told = answer.json();
+        assert!(!has_nothing(&told), "{told:#}");
+        ids.push(told.as_object_mut().unwrap().remove("jti").unwrap());
+        assert_eq!(
+            told,
+            json!({
+                "active": true, "scope": "notes:read notes:write", "client_id": "public", "sub": "owner", "aud": RESOURCE, "iss": "https://as.example",
+                "iat": 1_700_000_000, "exp": 1_700_000_600, "auth_time": 1_700_000_000, "token_type": "Bearer",
+            }),
+            "{header:?}"
+        );
+    }
+    ids.dedup();
+    assert_eq!(ids.len(), 1);
+    assert!(ids[0].as_str().is_some_and(|id| !access.contains(id)));
+}
+
+#[tokio::test]
+async fn nobody_learns_of_a_token_that_is_not_for_them() {
+    // INTR-2, INTR-3, A-INTRO-2
+    let (server, clock) = world().await;
+    let issued = tokens(&server, "secret", Some(SECRET), RESOURCE).await;
+    let (access, refresh_token) = (token(&issued, "access_token"), token(&issued, "refresh_token"));
+    let code = authorize(&server, "secret", REDIRECT).await.sent_back("code").unwrap();
+    let owner = basic("secret", SECRET);
+    let other = basic("other", "staple-correct-horse");
+    let (never, _) =
+        TokenFormat::default().mint(CredentialKind::AccessToken, GrantId::generate(&OsEntropy), &OsEntropy);
+    for (header, asked) in [
+        (("x-resource-secret", OTHER_RS), access),
+        (("x-resource-secret", RS), refresh_token),
+        (("x-resource-secret", RS), &code),
+        (("x-resource-secret", RS), never.expose()),
+        (("x-resource-secret", RS), "junk"),
+        (("authorization", &*other), access),
+        (("authorization", &*other), refresh_token),
+        (("authorization", &*owner), &code),
+    ] {
+        let answer = ask(&server, header, asked).await;
+        assert_eq!((answer.status, answer.text()), (StatusCode::OK, INACTIVE), "{header:?}");
+    }
+    // Its owner learns of both.
+    for (asked, kind) in [(access, json!("Bearer")), (refresh_token, Value::Null)] {
+        let told = ask(&server, ("authorization", &owner), asked).await.json();
+        assert_eq!((&told["active"], &told["token_type"]), (&json!(true), &kind));
+    }
+    clock.advance(Duration::from_secs(600));
+    assert_eq!(ask(&server, ("x-resource-secret", RS), access).await.text(), INACTIVE);
+    let issued = tokens(&server, "secret", Some(SECRET), RESOURCE).await;
+    post(&server, "/revoke", &[("authorization", &owner)], &[("token", token(&issued, "refresh_token"))])
+        .await;
+    assert_eq!(
+        ask(&server, ("x-resource-secret", RS), token(&issued, "access_token")).await.text(),
+        INACTIVE
+    );
+}
+
+#[tokio::test]
+async fn who_does_not_prove_who_they_are_learns_nothing() {
+    // INTR-1, A-INTRO-1
+    let (server, _) = world().await;
+    let issued = tokens(&server, "public", None, RESOURCE).await;
+    let access = token(&issued, "access_token");
+    let wrong = basic("secret", "wrong");
+    let of_the_resource = basic(RESOURCE, OTHER_RS);
+    let public = basic("public", "");
+    for asked in [access, "junk"] {
+        for (headers, client_id) in [
+            (vec![], None),
+            (vec![], Some("public")),
+            (vec![], Some("secret")),
+            (vec![], Some("nobody")),
+            (vec![("x-resource-secret", "wrong")], None),
+            (vec![("x-resource-secret", "")], None),
+            (vec![("authorization", "Bearer wrong")], None),
+            (vec![("authorization", "Basic !!!")], None),
+            (vec![("authorization", &*wrong)], None),
+            (vec![("authorization", &*of_the_resource)], None),
+            (vec![("authorization", &*public)], None),
+        ] {
+            let mut form = vec![("token", asked)];
+            form.extend(client_id.map(|id| ("client_id", id)));
+            let refused = post(&server, "/introspect", &headers, &form).await;
+            assert_eq!(refused.status, StatusCode::UNAUTHORIZED, "{headers:?} {client_id:?}");
+            assert!(refused.headers.contains_key("www-authenticate"), "{headers:?}");
+            assert!(refused.json().get("active").is_none());
+        }
+    }
+    let two = [("x-resource-secret", RS), ("authorization", "Bearer x")];
+    assert_eq!(
+        post(&server, "/introspect", &two, &[("token", access)]).await.error(),
+        (400, "invalid_request".to_owned())
+    );
+    let both = post(
+        &server,
+        "/introspect",
+        &[("x-resource-secret", RS)],
+        &[("token", access), ("client_secret", "x")],
+    )
+    .await;
+    assert_eq!(both.error(), (400, "invalid_request".to_owned()));
+    let missing = post(&server, "/introspect", &[("x-resource-secret", RS)], &[]).await;
+    assert_eq!(missing.error(), (400, "invalid_request".to_owned()));
+}
+
+#[tokio::test]
+async fn who_tries_tokens_is_stopped_and_who_has_them_is_not() {
+    // INTR-6, LIM-1, A-INTRO-3
+    let mut limits = Limits::default();
+    limits.token_client = Quota::new(5, Duration::from_secs(60));
+    let server = builder(Stores::memory(), &FixedClock::default())
+        .limits(limits)
+        .resource_secret(RESOURCE, RS)
+        .build()
+        .await
+        .unwrap();
+    let issued = tokens(&server, "public", None, RESOURCE).await;
+    let mut answers = Vec::new();
+    for at in 0..60 {
+        answers.push(ask(&server, ("x-resource-secret", RS), &format!("junk {at}")).await);
+    }
+    assert!(answers[..50].iter().all(|answer| answer.text() == INACTIVE));
+    assert!(
+        answers[50..].iter().all(|answer| answer.status == StatusCode::TOO_MANY_REQUESTS
+            && !answer.header("retry-after").is_empty())
+    );
+    assert_eq!(
+        ask(&server, ("x-resource-secret", RS), token(&issued, "access_token")).await.json()["active"],
+        true
+    );
+}
