@@ -63,8 +63,8 @@ fn open(key: &LessSafeKey, aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
 /// use oauth_core::{OsEntropy, SealedReply, Secret, TokenHash};
 ///
 /// let (spent, request) = (Secret::generate(&OsEntropy), TokenHash::of("client, scope, resource"));
-/// let reply = SealedReply::seal(&spent, request, b"{\"access_token\":\"…\"}", &OsEntropy);
-/// assert_eq!(reply.open(&spent).unwrap(), b"{\"access_token\":\"…\"}");
+/// let reply = SealedReply::seal(&spent, request, b"the token response", &OsEntropy);
+/// assert_eq!(reply.open(&spent).unwrap(), b"the token response");
 /// assert!(reply.open(&Secret::generate(&OsEntropy)).is_none());
 /// ```
 #[derive(Clone, PartialEq, Eq)]

@@ -42,9 +42,10 @@ impl ConsentStore for MemoryStore {
         if consents.insert(consent.client_id.clone(), consent.clone()).is_none() {
             table.records += 1;
         }
-        let records = table.records;
-        if let Some(before) = table.sweep.due(records, consent.given_at) {
+        if let Some(before) = table.sweep.due(consent.given_at) {
             table.purge(before);
+            let left = table.records;
+            table.sweep.done(left);
         }
         Ok(())
     }

@@ -36,10 +36,11 @@ impl RateLimiter for MemoryStore {
         let mut table = lock(&self.limits.0);
         let (whole_at, verdict) = quota.admit(table.whole_at.get(key).copied(), now);
         table.whole_at.insert(*key, whole_at);
-        let records = table.whole_at.len();
         // A quota that is whole again is as good as forgotten: strangers fill this table, so nothing is kept for longer.
-        if table.sweep.due(records, now).is_some() {
+        if table.sweep.due(now).is_some() {
             table.purge(now);
+            let left = table.whole_at.len();
+            table.sweep.done(left);
         }
         Ok(verdict)
     }

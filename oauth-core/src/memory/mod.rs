@@ -65,22 +65,24 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// For how long after its end a record is kept if nobody purges: longer than any clock steps back (A-FAULT-5).
 const KEPT: Duration = Duration::from_secs(2 * 3600);
 
-/// When a write should sweep as well: after as many writes as there are records, so that a sweep costs each write a
-/// constant.
+/// When a write should sweep as well: after as many writes as the last sweep left records. So a sweep costs each write a
+/// constant, and a table holds at most twice what it must.
 #[derive(Default)]
 struct Sweep {
     writes: usize,
+    left: usize,
 }
 
 impl Sweep {
     /// Counts a write at `now`. The time before which to forget, if it is time to.
-    fn due(&mut self, records: usize, now: Timestamp) -> Option<Timestamp> {
+    fn due(&mut self, now: Timestamp) -> Option<Timestamp> {
         self.writes += 1;
-        if self.writes < records.max(256) {
-            return None;
-        }
-        self.writes = 0;
-        Some(now.before(KEPT))
+        (self.writes >= self.left.max(256)).then(|| now.before(KEPT))
+    }
+
+    /// A sweep left that many records.
+    fn done(&mut self, left: usize) {
+        (self.writes, self.left) = (0, left);
     }
 }
 

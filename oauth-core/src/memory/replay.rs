@@ -38,9 +38,10 @@ impl ReplayGuard for MemoryStore {
         // An entry whose time has passed counts all the same: the clock may step back.
         let Entry::Vacant(vacant) = table.until.entry(*key) else { return Ok(false) };
         vacant.insert(until);
-        let records = table.until.len();
-        if let Some(before) = table.sweep.due(records, now) {
+        if let Some(before) = table.sweep.due(now) {
             table.purge(before);
+            let left = table.until.len();
+            table.sweep.done(left);
         }
         Ok(true)
     }

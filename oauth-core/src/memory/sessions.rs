@@ -48,10 +48,11 @@ impl SessionStore for MemoryStore {
         }
         table.by_key.insert(session.key, Box::new(session.clone()));
         table.by_subject.insert((session.subject.clone(), session.key));
-        let records = table.by_key.len();
         // Nobody signs in before they proved who they are: it is at least as late as that.
-        if let Some(before) = table.sweep.due(records, session.auth_time) {
+        if let Some(before) = table.sweep.due(session.auth_time) {
             table.purge(before);
+            let left = table.by_key.len();
+            table.sweep.done(left);
         }
         Ok(())
     }

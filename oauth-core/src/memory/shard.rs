@@ -164,9 +164,10 @@ impl Shard {
     }
 
     fn sweep(&mut self, now: Timestamp, index: &Index) {
-        if let Some(before) = self.sweep.due(self.grants.len(), now) {
+        if let Some(before) = self.sweep.due(now) {
             self.purge(before, index);
             index.tidy();
+            self.sweep.done(self.grants.len());
         }
     }
 }
