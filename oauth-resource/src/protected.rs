@@ -257,7 +257,8 @@ impl<V> ProtectedResourceBuilder<V> {
         self
     }
 
-    /// What the metadata lists, and some clients ask for at sign-in. Without it, the policy's minimum (RS-9).
+    /// What basic use needs: listed in the metadata, and named when somebody comes without a token; clients ask for it at sign-in. Without
+    /// it, the policy's minimum (RS-9, RS-19).
     #[must_use]
     pub fn scopes_supported(mut self, scopes: &str) -> Self {
         self.scopes_supported = Some(scopes.to_owned());
@@ -465,7 +466,8 @@ impl<V: TokenVerifier> ProtectedResourceBuilder<V> {
 
         let mut bearer = RequireBearerLayer::new(resource.clone(), self.verifier)
             .with_issuers(&issuers)
-            .with_scopes(policy.minimum().clone())
+            // What basic use needs, in one sign-in: the document says the same (RS-9, RS-19).
+            .with_scopes(supported.as_ref().map_or_else(|| policy.minimum().clone(), |all| all.union(policy.minimum())))
             .with_hierarchy(policy.hierarchy().clone())
             .with_leeway(self.leeway)
             .with_revocations(self.revocations)

@@ -1,0 +1,184 @@
+//! The metadata document, and that anybody may read it.
+
+use bytes::Bytes;
+use http::Request;
+use http_body_util::Full;
+use oauth_core::metadata::ProtectedResourceMetadata;
+use oauth_resource::{MetadataService, ProtectedResource, ScopeRules, WELL_KNOWN};
+use serde_json::json;
+use tower::ServiceExt as _;
+
+use crate::fixture::{Bench, ISSUER, Tokens, rules};
+
+#[tokio::test]
+async fn the_document_is_at_both_forms_without_a_token() {
+    // RS-1, RS-2, RS-3, RS-4, RS-7, RS-10, RS-12, RS-13
+    let bench = Bench::with(|builder| {
+        builder.scopes(rules()).name("Notes").documentation("https://mcp.example/docs").terms("https://mcp.example/terms")
+    });
+    for path in [format!("{WELL_KNOWN}/mcp"), WELL_KNOWN.to_owned(), format!("{WELL_KNOWN}/"), format!("{WELL_KNOWN}/mcp?x=y")] {
+        let reply = bench.get(&path).await;
+        assert_eq!(reply.status, 200, "{path}");
+        assert_eq!(reply.header("content-type"), "application/json");
+        assert_eq!(reply.header("cache-control"), "public, max-age=300");
+        assert_eq!(
+            reply.json(),
+            json!({
+                "resource": "https://mcp.example/mcp",
+                "authorization_servers": [ISSUER],
+                // RS-9: what basic use needs, not what everything does.
+                "scopes_supported": ["notes:read"],
+                "bearer_methods_supported": ["header"],
+                "resource_name": "Notes",
+                "resource_documentation": "https://mcp.example/docs",
+                "resource_tos_uri": "https://mcp.example/terms",
+            })
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_well_known_path_is_put_between_host_and_path() {
+    // RS-2, RS-5
+    for (resource, path, canonical) in [
+        ("https://h/public/mcp", "/public/mcp", "https://h/public/mcp"),
+        ("https://h/a/b/c", "/a/b/c", "https://h/a/b/c"),
+        ("https://h", "", "https://h"),
+        ("HTTPS://Host:443/mcp/", "/mcp", "https://host/mcp"),
+    ] {
+        let bench = Bench::at(resource, |builder| builder);
+        let reply = bench.get(&format!("{WELL_KNOWN}{path}")).await;
+        assert_eq!((reply.status, &reply.json()["resource"]), (200, &canonical.into()), "{resource}");
+        // RS-7: nothing is said where there is nothing to say.
+        assert!(reply.json().get("scopes_supported").is_none());
+    }
+}
+
+#[tokio::test]
+async fn unknown_paths_are_not_found_in_json() {
+    // RS-15
+    let bench = Bench::new();
+    for path in ["/nope", "/mcp/x", "/mcp2", "//mcp", "/%6dcp", "/../mcp"] {
+        let reply = bench.get(&format!("{WELL_KNOWN}{path}")).await;
+        assert_eq!((reply.status, reply.header("content-type")), (404, "application/json"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn any_page_may_read_it() {
+    // RS-14, wire fact 13
+    let bench = Bench::new();
+    let path = format!("{WELL_KNOWN}/mcp");
+    let preflight = Request::options(&path)
+        .header("origin", "https://inspector.example")
+        .header("access-control-request-method", "GET")
+        .header("access-control-request-headers", "mcp-protocol-version")
+        .body(Full::<Bytes>::default())
+        .unwrap();
+    let reply = bench.send(preflight).await;
+    assert_eq!(reply.status, 204);
+    assert!(reply.header("access-control-allow-headers").to_lowercase().contains("mcp-protocol-version"));
+    for version in ["2024-11-05", "2099-01-01", "nonsense"] {
+        let request = Request::get(&path).header("origin", "https://inspector.example").header("mcp-protocol-version", version);
+        let reply = bench.send(request.body(Full::<Bytes>::default()).unwrap()).await;
+        assert_eq!((reply.status, reply.header("access-control-allow-origin")), (200, "*"), "{version}");
+        assert!(!reply.headers.contains_key("access-control-allow-credentials"));
+    }
+}
+
+#[tokio::test]
+async fn it_is_read_and_nothing_else() {
+    let bench = Bench::new();
+    let request = |method: &str| Request::builder().method(method).uri(format!("{WELL_KNOWN}/mcp")).body(Full::<Bytes>::default());
+    let head = bench.send(request("HEAD").unwrap()).await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    let length = bench.get(&format!("{WELL_KNOWN}/mcp")).await.body.len().to_string();
+    assert_eq!(head.header("content-length"), length);
+    for method in ["POST", "PUT", "DELETE"] {
+        let reply = bench.send(request(method).unwrap()).await;
+        assert_eq!((reply.status, reply.header("allow")), (405, "GET, HEAD, OPTIONS"), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn no_header_changes_what_it_says() {
+    // RS-17, RS-80, A-PROXY-2
+    let bench = Bench::new();
+    let plain = bench.get(&format!("{WELL_KNOWN}/mcp")).await;
+    let challenge = bench.get("/mcp").await;
+    for (name, value) in [
+        ("host", "evil.example"),
+        ("x-forwarded-host", "evil.example"),
+        ("x-forwarded-proto", "http"),
+        ("x-forwarded-prefix", "/evil"),
+        ("forwarded", "host=evil.example;proto=http"),
+        ("x-original-url", "/evil"),
+    ] {
+        let request = |path: &str| Request::get(path).header(name, value).body(Full::<Bytes>::default()).unwrap();
+        assert_eq!(bench.send(request(&format!("{WELL_KNOWN}/mcp"))).await.body, plain.body, "{name}");
+        assert_eq!(bench.send(request("/mcp")).await.challenge(), challenge.challenge(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn several_resources_of_one_origin_each_have_their_own() {
+    // RS-3
+    let document = |path: &str| {
+        ProtectedResourceMetadata::new(format!("https://h{path}").parse().unwrap(), ISSUER.parse().unwrap())
+    };
+    let get = |service: MetadataService, path: &str| {
+        let request = Request::get(format!("{WELL_KNOWN}{path}")).body(()).unwrap();
+        async move { service.oneshot(request).await.unwrap().status().as_u16() }
+    };
+    let (a, b, root) = (document("/a"), document("/b"), document(""));
+    let two = MetadataService::new([&a, &b]);
+    assert_eq!((get(two.clone(), "/a").await, get(two.clone(), "/b").await, get(two, "").await), (200, 200, 404));
+    let real = MetadataService::new([&a, &root]);
+    assert_eq!((get(real.clone(), "/a").await, get(real, "").await), (200, 200));
+    let shared = Bench::with(|builder| builder.shares_origin());
+    assert_eq!(shared.get(WELL_KNOWN).await.status, 404);
+    assert_eq!(shared.get(&format!("{WELL_KNOWN}/mcp")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_router_that_strips_the_prefix_may_mount_it() {
+    // RS-13
+    let resource = ProtectedResource::builder("https://h/mcp", ISSUER).verifier(Tokens::default()).build().unwrap();
+    for (path, status) in [("/mcp", 200), ("/", 200), ("/nope", 404), ("/.well-known/oauth-protected-resource/mcp", 200)] {
+        let request = Request::get(path).body(()).unwrap();
+        assert_eq!(resource.metadata().oneshot(request).await.unwrap().status().as_u16(), status, "{path}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_configuration_is_said_at_once() {
+    // RS-6, RS-8
+    let wrong = |resource: &str| ProtectedResource::builder(resource, ISSUER).verifier(Tokens::default()).build().unwrap_err();
+    for resource in ["http://example.com/mcp", "https://h/mcp#x", "https://h/mcp?x", "h/mcp", "", "https://h/.well-known/x"] {
+        assert_eq!(wrong(resource).iter().count(), 1, "{resource}");
+    }
+    let errors = ProtectedResource::builder("http://mcp.example", "http://as.example")
+        .verifier(Tokens::default())
+        .scopes(ScopeRules::builder("a\"b").tool("x", "offline_access"))
+        .scopes_supported("é")
+        .documentation("javascript:alert(1)")
+        .allow_origin("https://app.example/path")
+        .allow_host("a b")
+        .strip_header("x y")
+        .leeway(std::time::Duration::from_secs(61))
+        .build()
+        .unwrap_err();
+    let text = errors.to_string();
+    for value in ["http://mcp.example", "http://as.example", "a\\\"b", "offline_access", "é", "javascript:alert(1)", "https://app.example/path", "a b", "x y", "61"] {
+        assert!(text.contains(value), "{value}: {text}");
+    }
+    assert_eq!(errors.iter().count(), 10);
+}
+
+#[tokio::test]
+async fn offline_access_is_never_listed() {
+    // RS-8
+    let bench = Bench::with(|builder| builder.scopes_supported("offline_access notes:read"));
+    let document = bench.get(WELL_KNOWN).await.json();
+    assert_eq!(document["scopes_supported"], json!(["notes:read"]));
+}
