@@ -11,7 +11,7 @@ import { VIEWS, look } from './looks.mjs';
 const resource = required('MCP_URL');
 const passphrase = required('PASSPHRASE');
 const origin = new URL(resource).origin;
-const SCOPE = 'notes:read notes:write notes:delete offline_access';
+const SCOPE = 'notes:read notes:write notes:delete';
 
 const steps = new Steps(`Chromium on the pages of ${origin}`);
 const browser = await chromium.launch({
