@@ -8,6 +8,7 @@
 //! | go through sign-in and consent as a person | [`Browser`], [`Page`], [`Form`], [`Person`] |
 //! | be an MCP client, an honest one or not | [`Client`], [`AuthorizeRequest`], [`TokenRequest`], [`Mcp`] |
 //! | read `WWW-Authenticate` | [`Challenge`] |
+//! | have a whole server to talk to, with clients, an owner and tools | [`Site`], [`KnownClient`], [`Visit`] |
 //! | put several servers on one small internet | [`Hosts`] |
 //! | see what an outage of the store does | [`FaultyStore`], [`Faults`] |
 //! | see whether secrets get into the log | [`CapturedLog`] |
@@ -19,6 +20,7 @@ mod client;
 mod faulty;
 mod log;
 mod person;
+mod site;
 mod wire;
 
 pub use browser::{Browser, BrowserError, Control, ControlKind, Cookie, Form, Landed, Page, SameSite, Step};
@@ -31,4 +33,5 @@ pub use faulty::{Faults, FaultyStore};
 pub use log::{AlreadyCaptured, CapturedLog};
 pub use oauth_core::testing::{FixedClock, SeededEntropy};
 pub use person::Person;
+pub use site::{Call, Calls, Heard, KnownClient, Site, SiteBuilder, SiteError, Visit};
 pub use wire::{Hosts, InProcess, Tcp, Wire, WireError};

@@ -27,8 +27,15 @@ use oauth_core::StoreError;
 /// ```
 #[derive(Debug)]
 pub struct FaultyStore<B> {
-    inner: B,
+    inner: Arc<B>,
     faults: Faults,
+}
+
+/// Another connection to the same store: what a second process has.
+impl<B> Clone for FaultyStore<B> {
+    fn clone(&self) -> Self {
+        Self { inner: self.inner.clone(), faults: self.faults.clone() }
+    }
 }
 
 impl<B> FaultyStore<B> {
@@ -36,7 +43,7 @@ impl<B> FaultyStore<B> {
     #[must_use]
     pub fn new(inner: B) -> (Self, Faults) {
         let faults = Faults::default();
-        (Self { inner, faults: faults.clone() }, faults)
+        (Self { inner: Arc::new(inner), faults: faults.clone() }, faults)
     }
 
     async fn call<T>(
