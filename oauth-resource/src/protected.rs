@@ -483,6 +483,7 @@ impl<V: TokenVerifier> ProtectedResourceBuilder<V> {
             };
         }
         let mut scope = RequireScopeLayer::shared(&resource, policy)
+            .with_basic_scopes(supported.unwrap_or_default())
             .with_challenge_that_includes_granted(self.includes_granted);
         if let Some(bytes) = self.max_body {
             scope = scope.with_max_body(bytes);

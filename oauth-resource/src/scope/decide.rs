@@ -23,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) challenge: Challenge,
     pub(crate) max_body: usize,
     pub(crate) includes_granted: bool,
+    /// What basic use needs, named to strangers beside what their operation needs.
+    pub(crate) basic: ScopeSet,
 }
 
 /// How many bytes are read of the body of a caller without a good token, to name in the challenge what the operation needs.
@@ -65,8 +67,13 @@ impl Settings {
             Caller::Known(_) => {
                 answer::plain(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "the request body is too long")
             }
-            Caller::Stranger(fault) => self.challenge.answer(*fault, self.policy.minimum()),
+            Caller::Stranger(fault) => self.challenge_stranger(*fault, self.policy.minimum()),
         }
+    }
+
+    /// One sign-in shall do for basic use, whatever the first request is (RS-19).
+    fn challenge_stranger(&self, fault: Fault, needed: &ScopeSet) -> Answer {
+        self.challenge.answer(fault, &needed.union(&self.basic))
     }
 
     /// A request without a body.
@@ -141,8 +148,8 @@ impl Settings {
         match (caller, needs) {
             // Whoever sends a bad token is not anonymous (A-AUD-14).
             (Caller::Stranger(Fault::Missing) | Caller::Known(_), Needs::Nothing) => Ok(()),
-            (Caller::Stranger(fault), Needs::Nothing) => Err(self.challenge.answer(*fault, self.policy.minimum())),
-            (Caller::Stranger(fault), Needs::Scopes(scopes)) => Err(self.challenge.answer(*fault, &scopes)),
+            (Caller::Stranger(fault), Needs::Nothing) => Err(self.challenge_stranger(*fault, self.policy.minimum())),
+            (Caller::Stranger(fault), Needs::Scopes(scopes)) => Err(self.challenge_stranger(*fault, &scopes)),
             (Caller::Known(caller), Needs::Scopes(needed)) => {
                 if self.policy.hierarchy().missing(caller.scopes(), &needed).is_empty() {
                     return Ok(());

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use oauth_core::ResourceUri;
+use oauth_core::{ResourceUri, ScopeSet};
 use tower_layer::Layer;
 
 use crate::challenge::Challenge;
@@ -57,13 +57,22 @@ impl RequireScopeLayer {
 
     pub(crate) fn shared(resource: &ResourceUri, policy: Arc<dyn ScopePolicy>) -> Self {
         let challenge = Challenge::new(resource);
-        Self { settings: Settings { policy, challenge, max_body: MAX_BODY, includes_granted: false } }
+        let basic = ScopeSet::empty();
+        Self { settings: Settings { policy, challenge, max_body: MAX_BODY, includes_granted: false, basic } }
     }
 
     /// How many bytes a body may have; longer ones are answered 413. Without it, [`MAX_BODY`].
     #[must_use]
     pub fn with_max_body(mut self, bytes: usize) -> Self {
         self.settings.max_body = bytes;
+        self
+    }
+
+    /// What basic use needs: named to whoever comes without a good token, beside what their operation needs, so that one sign-in does
+    /// (RS-19).
+    #[must_use]
+    pub fn with_basic_scopes(mut self, scopes: ScopeSet) -> Self {
+        self.settings.basic = scopes;
         self
     }
 

@@ -5,6 +5,7 @@
 //! 3. The client is known, and the method is the registered one (CAUTH-2).
 //! 4. Its secret is one of the live ones, compared in constant time (CAUTH-18).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -18,7 +19,7 @@ use oauth_core::{
 
 use super::ClientFault;
 use crate::server::Context;
-use crate::wire::Request;
+use crate::wire::{Request, source_of};
 
 /// A client that proved who it is, as far as it was registered to. Made here alone.
 #[derive(Debug)]
@@ -41,7 +42,8 @@ pub(crate) async fn authenticate(
     now: Timestamp,
 ) -> Result<AuthenticatedClient, OAuthError> {
     let presented = Presented::read(&request.head.headers, form)?;
-    presented.judge(context, now).await
+    let source = source_of(&request.head, &context.trusted_proxies);
+    presented.judge(context, source, now).await
 }
 
 /// What a caller presented: a name, and perhaps a secret in one of two places.
@@ -97,10 +99,15 @@ impl Presented {
         Ok(Self { ids, method, secrets })
     }
 
-    pub(crate) async fn judge(self, context: &Context, now: Timestamp) -> Result<AuthenticatedClient, OAuthError> {
+    pub(crate) async fn judge(
+        self,
+        context: &Context,
+        source: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<AuthenticatedClient, OAuthError> {
         let mut found = None;
         for id in &self.ids {
-            match context.clients.resolve(context, id, None, now).await {
+            match context.clients.resolve(context, id, source, now).await {
                 Ok(client) => {
                     found = Some(client);
                     break;

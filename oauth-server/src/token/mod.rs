@@ -8,6 +8,7 @@ mod grant_type;
 mod mint;
 pub(crate) mod refresh;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -20,11 +21,14 @@ pub use grant_type::{Asked, GrantType};
 
 use crate::clients::authenticate::{AuthenticatedClient, Presented, presented_header};
 use crate::server::{AuthorizationServer, Context};
-use crate::wire::{Reply, Request, error_reply, json_reply};
+use crate::wire::{Reply, Request, error_reply, json_reply, source_of};
 
 pub(crate) async fn handle(context: &Arc<Context>, request: &Request, now: Timestamp) -> Reply {
     let outcome = match request.form() {
-        Ok(form) => issue(context, &request.head.headers, &form, now).await,
+        Ok(form) => {
+            let source = source_of(&request.head, &context.trusted_proxies);
+            issue(context, &request.head.headers, &form, source, now).await
+        }
         Err(error) => Err(error),
     };
     match outcome {
@@ -40,13 +44,19 @@ impl AuthorizationServer {
     /// # Errors
     /// What a client is told.
     pub async fn token(&self, headers: &HeaderMap, form: &Form<'_>, now: Timestamp) -> Result<Bytes, OAuthError> {
-        issue(&self.context, headers, form, now).await
+        issue(&self.context, headers, form, None, now).await
     }
 }
 
-async fn issue(context: &Context, headers: &HeaderMap, form: &Form<'_>, now: Timestamp) -> Result<Bytes, OAuthError> {
+async fn issue(
+    context: &Context,
+    headers: &HeaderMap,
+    form: &Form<'_>,
+    source: Option<IpAddr>,
+    now: Timestamp,
+) -> Result<Bytes, OAuthError> {
     let presented = Presented::read(headers, form)?;
-    let caller = presented.judge(context, now).await.inspect_err(|error| {
+    let caller = presented.judge(context, source, now).await.inspect_err(|error| {
         context.record(&Event { reason: Some(error.code.as_str()), ..Event::new(EventKind::TokenRefused, now) });
     })?;
     let outcome = entitled(context, form, &caller, now).await;
