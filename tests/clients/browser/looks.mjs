@@ -9,6 +9,9 @@ import { expect } from '../steps.mjs';
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
+/** What is worth a picture in every view; of the rest, the first view will do. */
+const SHOWN = ['sign-in', 'consent'];
+
 /** The ways to look: the folder of pictures names them so. */
 export const VIEWS = [
   { name: 'desktop-light', colorScheme: 'light', viewport: { width: 1280, height: 800 } },
@@ -35,7 +38,7 @@ export async function look(page, title, view) {
   await page.setViewportSize(view.viewport);
 
   const folder = process.env.SCREENSHOTS;
-  if (!folder) return;
+  if (!folder || !(SHOWN.includes(title) || view === VIEWS[0])) return;
   mkdirSync(folder, { recursive: true });
   await page.screenshot({ path: join(folder, `${title}-${view.name}.png`), fullPage: true, caret: 'hide' });
 }
