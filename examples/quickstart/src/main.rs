@@ -72,6 +72,8 @@ async fn protected_notes(
                 .tool("delete_note", "notes:delete"),
         )
         .scopes_supported("notes:read notes:write")
+        // Older clients ask anew for just what a refusal names, and would lose the rest.
+        .challenge_includes_granted(true)
         .stores(stores)
         .build()?;
 
@@ -79,7 +81,11 @@ async fn protected_notes(
     let config = StreamableHttpServerConfig::default()
         .disable_allowed_hosts()
         .with_cancellation_token(stop.child_token());
-    let mcp = StreamableHttpService::new(move || Ok(notes.clone()), Arc::new(LocalSessionManager::default()), config);
+    let mcp = StreamableHttpService::new(
+        move || Ok(notes.clone()),
+        Arc::new(LocalSessionManager::default()),
+        config,
+    );
 
     Ok(Router::new()
         .route_service("/mcp", resource.layer().layer(mcp))
@@ -149,7 +155,11 @@ fn greet(origin: &str, made: Option<&Secret>) {
 }
 
 /// The owner's way in. Returns the passphrase if one was made now.
-async fn owner(stores: &Stores, args: &Args, rates: &Rates) -> Result<(OwnerPassphrase, Option<Secret>), Box<dyn Error>> {
+async fn owner(
+    stores: &Stores,
+    args: &Args,
+    rates: &Rates,
+) -> Result<(OwnerPassphrase, Option<Secret>), Box<dyn Error>> {
     let (owner, made) = match &args.passphrase {
         Some(passphrase) => (OwnerPassphrase::with_passphrase(stores, passphrase, &OsEntropy).await?, None),
         None => OwnerPassphrase::open(stores, &OsEntropy).await?,
