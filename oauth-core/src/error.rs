@@ -145,7 +145,11 @@ impl OAuthError {
     /// Too many requests: 429 and `Retry-After`.
     #[must_use]
     pub const fn limited(retry_after: Duration) -> Self {
-        Self { code: ErrorCode::TooManyRequests, description: "too many requests, slow down", retry_after: Some(retry_after) }
+        Self {
+            code: ErrorCode::TooManyRequests,
+            description: "too many requests, slow down",
+            retry_after: Some(retry_after),
+        }
     }
 
     /// The JSON body of RFC 6749 §5.2.

@@ -68,7 +68,9 @@ impl<'a> Form<'a> {
                 Some(at) => (&piece[..at], &piece[at + 1..]),
                 None => (piece, &piece[piece.len()..]),
             };
-            let name = decode(name).filter(|name| !name.chars().any(char::is_control)).ok_or(FormFault::Malformed)?;
+            let name = decode(name)
+                .filter(|name| !name.chars().any(char::is_control))
+                .ok_or(FormFault::Malformed)?;
             let value = decode(value).ok_or(FormFault::Malformed)?;
             if value.chars().any(char::is_control) && !opaque.contains(&&*name) {
                 return Err(FormFault::Malformed);
@@ -142,13 +144,19 @@ mod tests {
         assert_eq!(Form::read(many.as_bytes(), &["a"], &[]), Err(FormFault::TooMany));
         // A-HTTP-9
         let form = Form::read(b"a=1;b=2&scope[]=x&c", &[], &[]).unwrap();
-        assert_eq!((form.get("a"), form.get("b"), form.get("scope"), form.get("c")), (Some("1;b=2"), None, None, None));
+        assert_eq!(
+            (form.get("a"), form.get("b"), form.get("scope"), form.get("c")),
+            (Some("1;b=2"), None, None, None)
+        );
     }
 
     #[test]
     fn a_parameter_that_stands_twice_is_not_there_at_all() {
         // AS-29
-        let Err(FormFault::Repeated { names, rest }) = Form::read(b"state=a&x=1&state=b&state=", &[], &[]) else { panic!() };
+        let Err(FormFault::Repeated { names, rest }) = Form::read(b"state=a&x=1&state=b&state=", &[], &[])
+        else {
+            panic!()
+        };
         assert_eq!((names, rest.get("state"), rest.get("x")), (vec!["state".to_owned()], None, Some("1")));
     }
 }

@@ -102,13 +102,31 @@ mod tests {
     #[test]
     fn an_issuer_is_https_without_query_or_fragment() {
         // AS-5
-        for good in ["https://as.example", "https://as.example/", "https://as.example/t1", "http://127.0.0.1:8080", "http://localhost:3001", "http://[::1]:1"] {
+        for good in [
+            "https://as.example",
+            "https://as.example/",
+            "https://as.example/t1",
+            "http://127.0.0.1:8080",
+            "http://localhost:3001",
+            "http://[::1]:1",
+        ] {
             assert_eq!(good.parse::<Issuer>().unwrap().as_str(), good);
         }
         for bad in [
-            "http://as.example", "https://as.example?x", "https://as.example#x", "https://u@as.example", "https://@as.example",
-            "https:as.example", "https:///as.example", "as.example", "", "ftp://as.example", "https://as.example\\x", " https://as.example",
-            "http://127.0.0.1.evil.example", "http://localhost.evil.example",
+            "http://as.example",
+            "https://as.example?x",
+            "https://as.example#x",
+            "https://u@as.example",
+            "https://@as.example",
+            "https:as.example",
+            "https:///as.example",
+            "as.example",
+            "",
+            "ftp://as.example",
+            "https://as.example\\x",
+            " https://as.example",
+            "http://127.0.0.1.evil.example",
+            "http://localhost.evil.example",
         ] {
             assert!(bad.parse::<Issuer>().is_err(), "{bad}");
         }

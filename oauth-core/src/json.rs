@@ -45,7 +45,11 @@ struct Strict {
 
 impl Strict {
     fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
-        if self.depth < MAX_DEPTH { Ok(Self { depth: self.depth + 1 }) } else { Err(E::custom("nests too deep")) }
+        if self.depth < MAX_DEPTH {
+            Ok(Self { depth: self.depth + 1 })
+        } else {
+            Err(E::custom("nests too deep"))
+        }
     }
 }
 
@@ -119,7 +123,19 @@ mod tests {
         // DCR-1, A-CIMDX-9
         let deep = format!("{{\"a\":{}{}}}", "[".repeat(16), "]".repeat(16));
         let bomb = "[".repeat(1_000_000);
-        for bad in ["", "[]", "1", "{} {}", "\u{feff}{}", "{\"a\":NaN}", r#"{"a":{"b":1,"b":2}}"#, r#"{"a":1,"\u0061":2}"#, &deep, &bomb, "{\"a\":1e999}"] {
+        for bad in [
+            "",
+            "[]",
+            "1",
+            "{} {}",
+            "\u{feff}{}",
+            "{\"a\":NaN}",
+            r#"{"a":{"b":1,"b":2}}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            &deep,
+            &bomb,
+            "{\"a\":1e999}",
+        ] {
             assert_eq!(json_object(bad.as_bytes()), Err(JsonFault), "{bad:.60}");
         }
         assert_eq!(json_object(b"{\"a\":\"\xff\"}"), Err(JsonFault));

@@ -43,7 +43,9 @@ mod web;
 pub use async_trait::async_trait;
 
 pub use claims::{Claims, TokenVerifier, VerifyFault};
-pub use client::{ApplicationType, AuthMethod, Client, ClientAuth, ClientOrigin, ClientSecret, GrantTypeName};
+pub use client::{
+    ApplicationType, AuthMethod, Client, ClientAuth, ClientOrigin, ClientSecret, GrantTypeName,
+};
 pub use entropy::{Entropy, OsEntropy, random};
 pub use error::{ErrorCode, OAuthError};
 pub use event::{Event, EventKind, EventSink, NoEvents};
@@ -55,7 +57,8 @@ pub use json::{JsonFault, json_object};
 pub use memory::MemoryStore;
 pub use pkce::{CodeChallenge, CodeVerifier, PkceError};
 pub use provider::{
-    FieldKind, IdentityProvider, SignInFault, SignInField, SignInForm, SignInReply, SignInStart, SignInStep, SignedIn,
+    FieldKind, IdentityProvider, SignInFault, SignInField, SignInForm, SignInReply, SignInStart, SignInStep,
+    SignedIn,
 };
 pub use redirect::{RedirectKind, RedirectUri, WELL_KNOWN_SCHEMES};
 pub use resource::{ResourceSet, ResourceUri};
@@ -63,10 +66,10 @@ pub use scope::{ScopeError, ScopeHierarchy, ScopeSet};
 pub use seal::{SealedReply, Sealer};
 pub use secret::{Secret, TokenHash};
 pub use store::{
-    Account, AccountStore, Backend, ClientFilter, ClientStore, Consent, ConsentStore, CredentialStatus, Epoch, Exchange,
-    Exchanged, Found, GrantFilter, GrantStore, Identity, KeyPurpose, KeyStore, LimitKey, Listing, PageRequest, Quota,
-    RateLimiter, Registered, ReplayGuard, Revocation, Revocations, Session, SessionStore, Spent, StoreError, StoredClient,
-    StoredKey, Stores, Vault, VaultKey, Verdict, Version,
+    Account, AccountStore, Backend, ClientFilter, ClientStore, Consent, ConsentStore, CredentialStatus,
+    Epoch, Exchange, Exchanged, Found, GrantFilter, GrantStore, Identity, KeyPurpose, KeyStore, LimitKey,
+    Listing, PageRequest, Quota, RateLimiter, Registered, ReplayGuard, Revocation, Revocations, Session,
+    SessionStore, Spent, StoreError, StoredClient, StoredKey, Stores, Vault, VaultKey, Verdict, Version,
 };
 pub use time::{Clock, SystemClock, Timestamp};
 pub use token::{CredentialKey, CredentialKind, TokenFormat};

@@ -139,8 +139,14 @@ mod tests {
     fn only_the_output_of_s256_is_a_challenge() {
         let good = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
         // AS-38, A-PKCE-10; the last: the trailing bits are not canonical.
-        for bad in ["", &good[..42], &format!("{good}A"), &good.replace('-', "+"), &good.replace('M', "="), &"a".repeat(10240)]
-        {
+        for bad in [
+            "",
+            &good[..42],
+            &format!("{good}A"),
+            &good.replace('-', "+"),
+            &good.replace('M', "="),
+            &"a".repeat(10240),
+        ] {
             assert_eq!(bad.parse::<CodeChallenge>(), Err(PkceError::Challenge), "{bad}");
         }
         assert_eq!(good.parse::<CodeChallenge>().unwrap().to_string(), good);

@@ -125,7 +125,8 @@ struct LoopbackParts<'a> {
 impl<'a> LoopbackParts<'a> {
     fn of(uri: &'a str) -> Option<Self> {
         let after_scheme = uri.strip_prefix("http://")?;
-        let host = ["127.0.0.1", "[::1]", "localhost"].into_iter().find(|host| after_scheme.starts_with(host))?;
+        let host =
+            ["127.0.0.1", "[::1]", "localhost"].into_iter().find(|host| after_scheme.starts_with(host))?;
         let after_host = &after_scheme[host.len()..];
         let rest = match after_host.strip_prefix(':') {
             None => after_host,
@@ -137,7 +138,8 @@ impl<'a> LoopbackParts<'a> {
             }
         };
         // What follows the host must end it: `127.0.0.1.evil.example` and `localhost@evil` do not.
-        (rest.is_empty() || rest.starts_with(['/', '?'])).then_some(Self { host: &after_scheme[..host.len()], rest })
+        (rest.is_empty() || rest.starts_with(['/', '?']))
+            .then_some(Self { host: &after_scheme[..host.len()], rest })
     }
 }
 
@@ -214,19 +216,58 @@ mod tests {
     fn what_may_be_registered() {
         // AS-34, DCR-7, A-REDIR-13 to A-REDIR-16, A-REDIR-22
         for good in [
-            "https://app.example/cb", "https://app.example/cb?x=1", "http://127.0.0.1/callback", "http://127.0.0.1:8080/cb", "http://[::1]:1/cb",
-            "http://localhost:3000/callback", "http://localhost/callback", "com.example.app:/cb", "vscode://vscode.github-authentication/did-authenticate",
-            "cursor://anysphere.cursor-retrieval/oauth/callback", "https://xn--pp-uia.example/cb",
+            "https://app.example/cb",
+            "https://app.example/cb?x=1",
+            "http://127.0.0.1/callback",
+            "http://127.0.0.1:8080/cb",
+            "http://[::1]:1/cb",
+            "http://localhost:3000/callback",
+            "http://localhost/callback",
+            "com.example.app:/cb",
+            "vscode://vscode.github-authentication/did-authenticate",
+            "cursor://anysphere.cursor-retrieval/oauth/callback",
+            "https://xn--pp-uia.example/cb",
         ] {
             assert_eq!(uri(good).as_str(), good);
         }
         for bad in [
-            "", "/cb", "app.example/cb", "http://app.example/cb", "http://192.168.1.5/cb", "http://127.0.0.1.evil.example/cb", "http://localhost.evil.example/cb",
-            "http://127.1/cb", "http://2130706433/cb", "http://0.0.0.0/cb", "javascript:alert(1)//", "data:text/html,x", "vbscript:x", "file:///etc/passwd",
-            "blob:https://x", "about:blank", "intent:x", "ms-msdt:x", "ws://x", " java\tscript:x", "myapp:/cb", "http+x:/cb", "https://app.example/cb#x",
-            "https://app.example/cb#", "https://u:p@app.example/cb", "https://app.example\\@evil.example/", "https://app.example/cb\r\nx", "https://app.example/c b",
-            "https://\u{430}pp.example/cb", "https://app.example/cb?code=x", "https://app.example/cb?iss=x", "https:/app.example", "https:app.example", "HTTPS://app.example/cb",
-            "https://app.example/\u{0}", "http://localhost@evil.example/", "http://localhost:99999/cb",
+            "",
+            "/cb",
+            "app.example/cb",
+            "http://app.example/cb",
+            "http://192.168.1.5/cb",
+            "http://127.0.0.1.evil.example/cb",
+            "http://localhost.evil.example/cb",
+            "http://127.1/cb",
+            "http://2130706433/cb",
+            "http://0.0.0.0/cb",
+            "javascript:alert(1)//",
+            "data:text/html,x",
+            "vbscript:x",
+            "file:///etc/passwd",
+            "blob:https://x",
+            "about:blank",
+            "intent:x",
+            "ms-msdt:x",
+            "ws://x",
+            " java\tscript:x",
+            "myapp:/cb",
+            "http+x:/cb",
+            "https://app.example/cb#x",
+            "https://app.example/cb#",
+            "https://u:p@app.example/cb",
+            "https://app.example\\@evil.example/",
+            "https://app.example/cb\r\nx",
+            "https://app.example/c b",
+            "https://\u{430}pp.example/cb",
+            "https://app.example/cb?code=x",
+            "https://app.example/cb?iss=x",
+            "https:/app.example",
+            "https:app.example",
+            "HTTPS://app.example/cb",
+            "https://app.example/\u{0}",
+            "http://localhost@evil.example/",
+            "http://localhost:99999/cb",
         ] {
             assert!(bad.parse::<RedirectUri>().is_err(), "{bad}");
         }
@@ -236,29 +277,52 @@ mod tests {
     fn an_asked_uri_is_a_registered_one_letter_for_letter() {
         for (registered, asked) in [
             // A-REDIR-4
-            ("https://app.example/cb%2Fa", "https://app.example/cb%2fa"), ("https://app.example/cb%2Fa", "https://app.example/cb/a"), ("https://app.example/cb", "https://app.example/c%62"),
+            ("https://app.example/cb%2Fa", "https://app.example/cb%2fa"),
+            ("https://app.example/cb%2Fa", "https://app.example/cb/a"),
+            ("https://app.example/cb", "https://app.example/c%62"),
             // A-REDIR-5
-            ("https://app.example/Callback", "https://app.example/callback"), ("https://app.example/cb", "HTTPS://app.example/cb"), ("https://app.example/cb", "https://APP.example/cb"),
+            ("https://app.example/Callback", "https://app.example/callback"),
+            ("https://app.example/cb", "HTTPS://app.example/cb"),
+            ("https://app.example/cb", "https://APP.example/cb"),
             // A-REDIR-7, A-REDIR-8
-            ("https://app.example/cb", "https://appXexample/cb"), ("https://app.example/cb", "https://app.example:8443/cb"), ("https://app.example/cb", "https://app.example:443/cb"),
+            ("https://app.example/cb", "https://appXexample/cb"),
+            ("https://app.example/cb", "https://app.example:8443/cb"),
+            ("https://app.example/cb", "https://app.example:443/cb"),
             // A-REDIR-9
-            ("http://127.0.0.1/cb", "http://127.0.0.1:9999/cb?x=1"), ("http://127.0.0.1/cb", "http://127.0.0.1/cb/"), ("http://127.0.0.1/cb", "http://127.0.0.1:9999/other"),
-            ("http://127.0.0.1/cb", "http://127.0.0.1:9999/cb#"), ("http://127.0.0.1/cb", "https://127.0.0.1/cb"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:9999/cb?x=1"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1/cb/"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:9999/other"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:9999/cb#"),
+            ("http://127.0.0.1/cb", "https://127.0.0.1/cb"),
             // A-REDIR-10
-            ("http://127.0.0.1/cb", "http://localhost:1234/cb"), ("http://127.0.0.1/cb", "http://[::1]:1234/cb"), ("http://127.0.0.1/cb", "http://127.1/cb"),
-            ("http://127.0.0.1/cb", "http://127.0.0.1.evil.example/cb"), ("http://localhost/cb", "http://localhost.evil.example/cb"), ("http://localhost/cb", "http://127.0.0.1:1/cb"),
-            ("http://localhost/cb", "http://localhost:/cb"), ("http://localhost/cb", "http://localhost:080/cb"), ("http://localhost/cb", "http://localhost:80@evil.example/cb"),
-            ("http://localhost/cb", "http://localhost:99999/cb"), ("http://localhost/cb", "http://LOCALHOST:1/cb"), ("http://localhost", "http://localhost:1@evil.example"),
+            ("http://127.0.0.1/cb", "http://localhost:1234/cb"),
+            ("http://127.0.0.1/cb", "http://[::1]:1234/cb"),
+            ("http://127.0.0.1/cb", "http://127.1/cb"),
+            ("http://127.0.0.1/cb", "http://127.0.0.1.evil.example/cb"),
+            ("http://localhost/cb", "http://localhost.evil.example/cb"),
+            ("http://localhost/cb", "http://127.0.0.1:1/cb"),
+            ("http://localhost/cb", "http://localhost:/cb"),
+            ("http://localhost/cb", "http://localhost:080/cb"),
+            ("http://localhost/cb", "http://localhost:80@evil.example/cb"),
+            ("http://localhost/cb", "http://localhost:99999/cb"),
+            ("http://localhost/cb", "http://LOCALHOST:1/cb"),
+            ("http://localhost", "http://localhost:1@evil.example"),
             // AS-31
-            ("https://app.example/cb", "https://app.example/cb/"), ("https://app.example/cb", "https://app.example/x/../cb"), ("https://app.example/cb", "https://app.example/cb?x=1"), ("https://app.example/cb", ""),
+            ("https://app.example/cb", "https://app.example/cb/"),
+            ("https://app.example/cb", "https://app.example/x/../cb"),
+            ("https://app.example/cb", "https://app.example/cb?x=1"),
+            ("https://app.example/cb", ""),
         ] {
             assert!(!uri(registered).admits(asked), "{registered} {asked}");
         }
         for (registered, asked) in [
             ("https://app.example/cb", "https://app.example/cb"),
             // AS-32, AS-33
-            ("http://127.0.0.1/callback", "http://127.0.0.1:53123/callback"), ("http://127.0.0.1:1/callback", "http://127.0.0.1:2/callback"), ("http://[::1]/cb", "http://[::1]:9/cb"),
-            ("http://localhost/callback", "http://localhost:3118/callback"), ("http://localhost:1/callback", "http://localhost/callback"),
+            ("http://127.0.0.1/callback", "http://127.0.0.1:53123/callback"),
+            ("http://127.0.0.1:1/callback", "http://127.0.0.1:2/callback"),
+            ("http://[::1]/cb", "http://[::1]:9/cb"),
+            ("http://localhost/callback", "http://localhost:3118/callback"),
+            ("http://localhost:1/callback", "http://localhost/callback"),
         ] {
             assert!(uri(registered).admits(asked), "{registered} {asked}");
         }

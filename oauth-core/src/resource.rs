@@ -169,7 +169,15 @@ mod tests {
             assert_eq!(given.parse::<ResourceUri>().unwrap().as_str(), canonical);
         }
         // RS-6
-        for bad in ["http://mcp.example/mcp", "https://mcp.example/mcp#x", "/mcp", "mcp", "urn:x:y", "https://u:p@mcp.example", "https://mcp.example/?q"] {
+        for bad in [
+            "http://mcp.example/mcp",
+            "https://mcp.example/mcp#x",
+            "/mcp",
+            "mcp",
+            "urn:x:y",
+            "https://u:p@mcp.example",
+            "https://mcp.example/?q",
+        ] {
             assert!(bad.parse::<ResourceUri>().is_err(), "{bad}");
         }
     }

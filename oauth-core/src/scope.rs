@@ -91,7 +91,11 @@ impl ScopeSet {
     /// What is in both.
     #[must_use]
     pub fn intersection(&self, other: &Self) -> Self {
-        if self.is_subset(other) { self.clone() } else { self.iter().filter(|scope| other.contains(scope)).collect() }
+        if self.is_subset(other) {
+            self.clone()
+        } else {
+            self.iter().filter(|scope| other.contains(scope)).collect()
+        }
     }
 
     /// What is here and not in `other`.

@@ -113,7 +113,12 @@ impl TokenFormat {
 
     /// A new secret of 256 random bits under `grant`, and the key by which it is stored (TOK-13, TOK-14).
     #[must_use]
-    pub fn mint(&self, kind: CredentialKind, grant: GrantId, entropy: &dyn Entropy) -> (Secret, CredentialKey) {
+    pub fn mint(
+        &self,
+        kind: CredentialKind,
+        grant: GrantId,
+        entropy: &dyn Entropy,
+    ) -> (Secret, CredentialKey) {
         let mut bytes = Zeroizing::new([0; 48]);
         bytes[..16].copy_from_slice(grant.as_bytes());
         entropy.fill(&mut bytes[16..]);
@@ -143,12 +148,25 @@ mod tests {
 
     #[test]
     fn only_the_form_that_we_write_is_looked_up() {
-        let (token, key) = TokenFormat::default().mint(CredentialKind::AccessToken, GrantId::generate(&OsEntropy), &OsEntropy);
+        let (token, key) = TokenFormat::default().mint(
+            CredentialKind::AccessToken,
+            GrantId::generate(&OsEntropy),
+            &OsEntropy,
+        );
         let text = token.expose();
         assert_eq!(CredentialKey::of(text).unwrap(), key);
         let padded = format!("{text}=");
         let long = format!("{}{text}", "a".repeat(100));
-        for bad in ["", "mcp_at_", &text[1 + text.len() - BODY..], &padded, &long, &text.replace("at_", "at."), &"é".repeat(64), &"a".repeat(1 << 20)] {
+        for bad in [
+            "",
+            "mcp_at_",
+            &text[1 + text.len() - BODY..],
+            &padded,
+            &long,
+            &text.replace("at_", "at."),
+            &"é".repeat(64),
+            &"a".repeat(1 << 20),
+        ] {
             assert_eq!(CredentialKey::of(bad), None, "{bad:.80}");
         }
     }

@@ -68,7 +68,8 @@ pub(crate) fn secure(text: &str) -> Result<Url, UrlError> {
         "http" => return Err(UrlError::Insecure(shown(text))),
         _ => return Err(UrlError::Scheme(shown(text))),
     }
-    if !url.username().is_empty() || url.password().is_some() || authority(&text[host_start..]).contains('@') {
+    if !url.username().is_empty() || url.password().is_some() || authority(&text[host_start..]).contains('@')
+    {
         return Err(component("user"));
     }
     if url.fragment().is_some() {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use oauth_core::fetch::{Fetch, Network};
 use oauth_core::{
-    Client, ClientId, ClientOrigin, Clock, Entropy, EventSink, GrantTypeName, IdentityProvider, Issuer, KeyPurpose, NoEvents, OsEntropy,
-    ResourceUri, ScopeSet, Sealer, StoreError, StoredKey, Stores, SystemClock, TokenFormat, random,
+    Client, ClientId, ClientOrigin, Clock, Entropy, EventSink, GrantTypeName, IdentityProvider, Issuer,
+    KeyPurpose, NoEvents, OsEntropy, ResourceUri, ScopeSet, Sealer, StoreError, StoredKey, Stores,
+    SystemClock, TokenFormat, random,
 };
 
 use crate::clients::configured::ClientConfig;
@@ -403,7 +404,9 @@ impl Checked {
                     check(Err(format!("resource_secret: {id} is not a resource of this server")));
                 }
                 Ok(_) if secret.len() < MIN_SECRET => {
-                    check(Err(format!("resource_secret: the secret of {id} must have at least {MIN_SECRET} characters")));
+                    check(Err(format!(
+                        "resource_secret: the secret of {id} must have at least {MIN_SECRET} characters"
+                    )));
                 }
                 Ok(id) => resource_secrets.push((id, oauth_core::TokenHash::of(secret))),
                 Err(error) => check(Err(format!("resource_secret: {error}"))),
@@ -411,17 +414,25 @@ impl Checked {
         }
 
         for scope in &builder.scopes {
-            let one = scope.name.parse::<ScopeSet>().is_ok_and(|set| set.iter().count() == 1 && set.as_str() == scope.name);
+            let one = scope
+                .name
+                .parse::<ScopeSet>()
+                .is_ok_and(|set| set.iter().count() == 1 && set.as_str() == scope.name);
             check(one.then_some(()).ok_or_else(|| format!("scope: {:?} is not one scope", scope.name)));
             if scope.name == OFFLINE_ACCESS {
-                check(Err("scope: offline_access is not a resource's scope; see advertise_offline_access".to_owned()));
+                check(Err("scope: offline_access is not a resource's scope; see advertise_offline_access"
+                    .to_owned()));
             }
             if builder.scopes.iter().filter(|other| other.name == scope.name).count() > 1 {
                 check(Err(format!("scope: {:?} stands twice", scope.name)));
             }
         }
         let names = |only_advertised: bool| {
-            builder.scopes.iter().filter(move |scope| scope.advertised || !only_advertised).map(|scope| scope.name.as_str())
+            builder
+                .scopes
+                .iter()
+                .filter(move |scope| scope.advertised || !only_advertised)
+                .map(|scope| scope.name.as_str())
         };
 
         let mut clients: Vec<Client> = Vec::new();
@@ -484,7 +495,11 @@ impl Checked {
             ("terms_of_service", &builder.links.terms),
         ] {
             if let Some(url) = url {
-                check(if url.starts_with("https://") { Ok(()) } else { Err(format!("{name}: {url:?} must be https")) });
+                check(if url.starts_with("https://") {
+                    Ok(())
+                } else {
+                    Err(format!("{name}: {url:?} must be https"))
+                });
             }
         }
         if builder.development_documents && issuer.as_ref().is_ok_and(Issuer::is_https) {
@@ -526,7 +541,10 @@ fn configured_client(client: &Client) -> Result<(), String> {
     }
     let wants_redirect = client.may(GrantTypeName::AuthorizationCode);
     if wants_redirect && client.redirect_uris.is_empty() {
-        return Err(format!("client: {:?} must have a redirect uri for the authorization code grant", id.as_str()));
+        return Err(format!(
+            "client: {:?} must have a redirect uri for the authorization code grant",
+            id.as_str()
+        ));
     }
     Ok(())
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use oauth_core::fetch::Network;
 use oauth_core::{
-    Clock, Entropy, Event, EventSink, IdentityProvider, Issuer, MemoryStore, RateLimiter, ResourceSet, ResourceUri,
-    ScopeSet, Sealer, Stores, Subject, TokenFormat,
+    Clock, Entropy, Event, EventSink, IdentityProvider, Issuer, MemoryStore, RateLimiter, ResourceSet,
+    ResourceUri, ScopeSet, Sealer, Stores, Subject, TokenFormat,
 };
 
 use crate::clients::Clients;

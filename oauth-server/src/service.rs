@@ -14,7 +14,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::server::{AuthorizationServer, Context};
-use crate::wire::{Read, Reply, Request, cors, error_reply, json_reply, source_of};
+use crate::wire::{Reply, Request, Unread, cors, error_reply, json_reply, source_of};
 use crate::{authorize, clients, interaction, introspect, jwks, metadata, revoke, token};
 
 /// What stands at a path.
@@ -85,7 +85,12 @@ impl<'p> Endpoint<'p> {
     const fn is_cross_origin(self) -> bool {
         matches!(
             self,
-            Self::Metadata { .. } | Self::Jwks | Self::Token | Self::Revoke | Self::Introspect | Self::Register
+            Self::Metadata { .. }
+                | Self::Jwks
+                | Self::Token
+                | Self::Revoke
+                | Self::Introspect
+                | Self::Register
         )
     }
 }
@@ -115,9 +120,9 @@ where
         return method_not_allowed(endpoint);
     }
     let mut reply = match Request::read(request).await {
-        Read::Whole(request) => dispatch(&context, endpoint, &request, now).await,
-        Read::TooLarge => too_large(),
-        Read::Broken => broken(),
+        Ok(request) => dispatch(&context, endpoint, &request, now).await,
+        Err(Unread::TooLarge) => too_large(),
+        Err(Unread::Broken) => broken(),
     };
     if endpoint.is_cross_origin() {
         cors::open(&mut reply);
@@ -125,10 +130,17 @@ where
     reply
 }
 
-async fn dispatch(context: &Arc<Context>, endpoint: Endpoint<'_>, request: &Request, now: Timestamp) -> Reply {
+async fn dispatch(
+    context: &Arc<Context>,
+    endpoint: Endpoint<'_>,
+    request: &Request,
+    now: Timestamp,
+) -> Reply {
     if let Err(error) = within_limits(context, endpoint, request, now).await {
         return match endpoint {
-            Endpoint::Token | Endpoint::Revoke | Endpoint::Introspect | Endpoint::Register => error_reply(&error, false),
+            Endpoint::Token | Endpoint::Revoke | Endpoint::Introspect | Endpoint::Register => {
+                error_reply(&error, false)
+            }
             _ => interaction::show::error(context, &error),
         };
     }
@@ -136,7 +148,9 @@ async fn dispatch(context: &Arc<Context>, endpoint: Endpoint<'_>, request: &Requ
         Endpoint::Metadata { openid } => metadata::handle(context, openid),
         Endpoint::Jwks => jwks::handle(),
         // HEAD must not do anything; GET on these changes nothing but by an answer that only a real GET can use (LIM-7).
-        Endpoint::Authorize | Endpoint::Continue | Endpoint::Callback(_) if request.head.method == Method::HEAD => {
+        Endpoint::Authorize | Endpoint::Continue | Endpoint::Callback(_)
+            if request.head.method == Method::HEAD =>
+        {
             interaction::show::nothing(context)
         }
         Endpoint::Authorize => authorize::handle(context, request, now).await,
@@ -196,7 +210,10 @@ impl Context {
 }
 
 fn not_found() -> Reply {
-    json_reply(StatusCode::NOT_FOUND, OAuthError::new(ErrorCode::InvalidRequest, "there is nothing at this path").to_json())
+    json_reply(
+        StatusCode::NOT_FOUND,
+        OAuthError::new(ErrorCode::InvalidRequest, "there is nothing at this path").to_json(),
+    )
 }
 
 fn method_not_allowed(endpoint: Endpoint<'_>) -> Reply {

@@ -22,7 +22,13 @@ pub(crate) struct Args {
     pub(crate) public_url: Option<String>,
 
     /// A network whose X-Forwarded-For is believed: the reverse proxy's. May be given several times.
-    #[arg(long, value_name = "NETWORK", env = "QUICKSTART_TRUSTED_PROXY", value_delimiter = ',', global = true)]
+    #[arg(
+        long,
+        value_name = "NETWORK",
+        env = "QUICKSTART_TRUSTED_PROXY",
+        value_delimiter = ',',
+        global = true
+    )]
     pub(crate) trusted_proxy: Vec<String>,
 
     /// Sets a new passphrase for the owner, in place of the one that was made at the first start.

@@ -43,7 +43,8 @@ pub(crate) async fn start(args: Args) -> Result<Running, Box<dyn Error>> {
     let rates = Rates::read(&args.limit)?;
     let clients = match &args.clients {
         Some(path) => Some(
-            std::fs::read_to_string(path).map_err(|error| format!("cannot read {}: {error}", path.display()))?,
+            std::fs::read_to_string(path)
+                .map_err(|error| format!("cannot read {}: {error}", path.display()))?,
         ),
         None => None,
     };
@@ -60,7 +61,8 @@ pub(crate) async fn start(args: Args) -> Result<Running, Box<dyn Error>> {
 
     let stores = Stores::new(SqliteStore::open(args.data.join("oauth.sqlite"))?);
     let notes_at = args.data.join("notes.sqlite");
-    let notes = Notes::open(&notes_at).map_err(|error| format!("cannot open {}: {error}", notes_at.display()))?;
+    let notes =
+        Notes::open(&notes_at).map_err(|error| format!("cannot open {}: {error}", notes_at.display()))?;
     let (owner, made) = owner(&stores, &args, &rates).await?;
     let fetch = FetchPolicy::new();
     let options = Options {

@@ -22,6 +22,7 @@ use oauth_core::fetch::{FetchPolicy, GuardedFetch};
 use oauth_core::{Event, EventSink, OsEntropy, Secret, Stores};
 use oauth_providers::OwnerPassphrase;
 use oauth_resource::{ProtectedResource, ScopeRules, WELL_KNOWN};
+use oauth_server::pages::Theme;
 use oauth_server::{AuthorizationServer, OfferedScope};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
@@ -44,6 +45,7 @@ async fn protected_notes(
     let url = format!("{origin}/mcp");
 
     let mut server = AuthorizationServer::builder(origin, stores.clone())
+        .theme(&Theme::new("Notes")?)
         .named_resource(&url, "Notes")
         .scope(OfferedScope::new("notes:read", "Read your notes").required())
         .scope(OfferedScope::new("notes:write", "Add notes"))

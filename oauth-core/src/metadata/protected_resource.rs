@@ -88,7 +88,8 @@ impl ProtectedResourceMetadata {
     /// What basic use needs. `offline_access` is left out (RS-8).
     #[must_use]
     pub fn with_scopes(mut self, scopes: &ScopeSet) -> Self {
-        self.scopes_supported = scopes.iter().filter(|scope| *scope != OFFLINE_ACCESS).map(str::to_owned).collect();
+        self.scopes_supported =
+            scopes.iter().filter(|scope| *scope != OFFLINE_ACCESS).map(str::to_owned).collect();
         self
     }
 }
@@ -100,7 +101,8 @@ mod tests {
     #[test]
     fn what_has_no_value_is_left_out() {
         // RS-7, and wire fact 1: a null breaks clients.
-        let document = ProtectedResourceMetadata::new("https://h/p".parse().unwrap(), "https://as".parse().unwrap());
+        let document =
+            ProtectedResourceMetadata::new("https://h/p".parse().unwrap(), "https://as".parse().unwrap());
         let json = serde_json::to_string(&document).unwrap();
         assert!(!json.contains("null") && !json.contains("[]"), "{json}");
         assert_eq!(serde_json::from_str::<ProtectedResourceMetadata>(&json).unwrap(), document);

@@ -20,7 +20,7 @@ pub trait AccountStore: Send + Sync + 'static {
     /// The account that an identity belongs to.
     async fn find_by_identity(&self, identity: &Identity) -> Result<Option<Account>, StoreError>;
 
-    /// Adds an identity to an account. Taken by whomever: [`StoreError::Conflict`].
+    /// Adds an identity to an account. Taken by whomever, or no such account: [`StoreError::Conflict`].
     async fn link(&self, subject: &Subject, identity: &Identity) -> Result<(), StoreError>;
 
     /// Replaces an account's record: its name, or whether it is disabled. Whether there is one.

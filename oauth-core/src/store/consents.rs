@@ -51,7 +51,13 @@ pub struct Consent {
 impl Consent {
     /// Whether it covers a request of the same client: same state, nothing more, in time.
     #[must_use]
-    pub fn covers(&self, fingerprint: &TokenHash, scopes: &ScopeSet, resources: &ResourceSet, now: Timestamp) -> bool {
+    pub fn covers(
+        &self,
+        fingerprint: &TokenHash,
+        scopes: &ScopeSet,
+        resources: &ResourceSet,
+        now: Timestamp,
+    ) -> bool {
         self.client_fingerprint == *fingerprint
             && now < self.expires_at
             && scopes.is_subset(&self.scopes)

@@ -157,7 +157,10 @@ impl Exchange<'_> {
     /// The refresh token among what is issued: while it is unspent, a retry is a retry.
     #[must_use]
     pub fn successor(&self) -> Option<&CredentialKey> {
-        self.issued.iter().find(|credential| credential.kind == CredentialKind::RefreshToken).map(|credential| &credential.key)
+        self.issued
+            .iter()
+            .find(|credential| credential.kind == CredentialKind::RefreshToken)
+            .map(|credential| &credential.key)
     }
 
     /// Whether something spent at `at` is within the grace window, for the same request as `earlier`. What a store checks

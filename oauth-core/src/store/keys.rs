@@ -85,14 +85,30 @@ pub struct StoredKey {
 impl StoredKey {
     /// A key in use.
     #[must_use]
-    pub fn new(id: &str, purpose: KeyPurpose, algorithm: &str, material: Vec<u8>, created_at: Timestamp) -> Self {
+    pub fn new(
+        id: &str,
+        purpose: KeyPurpose,
+        algorithm: &str,
+        material: Vec<u8>,
+        created_at: Timestamp,
+    ) -> Self {
         let material = Zeroizing::new(material);
-        Self { id: id.to_owned(), purpose, algorithm: algorithm.to_owned(), material, created_at, retired_at: None }
+        Self {
+            id: id.to_owned(),
+            purpose,
+            algorithm: algorithm.to_owned(),
+            material,
+            created_at,
+            retired_at: None,
+        }
     }
 }
 
 impl fmt::Debug for StoredKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StoredKey").field("id", &self.id).field("purpose", &self.purpose).finish_non_exhaustive()
+        f.debug_struct("StoredKey")
+            .field("id", &self.id)
+            .field("purpose", &self.purpose)
+            .finish_non_exhaustive()
     }
 }

@@ -81,14 +81,17 @@ impl Quota {
     }
 
     /// The generic cell rate algorithm: from the time at which the quota is whole again, if it is not, to the next such time.
-    #[must_use]
     pub fn admit(&self, whole_at: Option<Timestamp>, now: Timestamp) -> (Timestamp, Verdict) {
         let step = self.per / self.burst;
         // A clock that stepped back must not lock anybody out for longer than the quota's own time.
         let whole_at = whole_at.unwrap_or(now).max(now).min(now + self.per);
         let next = whole_at + step;
         let over = next.since(now).saturating_sub(self.per);
-        if over.is_zero() { (next, Verdict::Allowed) } else { (whole_at, Verdict::Limited { retry_after: over }) }
+        if over.is_zero() {
+            (next, Verdict::Allowed)
+        } else {
+            (whole_at, Verdict::Limited { retry_after: over })
+        }
     }
 }
 

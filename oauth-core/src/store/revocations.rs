@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::id::GrantId;
 
-const SLOTS: usize = 1024;
+const SLOTS: u16 = 1024;
 
 /// Counts revocations, in slots by grant. Who keeps a verified token keeps the [`Epoch`] of its grant beside it, and asks
 /// again when it has moved on: one load on the hot path, no message, no lock.
@@ -71,7 +71,7 @@ impl Revocations {
 fn slot_of(grant: &GrantId) -> u16 {
     // The identifier is random: any of its bits will do.
     let bytes = grant.as_bytes();
-    u16::from_be_bytes([bytes[0], bytes[1]]) % SLOTS as u16
+    u16::from_be_bytes([bytes[0], bytes[1]]) % SLOTS
 }
 
 impl Default for Revocations {

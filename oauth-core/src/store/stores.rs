@@ -9,8 +9,8 @@ use crate::grant::{Credential, Grant};
 use crate::id::GrantId;
 use crate::memory::MemoryStore;
 use crate::store::{
-    AccountStore, ClientStore, ConsentStore, Exchange, Exchanged, Found, GrantFilter, GrantStore, KeyStore, Listing,
-    PageRequest, RateLimiter, ReplayGuard, Revocation, Revocations, SessionStore, StoreError, Vault,
+    AccountStore, ClientStore, ConsentStore, Exchange, Exchanged, Found, GrantFilter, GrantStore, KeyStore,
+    Listing, PageRequest, RateLimiter, ReplayGuard, Revocation, Revocations, SessionStore, StoreError, Vault,
 };
 use crate::time::Timestamp;
 use crate::token::CredentialKey;
@@ -22,12 +22,28 @@ use crate::token::CredentialKey;
 /// takes_a_backend(oauth_core::MemoryStore::default());
 /// ```
 pub trait Backend:
-    GrantStore + ClientStore + ConsentStore + AccountStore + SessionStore + ReplayGuard + RateLimiter + KeyStore + Vault
+    GrantStore
+    + ClientStore
+    + ConsentStore
+    + AccountStore
+    + SessionStore
+    + ReplayGuard
+    + RateLimiter
+    + KeyStore
+    + Vault
 {
 }
 
 impl<S> Backend for S where
-    S: GrantStore + ClientStore + ConsentStore + AccountStore + SessionStore + ReplayGuard + RateLimiter + KeyStore + Vault
+    S: GrantStore
+        + ClientStore
+        + ConsentStore
+        + AccountStore
+        + SessionStore
+        + ReplayGuard
+        + RateLimiter
+        + KeyStore
+        + Vault
 {
 }
 

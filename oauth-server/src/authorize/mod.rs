@@ -17,11 +17,18 @@ use crate::wire::{Reply, Request, redirect_reply};
 
 pub(crate) async fn handle(context: &Arc<Context>, request: &Request, now: Timestamp) -> Reply {
     // A browser that looks ahead is not a user who goes there (LIM-7).
-    if request.head.headers.get("sec-purpose").is_some_and(|purpose| purpose.as_bytes().starts_with(b"prefetch")) {
+    if request
+        .head
+        .headers
+        .get("sec-purpose")
+        .is_some_and(|purpose| purpose.as_bytes().starts_with(b"prefetch"))
+    {
         return show::nothing(context);
     }
     let query = if request.head.method == Method::POST {
-        if let Err(error) = request.form() && error.description.starts_with("the content type") {
+        if let Err(error) = request.form()
+            && error.description.starts_with("the content type")
+        {
             return show::error(context, &error);
         }
         std::str::from_utf8(&request.body).unwrap_or("%").to_owned()
@@ -41,12 +48,19 @@ pub(crate) async fn answer(
 ) -> Reply {
     match check(context, query, &request.head, now).await {
         Checked::Shown(shown) => {
-            context.record(&Event { reason: Some(shown.reason), ..Event::new(EventKind::AuthorizationRefused, now) });
+            context.record(&Event {
+                reason: Some(shown.reason),
+                ..Event::new(EventKind::AuthorizationRefused, now)
+            });
             show::refused(context, &shown)
         }
         Checked::Told { pending, error } => {
             let reason = Some(error.code.as_str());
-            context.record(&Event { client_id: Some(&pending.client().id), reason, ..Event::new(EventKind::AuthorizationRefused, now) });
+            context.record(&Event {
+                client_id: Some(&pending.client().id),
+                reason,
+                ..Event::new(EventKind::AuthorizationRefused, now)
+            });
             interaction::tell(context, pending, &error, request, now).await
         }
         Checked::Ready(pending) => interaction::begin(context, pending, query, request, since, now).await,
@@ -55,5 +69,6 @@ pub(crate) async fn answer(
 
 /// Sends an answer to the client.
 pub(crate) fn send(context: &Context, answer: &Answer) -> Reply {
-    redirect_reply(answer.location()).unwrap_or_else(|| show::error(context, &oauth_core::OAuthError::unavailable()))
+    redirect_reply(answer.location())
+        .unwrap_or_else(|| show::error(context, &oauth_core::OAuthError::unavailable()))
 }

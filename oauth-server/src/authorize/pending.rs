@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oauth_core::{
-    Binding, Client, CodeBinding, CodeChallenge, Credential, CredentialKind, ErrorCode, Grant, GrantId, OAuthError,
-    RedirectKind, RedirectUri, ResourceSet, ScopeSet, StoreError, Subject, SubjectKind, Timestamp,
+    Binding, Client, CodeBinding, CodeChallenge, Credential, CredentialKind, ErrorCode, Grant, GrantId,
+    OAuthError, RedirectKind, RedirectUri, ResourceSet, ScopeSet, StoreError, Subject, SubjectKind,
+    Timestamp,
 };
 
 use crate::server::Context;
@@ -121,10 +122,16 @@ impl Pending {
     ///
     /// # Errors
     /// [`StoreError::Conflict`]: this page was answered before.
-    pub(crate) async fn approve(self, agreement: &Agreement<'_>, now: Timestamp) -> Result<Answer, StoreError> {
+    pub(crate) async fn approve(
+        self,
+        agreement: &Agreement<'_>,
+        now: Timestamp,
+    ) -> Result<Answer, StoreError> {
         let context = self.context.clone();
         let Some(request) = &self.request else {
-            return Ok(self.refuse(&OAuthError::new(ErrorCode::InvalidRequest, "the request was not checked")));
+            return Ok(
+                self.refuse(&OAuthError::new(ErrorCode::InvalidRequest, "the request was not checked"))
+            );
         };
         let policy = &context.policy;
         let scopes = request.scopes.intersection(agreement.scopes);

@@ -18,8 +18,8 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use oauth_core::{
-    Client, ClientId, ErrorCode, Form, FormFault, GrantTypeName, OAuthError, REPEATABLE, ResourceSet, ResourceUri,
-    ScopeSet, Timestamp,
+    Client, ClientId, ErrorCode, Form, FormFault, GrantTypeName, OAuthError, REPEATABLE, ResourceSet,
+    ResourceUri, ScopeSet, Timestamp,
 };
 
 use super::pending::{Pending, Prompt, Request};
@@ -68,7 +68,10 @@ pub(crate) async fn check(context: &Arc<Context>, query: &str, head: &Parts, now
     };
     for name in ["client_id", "redirect_uri"] {
         if repeated.iter().any(|other| other == name) {
-            return Checked::Shown(shown("repeated", "The request names its client or its return address twice."));
+            return Checked::Shown(shown(
+                "repeated",
+                "The request names its client or its return address twice.",
+            ));
         }
     }
     let client = match client(context, &form, head, now).await {
@@ -102,13 +105,19 @@ pub(crate) async fn check(context: &Arc<Context>, query: &str, head: &Parts, now
         }
         Err(error) => {
             // Who asked for silence is told in silence.
-            pending.silent = form.get("prompt").is_some_and(|prompt| prompt.split(' ').any(|value| value == "none"));
+            pending.silent =
+                form.get("prompt").is_some_and(|prompt| prompt.split(' ').any(|value| value == "none"));
             Checked::Told { pending, error }
         }
     }
 }
 
-async fn client(context: &Context, form: &Form<'_>, head: &Parts, now: Timestamp) -> Result<Arc<Client>, Shown> {
+async fn client(
+    context: &Context,
+    form: &Form<'_>,
+    head: &Parts,
+    now: Timestamp,
+) -> Result<Arc<Client>, Shown> {
     let unknown = shown(
         "unknown_client",
         "The app that sent you here is not known to this server, or its registration has expired.",
@@ -126,14 +135,22 @@ async fn client(context: &Context, form: &Form<'_>, head: &Parts, now: Timestamp
     let source = source_of(head, &context.trusted_proxies);
     context.clients.resolve(context, &id, source, now).await.map_err(|fault| match fault {
         ClientFault::Unknown => Shown { code: ErrorCode::InvalidClient, ..unknown },
-        ClientFault::Document { reason, message } => Shown { code: ErrorCode::InvalidClient, reason, message },
+        ClientFault::Document { reason, message } => {
+            Shown { code: ErrorCode::InvalidClient, reason, message }
+        }
         ClientFault::Busy => Shown {
             code: ErrorCode::TemporarilyUnavailable,
             ..shown("document_busy", "The app's description cannot be fetched now.")
         },
         ClientFault::Store(error) => {
-            tracing::error!(error = &error as &dyn std::error::Error, "the store failed at the authorization endpoint");
-            Shown { code: ErrorCode::TemporarilyUnavailable, ..shown("store", "The server cannot answer now.") }
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the store failed at the authorization endpoint"
+            );
+            Shown {
+                code: ErrorCode::TemporarilyUnavailable,
+                ..shown("store", "The server cannot answer now.")
+            }
         }
     })
 }
@@ -142,9 +159,10 @@ async fn client(context: &Context, form: &Form<'_>, head: &Parts, now: Timestamp
 fn redirect_uri(client: &Client, form: &Form<'_>) -> Result<Box<str>, Shown> {
     match (form.get("redirect_uri"), client.redirect_uris.as_slice()) {
         (Some(asked), _) if client.redirect_for(asked).is_some() => Ok(asked.into()),
-        (Some(_), _) => {
-            Err(shown("unregistered_redirect", "The app asks to be answered at an address that it did not register."))
-        }
+        (Some(_), _) => Err(shown(
+            "unregistered_redirect",
+            "The app asks to be answered at an address that it did not register.",
+        )),
         (None, [one]) => Ok(one.as_str().into()),
         (None, _) => Err(shown("no_redirect", "The request does not say where to answer.")),
     }
@@ -166,7 +184,8 @@ fn examine(context: &Context, form: &Form<'_>, client: &Client) -> Result<Reques
     if form.get("response_mode").is_some_and(|mode| mode != "query") {
         return Err(error(ErrorCode::InvalidRequest, "response_mode must be query"));
     }
-    let challenge = form.get("code_challenge").ok_or(error(ErrorCode::InvalidRequest, "code_challenge is missing"))?;
+    let challenge =
+        form.get("code_challenge").ok_or(error(ErrorCode::InvalidRequest, "code_challenge is missing"))?;
     // A missing method means `plain` (RFC 7636 §4.3), which has no variant here.
     if form.get("code_challenge_method") != Some("S256") {
         return Err(error(ErrorCode::InvalidRequest, "code_challenge_method must be S256"));
@@ -176,7 +195,8 @@ fn examine(context: &Context, form: &Form<'_>, client: &Client) -> Result<Reques
     })?;
     let prompt = Prompt::read(form.get("prompt"))?;
     let max_age = form.get("max_age").map(str::parse::<u32>).transpose();
-    let max_age = max_age.map_err(|_| error(ErrorCode::InvalidRequest, "max_age must be a number of seconds"))?;
+    let max_age =
+        max_age.map_err(|_| error(ErrorCode::InvalidRequest, "max_age must be a number of seconds"))?;
     let text = |name: &str, line| match form.get(name) {
         Some(text) if text.len() > MAX_TEXT => Err(error(ErrorCode::InvalidRequest, line)),
         text => Ok(text.map(Into::into)),

@@ -13,8 +13,8 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use oauth_core::{
-    AuthMethod, Client, ClientId, ErrorCode, Event, EventKind, Form, LimitKey, OAuthError, Secret, Timestamp, TokenHash,
-    Verdict,
+    AuthMethod, Client, ClientId, ErrorCode, Event, EventKind, Form, LimitKey, OAuthError, Secret, Timestamp,
+    TokenHash, Verdict,
 };
 
 use super::ClientFault;
@@ -27,7 +27,8 @@ pub(crate) struct AuthenticatedClient {
     pub(crate) client: Arc<Client>,
 }
 
-const FAILED: OAuthError = OAuthError::new(ErrorCode::InvalidClient, "the client is unknown or did not authenticate as registered");
+const FAILED: OAuthError =
+    OAuthError::new(ErrorCode::InvalidClient, "the client is unknown or did not authenticate as registered");
 
 /// Whether the caller used the `Authorization` header: a 401 then names its scheme.
 pub(crate) fn presented_header(headers: &HeaderMap) -> bool {
@@ -94,8 +95,11 @@ impl Presented {
             return Err(FAILED);
         }
         // A name without a secret is a public client that some libraries put into the header.
-        let method =
-            if secrets.iter().all(|secret| secret.expose().is_empty()) { AuthMethod::None } else { AuthMethod::ClientSecretBasic };
+        let method = if secrets.iter().all(|secret| secret.expose().is_empty()) {
+            AuthMethod::None
+        } else {
+            AuthMethod::ClientSecretBasic
+        };
         Ok(Self { ids, method, secrets })
     }
 
@@ -132,11 +136,18 @@ impl Presented {
         let key = LimitKey::new("wrong-secret", client.id.as_str());
         let unavailable = |_| OAuthError::unavailable();
         let quota = context.limits.wrong_secret;
-        if let Verdict::Limited { retry_after } = context.stores.limits.peek(&key, quota, now).await.map_err(unavailable)? {
-            context.record(&Event { client_id: Some(&client.id), reason: Some("wrong_secret"), ..Event::new(EventKind::Limited, now) });
+        if let Verdict::Limited { retry_after } =
+            context.stores.limits.peek(&key, quota, now).await.map_err(unavailable)?
+        {
+            context.record(&Event {
+                client_id: Some(&client.id),
+                reason: Some("wrong_secret"),
+                ..Event::new(EventKind::Limited, now)
+            });
             return Err(OAuthError::limited(retry_after));
         }
-        let live = client.auth.secrets().iter().filter(|secret| secret.expires_at.is_none_or(|end| now < end));
+        let live =
+            client.auth.secrets().iter().filter(|secret| secret.expires_at.is_none_or(|end| now < end));
         let hashes: Vec<TokenHash> = live.map(|secret| secret.hash).collect();
         if self.proves(&hashes) {
             return Ok(AuthenticatedClient { client });
@@ -197,7 +208,17 @@ mod tests {
     #[test]
     fn basic_is_read_by_the_rfc() {
         // CAUTH-5, A-CAUTHX-13
-        for bad in ["", "Basic", "Basic ", "Basic !!!", "Bearer abc", &encoded("no-colon"), &encoded("nul\0:x"), &format!("Basic {}", "A".repeat(1 << 20)), "Basic /w=="] {
+        for bad in [
+            "",
+            "Basic",
+            "Basic ",
+            "Basic !!!",
+            "Bearer abc",
+            &encoded("no-colon"),
+            &encoded("nul\0:x"),
+            &format!("Basic {}", "A".repeat(1 << 20)),
+            "Basic /w==",
+        ] {
             assert!(basic(bad.as_bytes()).is_none(), "{bad:.40}");
         }
         let (id, secret) = basic(encoded("a:b:c").as_bytes()).unwrap();

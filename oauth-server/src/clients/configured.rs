@@ -70,7 +70,10 @@ fn read_entry(json: &str) -> Result<Client, String> {
     let id: ClientId = entry.client_id.parse().map_err(|error| format!("client_id: {error}"))?;
     if id.is_url() {
         // A-CIMDX-22: a URL as client_id is a metadata document's.
-        return Err(format!("client_id {:?} looks like a metadata document; pin the document instead", id.as_str()));
+        return Err(format!(
+            "client_id {:?} looks like a metadata document; pin the document instead",
+            id.as_str()
+        ));
     }
     let mut redirect_uris = Vec::new();
     for uri in &entry.redirect_uris {
@@ -94,8 +97,12 @@ fn read_entry(json: &str) -> Result<Client, String> {
         (None | Some("none"), None) => ClientAuth::Public,
         (None | Some("client_secret_basic"), Some(secrets)) => ClientAuth::SecretBasic(secrets),
         (Some("client_secret_post"), Some(secrets)) => ClientAuth::SecretPost(secrets),
-        (Some("none"), Some(_)) => return Err("a client with a client_secret must not have the method \"none\"".to_owned()),
-        (Some("client_secret_basic" | "client_secret_post"), None) => return Err("client_secret is missing".to_owned()),
+        (Some("none"), Some(_)) => {
+            return Err("a client with a client_secret must not have the method \"none\"".to_owned());
+        }
+        (Some("client_secret_basic" | "client_secret_post"), None) => {
+            return Err("client_secret is missing".to_owned());
+        }
         (Some(other), _) => return Err(format!("token_endpoint_auth_method {other:?} is not supported")),
     };
     Ok(client)

@@ -79,7 +79,12 @@ mod tests {
 
     #[test]
     fn a_port_is_left_out() {
-        for (host, shown) in [("127.0.0.1:80", "127.0.0.1"), ("[::1]:8080", "[::1]"), ("[::1]", "[::1]"), ("localhost", "localhost")] {
+        for (host, shown) in [
+            ("127.0.0.1:80", "127.0.0.1"),
+            ("[::1]:8080", "[::1]"),
+            ("[::1]", "[::1]"),
+            ("localhost", "localhost"),
+        ] {
             assert_eq!(without_port(host), shown);
         }
     }

@@ -98,7 +98,9 @@ async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Re
     let ticket = form
         .get("ticket")
         .and_then(|sealed| Ticket::open_consent(context, &request.head, &user.session.key, sealed, now));
-    let Some((ticket, shown)) = ticket.and_then(|mut ticket| ticket.shown.take().map(|shown| (ticket, shown))) else {
+    let Some((ticket, shown)) =
+        ticket.and_then(|mut ticket| ticket.shown.take().map(|shown| (ticket, shown)))
+    else {
         return Ok(show::expired(context));
     };
     if shown.subject != user.account.subject {
@@ -113,7 +115,12 @@ async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Re
     }
     let client_id = pending.client().id.clone();
     let event = |kind, scopes| {
-        let event = Event { subject: Some(&user.account.subject), client_id: Some(&client_id), scopes, ..Event::new(kind, now) };
+        let event = Event {
+            subject: Some(&user.account.subject),
+            client_id: Some(&client_id),
+            scopes,
+            ..Event::new(kind, now)
+        };
         context.record(&event);
     };
     match form.get("decision") {
@@ -162,7 +169,8 @@ async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Re
 /// What was ticked, of what was shown; and what could not be unticked (A-CONS-9).
 fn chosen(context: &Context, form: &Form<'_>, shown: &ScopeSet) -> ScopeSet {
     let ticked: ScopeSet = form.all("scope").collect();
-    let required: ScopeSet = context.scopes.iter().filter(|scope| scope.required).map(|scope| scope.name.as_str()).collect();
+    let required: ScopeSet =
+        context.scopes.iter().filter(|scope| scope.required).map(|scope| scope.name.as_str()).collect();
     shown.intersection(&ticked.union(&required))
 }
 

@@ -3,8 +3,8 @@
 //! Nothing is stored for a visitor who has not signed in: the request travels as a sealed [`Ticket`](ticket::Ticket) through the one browser
 //! that it opens in. Each tab carries its own (AS-77).
 
-pub(crate) mod consent;
 mod client_view;
+pub(crate) mod consent;
 mod session;
 pub(crate) mod show;
 pub(crate) mod sign_in;
@@ -103,7 +103,8 @@ pub(crate) async fn tell(
     request: &Request,
     now: Timestamp,
 ) -> Reply {
-    let vouched_for = pending.client().origin.is_vouched_for() || context.approve_all.is_some() || pending.is_silent();
+    let vouched_for =
+        pending.client().origin.is_vouched_for() || context.approve_all.is_some() || pending.is_silent();
     if vouched_for {
         return authorize::send(context, &pending.refuse(error));
     }
@@ -120,7 +121,9 @@ pub(crate) async fn resume(context: &Arc<Context>, request: &Request, now: Times
     let Ok(form) = Form::read(query.as_bytes(), &[], &[]) else {
         return show::expired(context);
     };
-    let Some(ticket) = form.get("ticket").and_then(|sealed| Ticket::open_resumed(context, &request.head, sealed, now)) else {
+    let Some(ticket) =
+        form.get("ticket").and_then(|sealed| Ticket::open_resumed(context, &request.head, sealed, now))
+    else {
         return show::expired(context);
     };
     authorize::answer(context, &ticket.query, request, Some(ticket.issued_at), now).await

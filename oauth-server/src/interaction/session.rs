@@ -71,8 +71,12 @@ pub(super) async fn begin(
 ) -> Result<HeaderValue, StoreError> {
     end(context, head).await?;
     let secret = Secret::generate(&*context.entropy);
-    let session =
-        Session { key: secret.hash(), subject: subject.clone(), auth_time, expires_at: now + context.policy.session };
+    let session = Session {
+        key: secret.hash(),
+        subject: subject.clone(),
+        auth_time,
+        expires_at: now + context.policy.session,
+    };
     context.stores.sessions.begin(&session).await?;
     Ok(Cookie::Session.set(secret.expose(), context.policy.session, context.issuer.is_https()))
 }

@@ -41,7 +41,9 @@ pub(crate) fn refused(context: &Context, shown: &Shown) -> Reply {
         code: shown.code.as_str(),
         title: "This request cannot be answered",
         message: shown.message,
-        help: Some("Go back to the app and connect again. If that does not help, remove the server from the app and add it anew."),
+        help: Some(
+            "Go back to the app and connect again. If that does not help, remove the server from the app and add it anew.",
+        ),
         reference: Some(shown.reason),
     };
     let mut reply = page(context, status, &Page::Error(error));
@@ -59,7 +61,9 @@ pub(crate) fn error(context: &Context, error: &OAuthError) -> Reply {
     };
     let (title, help) = match error.code {
         ErrorCode::TooManyRequests => ("Too many attempts", Some("Wait a little, then try again.")),
-        ErrorCode::TemporarilyUnavailable => ("The server cannot answer now", Some("Try again in a moment. Nothing was lost.")),
+        ErrorCode::TemporarilyUnavailable => {
+            ("The server cannot answer now", Some("Try again in a moment. Nothing was lost."))
+        }
         _ => ("This request cannot be answered", None),
     };
     let shown = ErrorPage {

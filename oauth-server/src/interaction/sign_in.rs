@@ -5,8 +5,8 @@ use std::sync::Arc;
 use http::StatusCode;
 use http::header::SET_COOKIE;
 use oauth_core::{
-    Account, Event, EventKind, FieldKind as Kind, Form, IdentityProvider, SignInFault, SignInForm as Asked, SignInReply,
-    SignInStart, SignInStep, SignedIn, StoreError, Subject, Timestamp, TokenHash,
+    Account, Event, EventKind, FieldKind as Kind, Form, IdentityProvider, SignInFault, SignInForm as Asked,
+    SignInReply, SignInStart, SignInStep, SignedIn, StoreError, Subject, Timestamp, TokenHash,
 };
 
 use super::client_view::ClientTexts;
@@ -74,10 +74,8 @@ fn show_ways(
         }
     }
     let sealed = ticket.seal_sign_in(context, browser);
-    let fields: Vec<Vec<FieldView<'_>>> = ways
-        .iter()
-        .map(|way| way.form.iter().flat_map(|form| &form.fields).map(field).collect())
-        .collect();
+    let fields: Vec<Vec<FieldView<'_>>> =
+        ways.iter().map(|way| way.form.iter().flat_map(|form| &form.fields).map(field).collect()).collect();
     let forms: Vec<SignInForm<'_>> = ways
         .iter()
         .zip(&fields)
@@ -94,10 +92,15 @@ fn show_ways(
     let providers: Vec<ProviderChoice<'_>> = ways
         .iter()
         .filter(|way| way.form.is_none())
-        .map(|way| ProviderChoice { id: way.provider.id().as_str(), label: way.provider.label(), action: &way.action })
+        .map(|way| ProviderChoice {
+            id: way.provider.id().as_str(),
+            label: way.provider.label(),
+            action: &way.action,
+        })
         .collect();
     let client = ClientTexts::of(pending);
-    let page = SignInPage { client: Some(client.view()), ticket: &sealed, providers: &providers, forms: &forms };
+    let page =
+        SignInPage { client: Some(client.view()), ticket: &sealed, providers: &providers, forms: &forms };
     let mut reply = show::page(context, status, &Page::SignIn(page));
     if let Some(visitor) = visitor {
         visitor.remember(context, &mut reply);
@@ -123,7 +126,11 @@ fn callback_url(context: &Context, provider: &str) -> String {
 }
 
 fn refused(context: &Context, fault: &SignInFault, now: Timestamp) {
-    let kind = if matches!(fault, SignInFault::Unavailable(_)) { EventKind::Unavailable } else { EventKind::SignInRefused };
+    let kind = if matches!(fault, SignInFault::Unavailable(_)) {
+        EventKind::Unavailable
+    } else {
+        EventKind::SignInRefused
+    };
     context.record(&Event { reason: Some(fault.reason()), ..Event::new(kind, now) });
     if let SignInFault::Unavailable(source) = fault {
         tracing::error!(error = &**source as &dyn std::error::Error, "a way to sign in is not available");
@@ -131,11 +138,17 @@ fn refused(context: &Context, fault: &SignInFault, now: Timestamp) {
 }
 
 /// `POST /sign-in/{provider}`: the form, or the button of a way that leads elsewhere.
-pub(crate) async fn submit(context: &Arc<Context>, provider: &str, request: &Request, now: Timestamp) -> Reply {
+pub(crate) async fn submit(
+    context: &Arc<Context>,
+    provider: &str,
+    request: &Request,
+    now: Timestamp,
+) -> Reply {
     let Some(provider) = find(context, provider) else { return show::expired(context) };
     let Ok(form) = Form::read(&request.body, &[], &[]) else { return show::expired(context) };
     let browser = super::session::browser_of(context, &request.head);
-    let ticket = form.get("ticket").and_then(|sealed| Ticket::open_sign_in(context, &request.head, sealed, now));
+    let ticket =
+        form.get("ticket").and_then(|sealed| Ticket::open_sign_in(context, &request.head, sealed, now));
     let (Some(browser), Some(ticket)) = (browser, ticket) else { return show::expired(context) };
     // The request itself may have become wrong meanwhile; then there is nothing to sign in for.
     let Checked::Ready(pending) = check(context, &ticket.query, &request.head, now).await else {
@@ -167,7 +180,10 @@ pub(crate) async fn submit(context: &Arc<Context>, provider: &str, request: &Req
         SignInStep::Done(who) => finish(context, request, &ticket, browser, &who, now).await,
         SignInStep::Form(form) => {
             if form.error.is_some() {
-                context.record(&Event { reason: Some("wrong_answer"), ..Event::new(EventKind::SignInRefused, now) });
+                context.record(&Event {
+                    reason: Some("wrong_answer"),
+                    ..Event::new(EventKind::SignInRefused, now)
+                });
             }
             let way = Way { provider, action: action(context, id), form: Some(form) };
             let again = Ticket { kept: Vec::new(), ..ticket };
@@ -190,13 +206,19 @@ pub(crate) async fn submit(context: &Arc<Context>, provider: &str, request: &Req
 /// 1. `state` opens in this browser, for this provider, in time (UP-2, UP-4, UP-12);
 /// 2. it is used for the first time (A-UPS-11);
 /// 3. the provider knows what to make of the rest.
-pub(crate) async fn callback(context: &Arc<Context>, provider: &str, request: &Request, now: Timestamp) -> Reply {
+pub(crate) async fn callback(
+    context: &Arc<Context>,
+    provider: &str,
+    request: &Request,
+    now: Timestamp,
+) -> Reply {
     let Some(provider) = find(context, provider) else { return show::expired(context) };
     let id = provider.id().as_str();
     let query = request.head.uri.query().unwrap_or_default();
     let Ok(form) = Form::read(query.as_bytes(), &[], &[]) else { return show::expired(context) };
     let browser = super::session::browser_of(context, &request.head);
-    let ticket = form.get("state").and_then(|sealed| Ticket::open_upstream(context, &request.head, id, sealed, now));
+    let ticket =
+        form.get("state").and_then(|sealed| Ticket::open_upstream(context, &request.head, id, sealed, now));
     let (Some(browser), Some(ticket)) = (browser, ticket) else { return show::expired(context) };
     let key = TokenHash::of(&format!("upstream state {}", ticket.id));
     match context.stores.replay.first_use(&key, now + context.policy.interaction, now).await {
@@ -221,7 +243,9 @@ fn find<'c>(context: &'c Context, id: &str) -> Option<&'c dyn IdentityProvider> 
 fn failed(context: &Context, fault: &SignInFault, now: Timestamp) -> Reply {
     refused(context, fault, now);
     match fault {
-        SignInFault::Limited { retry_after } => show::error(context, &oauth_core::OAuthError::limited(*retry_after)),
+        SignInFault::Limited { retry_after } => {
+            show::error(context, &oauth_core::OAuthError::limited(*retry_after))
+        }
         SignInFault::Unavailable(_) => show::error(context, &oauth_core::OAuthError::unavailable()),
         SignInFault::Refused(_) => show::notice(
             context,
@@ -261,7 +285,11 @@ async fn finish(
 
 /// On to the request that the page was shown for, signed in or not.
 fn continue_with(context: &Context, ticket: &Ticket, browser: &str) -> Reply {
-    let location = format!("{}/authorize/continue?ticket={}", context.issuer.path(), ticket.seal_resumed(context, browser));
+    let location = format!(
+        "{}/authorize/continue?ticket={}",
+        context.issuer.path(),
+        ticket.seal_resumed(context, browser)
+    );
     redirect_reply(&location).unwrap_or_else(|| show::expired(context))
 }
 
@@ -276,9 +304,10 @@ async fn account_of(context: &Context, who: &SignedIn, now: Timestamp) -> Result
     match accounts.open(&account, &who.identity).await {
         Ok(()) => Ok(account),
         // Somebody with the same identity signed in for the first time at this very moment.
-        Err(StoreError::Conflict) => {
-            accounts.find_by_identity(&who.identity).await?.ok_or_else(|| StoreError::corrupt("an identity without account"))
-        }
+        Err(StoreError::Conflict) => accounts
+            .find_by_identity(&who.identity)
+            .await?
+            .ok_or_else(|| StoreError::corrupt("an identity without account")),
         Err(error) => Err(error),
     }
 }

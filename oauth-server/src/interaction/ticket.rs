@@ -57,7 +57,12 @@ impl Ticket {
         self.seal(context, SIGN_IN, &[browser])
     }
 
-    pub(super) fn open_sign_in(context: &Context, head: &Parts, sealed: &str, now: Timestamp) -> Option<Self> {
+    pub(super) fn open_sign_in(
+        context: &Context,
+        head: &Parts,
+        sealed: &str,
+        now: Timestamp,
+    ) -> Option<Self> {
         Self::open(context, SIGN_IN, &[browser_of(context, head)?], sealed, now)
     }
 
@@ -80,7 +85,12 @@ impl Ticket {
         self.seal(context, RESUMED, &[browser])
     }
 
-    pub(super) fn open_resumed(context: &Context, head: &Parts, sealed: &str, now: Timestamp) -> Option<Self> {
+    pub(super) fn open_resumed(
+        context: &Context,
+        head: &Parts,
+        sealed: &str,
+        now: Timestamp,
+    ) -> Option<Self> {
         Self::open(context, RESUMED, &[browser_of(context, head)?], sealed, now)
     }
 

@@ -8,8 +8,8 @@
 //! 5. the verifier meets the challenge. An unspent code dies with the fifth wrong one (AS-61).
 
 use oauth_core::{
-    CodeVerifier, CredentialKey, CredentialKind, Found, GrantTypeName, LimitKey, Revocation, Secret, TokenHash, Verdict,
-    async_trait,
+    CodeVerifier, CredentialKey, CredentialKind, Found, GrantTypeName, LimitKey, Revocation, Secret,
+    TokenHash, Verdict, async_trait,
 };
 
 use super::entitlement::{Basis, Entitlement};
@@ -28,7 +28,8 @@ impl GrantType for AuthorizationCode {
 
     async fn entitle(&self, asked: Asked<'_>) -> Result<Entitlement, TokenFault> {
         let code = asked.form.get("code").ok_or(TokenFault::Malformed("code is missing"))?;
-        let verifier = asked.form.get("code_verifier").ok_or(TokenFault::Malformed("code_verifier is missing"))?;
+        let verifier =
+            asked.form.get("code_verifier").ok_or(TokenFault::Malformed("code_verifier is missing"))?;
         let verifier = CodeVerifier::parse(verifier)
             .map_err(|_| TokenFault::Malformed("code_verifier must be 43 to 128 unreserved characters"))?;
 
@@ -87,7 +88,8 @@ async fn wrong_verifier(asked: &Asked<'_>, found: &Found) -> Result<TokenFault, 
     if found.spent.is_none() {
         let grant = found.grant.id;
         let key = LimitKey::new("wrong-verifier", &grant.to_string());
-        let verdict = asked.context.stores.limits.hit(&key, asked.context.limits.wrong_verifier, asked.now).await?;
+        let verdict =
+            asked.context.stores.limits.hit(&key, asked.context.limits.wrong_verifier, asked.now).await?;
         if matches!(verdict, Verdict::Limited { .. }) {
             asked.grants().revoke(Revocation::Grant(&grant), asked.now).await?;
         }

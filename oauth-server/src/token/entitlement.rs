@@ -1,6 +1,8 @@
 //! What a request is entitled to: decided by a grant type, moved to the mint, never widened.
 
-use oauth_core::{CredentialKey, Grant, ResourceSet, ScopeSet, Secret, Subject, SubjectKind, Timestamp, TokenHash};
+use oauth_core::{
+    CredentialKey, Grant, ResourceSet, ScopeSet, Secret, Subject, SubjectKind, Timestamp, TokenHash,
+};
 
 use super::fault::TokenFault;
 use super::grant_type::Asked;

@@ -122,7 +122,9 @@ impl From<TokenFault> for OAuthError {
                 Self::new(ErrorCode::UnauthorizedClient, "the client is not registered for this grant type")
             }
             TokenFault::ScopeMalformed => Self::new(ErrorCode::InvalidScope, "the scope is not well-formed"),
-            TokenFault::ScopeNotGranted => Self::new(ErrorCode::InvalidScope, "the scope exceeds what was granted"),
+            TokenFault::ScopeNotGranted => {
+                Self::new(ErrorCode::InvalidScope, "the scope exceeds what was granted")
+            }
             TokenFault::TargetNotGranted => {
                 Self::new(ErrorCode::InvalidTarget, "the resource is unknown or was not granted")
             }
@@ -137,9 +139,10 @@ impl From<TokenFault> for OAuthError {
             | TokenFault::CodeReplayed
             | TokenFault::RefreshReplayed
             | TokenFault::SubjectDisabled
-            | TokenFault::NotAccepted(_) => {
-                Self::new(ErrorCode::InvalidGrant, "the grant is invalid, expired, revoked or was used before")
-            }
+            | TokenFault::NotAccepted(_) => Self::new(
+                ErrorCode::InvalidGrant,
+                "the grant is invalid, expired, revoked or was used before",
+            ),
         }
     }
 }

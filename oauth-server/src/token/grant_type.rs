@@ -1,8 +1,8 @@
 //! The port for grant types: what a request is entitled to.
 
 use oauth_core::{
-    Client, Form, GrantStore, GrantTypeName, Issuer, ResourceSet, ResourceUri, ScopeSet, StoreError, Subject, Timestamp,
-    async_trait,
+    Client, Form, GrantStore, GrantTypeName, Issuer, ResourceSet, ResourceUri, ScopeSet, StoreError, Subject,
+    Timestamp, async_trait,
 };
 
 use super::entitlement::Entitlement;
@@ -109,7 +109,9 @@ impl<'a> Asked<'a> {
         };
         let named: ScopeSet = text.parse().map_err(|_| TokenFault::ScopeMalformed)?;
         let known = named.intersection(&self.context.grantable);
-        if !known.is_subset(granted) || (known.is_empty() && named.iter().any(|scope| scope != OFFLINE_ACCESS)) {
+        if !known.is_subset(granted)
+            || (known.is_empty() && named.iter().any(|scope| scope != OFFLINE_ACCESS))
+        {
             return Err(TokenFault::ScopeNotGranted);
         }
         Ok(if known.is_empty() { granted.clone() } else { known })

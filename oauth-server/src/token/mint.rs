@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use oauth_core::{
-    Binding, Client, Credential, CredentialKind, EventKind, Exchange, Exchanged, Grant, GrantId, GrantTypeName, ScopeSet,
-    SealedReply, Secret, Subject, Timestamp,
+    Binding, Client, Credential, CredentialKind, EventKind, Exchange, Exchanged, Grant, GrantId,
+    GrantTypeName, ScopeSet, SealedReply, Secret, Subject, Timestamp,
 };
 use serde::Serialize;
 
@@ -119,7 +119,8 @@ impl Minted {
                     Exchanged::Done => (reply, EventKind::TokenRefreshed),
                     Exchanged::Retried(earlier) => {
                         let opened = earlier.open(&presented);
-                        let reply = opened.ok_or_else(|| oauth_core::StoreError::corrupt("a sealed reply does not open"))?;
+                        let reply = opened
+                            .ok_or_else(|| oauth_core::StoreError::corrupt("a sealed reply does not open"))?;
                         (Bytes::from(reply), EventKind::ReplyRepeated)
                     }
                     Exchanged::Replayed if is_code => return Err(TokenFault::CodeReplayed),

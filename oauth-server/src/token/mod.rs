@@ -43,7 +43,12 @@ impl AuthorizationServer {
     ///
     /// # Errors
     /// What a client is told.
-    pub async fn token(&self, headers: &HeaderMap, form: &Form<'_>, now: Timestamp) -> Result<Bytes, OAuthError> {
+    pub async fn token(
+        &self,
+        headers: &HeaderMap,
+        form: &Form<'_>,
+        now: Timestamp,
+    ) -> Result<Bytes, OAuthError> {
         issue(&self.context, headers, form, None, now).await
     }
 }
@@ -57,21 +62,35 @@ async fn issue(
 ) -> Result<Bytes, OAuthError> {
     let presented = Presented::read(headers, form)?;
     let caller = presented.judge(context, source, now).await.inspect_err(|error| {
-        context.record(&Event { reason: Some(error.code.as_str()), ..Event::new(EventKind::TokenRefused, now) });
+        context
+            .record(&Event { reason: Some(error.code.as_str()), ..Event::new(EventKind::TokenRefused, now) });
     })?;
     let outcome = entitled(context, form, &caller, now).await;
     match outcome {
         Ok(issued) => {
-            let event = Event { client_id: Some(&caller.client.id), grant: Some(&issued.grant), subject: Some(&issued.subject), scopes: Some(&issued.scopes), ..Event::new(issued.kind, now) };
+            let event = Event {
+                client_id: Some(&caller.client.id),
+                grant: Some(&issued.grant),
+                subject: Some(&issued.subject),
+                scopes: Some(&issued.scopes),
+                ..Event::new(issued.kind, now)
+            };
             context.record(&event);
             renew(context, &caller, now).await;
             Ok(issued.json)
         }
         Err(fault) => {
             let kind = fault.event();
-            context.record(&Event { client_id: Some(&caller.client.id), reason: Some(fault.reason()), ..Event::new(kind, now) });
+            context.record(&Event {
+                client_id: Some(&caller.client.id),
+                reason: Some(fault.reason()),
+                ..Event::new(kind, now)
+            });
             if let TokenFault::Store(error) = &fault {
-                tracing::error!(error = error as &dyn std::error::Error, "the store failed at the token endpoint");
+                tracing::error!(
+                    error = error as &dyn std::error::Error,
+                    "the store failed at the token endpoint"
+                );
             }
             Err(fault.into())
         }

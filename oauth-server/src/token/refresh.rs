@@ -3,9 +3,7 @@
 //! Each use buys a successor and spends the token (REF-1). Everything that was true at sign-in is checked again (REF-10): the client and
 //! the user are enabled, the resource and the scopes are still offered.
 
-use oauth_core::{
-    CredentialKey, CredentialKind, GrantTypeName, ResourceSet, Secret, TokenHash, async_trait,
-};
+use oauth_core::{CredentialKey, CredentialKind, GrantTypeName, ResourceSet, Secret, TokenHash, async_trait};
 
 use super::authorization_code::judge;
 use super::entitlement::{Basis, Entitlement};
@@ -23,7 +21,8 @@ impl GrantType for RefreshToken {
     }
 
     async fn entitle(&self, asked: Asked<'_>) -> Result<Entitlement, TokenFault> {
-        let presented = asked.form.get("refresh_token").ok_or(TokenFault::Malformed("refresh_token is missing"))?;
+        let presented =
+            asked.form.get("refresh_token").ok_or(TokenFault::Malformed("refresh_token is missing"))?;
         let key = CredentialKey::of(presented).ok_or(TokenFault::Unknown)?;
         let found = asked.grants().find(&key).await?.ok_or(TokenFault::Unknown)?;
         judge(&found, &asked, CredentialKind::RefreshToken)?;
@@ -31,7 +30,8 @@ impl GrantType for RefreshToken {
             return Err(TokenFault::SubjectDisabled);
         }
         let context = asked.context;
-        let offered = found.grant.resources.as_slice().iter().filter(|resource| context.knows_resource(resource));
+        let offered =
+            found.grant.resources.as_slice().iter().filter(|resource| context.knows_resource(resource));
         let offered: ResourceSet = offered.cloned().collect();
         if offered.is_empty() {
             return Err(TokenFault::TargetNotGranted);

@@ -31,13 +31,9 @@ impl Cookie {
         let mut found = None;
         let headers = head.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
         for pair in headers.flat_map(|header| header.split(';')) {
-            if let Some((name, value)) = pair.trim().split_once('=') {
-                if name == self.name(https) {
-                    if found.is_some() {
-                        return None;
-                    }
-                    found = Some(value);
-                }
+            let Some((name, value)) = pair.trim().split_once('=') else { continue };
+            if name == self.name(https) && found.replace(value).is_some() {
+                return None;
             }
         }
         found.filter(|value| !value.is_empty() && value.len() <= 128)
@@ -51,7 +47,8 @@ impl Cookie {
             self.name(https),
             age.as_secs()
         );
-        let mut header = HeaderValue::from_str(&text).expect("name, base64url and attributes are visible ascii");
+        let mut header =
+            HeaderValue::from_str(&text).expect("name, base64url and attributes are visible ascii");
         header.set_sensitive(true);
         header
     }
@@ -71,7 +68,12 @@ mod tests {
         // A-MIX-10
         let name = "__Host-oauth-session";
         assert_eq!(Cookie::Session.read(&head(&format!("a=b; {name}=x")), true), Some("x"));
-        for bad in [format!("{name}=x; {name}=y"), "session=x".to_owned(), "insecure-oauth-session=x".to_owned(), format!("{name}=")] {
+        for bad in [
+            format!("{name}=x; {name}=y"),
+            "session=x".to_owned(),
+            "insecure-oauth-session=x".to_owned(),
+            format!("{name}="),
+        ] {
             assert_eq!(Cookie::Session.read(&head(&bad), true), None, "{bad}");
         }
     }
@@ -80,6 +82,9 @@ mod tests {
     fn the_attributes_are_the_strictest_that_work() {
         // AS-75, A-PROXY-11
         let set = Cookie::Session.set("v", Duration::from_secs(60), true);
-        assert_eq!(set.to_str().unwrap(), "__Host-oauth-session=v; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure");
+        assert_eq!(
+            set.to_str().unwrap(),
+            "__Host-oauth-session=v; Path=/; Max-Age=60; HttpOnly; SameSite=Lax; Secure"
+        );
     }
 }

@@ -6,6 +6,6 @@ mod read;
 mod reply;
 mod source;
 
-pub(crate) use read::{Read, Request};
+pub(crate) use read::{Request, Unread};
 pub(crate) use reply::{Reply, error_reply, json_reply, redirect_reply};
 pub(crate) use source::source_of;

@@ -19,10 +19,8 @@ pub(crate) struct Request {
     pub(crate) body: Bytes,
 }
 
-/// How reading ended.
-pub(crate) enum Read {
-    /// Whole.
-    Whole(Request),
+/// Why a request was not read.
+pub(crate) enum Unread {
     /// The body is too large: 413.
     TooLarge,
     /// The body did not arrive in time, or broke off: 408.
@@ -30,7 +28,7 @@ pub(crate) enum Read {
 }
 
 impl Request {
-    pub(crate) async fn read<B>(request: http::Request<B>) -> Read
+    pub(crate) async fn read<B>(request: http::Request<B>) -> Result<Self, Unread>
     where
         B: http_body::Body + Send,
         B::Data: Send,
@@ -39,25 +37,25 @@ impl Request {
         let (head, body) = request.into_parts();
         // What says that it is too large is not read at all.
         if body.size_hint().lower() > MAX_BODY as u64 {
-            return Read::TooLarge;
+            return Err(Unread::TooLarge);
         }
         if body.is_end_stream() {
-            return Read::Whole(Self { head, body: Bytes::new() });
+            return Ok(Self { head, body: Bytes::new() });
         }
         let collect = Limited::new(body, MAX_BODY).collect();
         // Outside of a tokio runtime there is no timer; the host's own time-outs rule there.
         let collected = if tokio::runtime::Handle::try_current().is_ok() {
             match tokio::time::timeout(BODY_TIMEOUT, collect).await {
                 Ok(collected) => collected,
-                Err(_) => return Read::Broken,
+                Err(_) => return Err(Unread::Broken),
             }
         } else {
             collect.await
         };
         match collected {
-            Ok(body) => Read::Whole(Self { head, body: body.to_bytes() }),
-            Err(error) if error.is::<LengthLimitError>() => Read::TooLarge,
-            Err(_) => Read::Broken,
+            Ok(body) => Ok(Self { head, body: body.to_bytes() }),
+            Err(error) if error.is::<LengthLimitError>() => Err(Unread::TooLarge),
+            Err(_) => Err(Unread::Broken),
         }
     }
 

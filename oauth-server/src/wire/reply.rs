@@ -1,7 +1,9 @@
 //! Answers: JSON, redirects, errors. None of them may be stored by anybody on the way.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, PRAGMA, REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    CACHE_CONTROL, CONTENT_TYPE, LOCATION, PRAGMA, REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use oauth_core::{ErrorCode, OAuthError};
@@ -24,7 +26,9 @@ pub(crate) fn json_reply(status: StatusCode, json: impl Into<Bytes>) -> Reply {
 pub(crate) fn error_reply(error: &OAuthError, challenge: bool) -> Reply {
     let mut reply = json_reply(error.code.status(), error.to_json());
     if error.code == ErrorCode::InvalidClient && challenge {
-        reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"token\", charset=\"UTF-8\""));
+        reply
+            .headers_mut()
+            .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"token\", charset=\"UTF-8\""));
     }
     if let Some(after) = error.retry_after {
         let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);

@@ -46,7 +46,11 @@ mod tests {
             let mut request = http::Request::new(());
             request.extensions_mut().insert(PeerAddress(peer.parse().unwrap()));
             request.headers_mut().insert("x-forwarded-for", forwarded.parse().unwrap());
-            assert_eq!(source_of(&request.into_parts().0, &trusted), Some(source.parse().unwrap()), "{peer} {forwarded}");
+            assert_eq!(
+                source_of(&request.into_parts().0, &trusted),
+                Some(source.parse().unwrap()),
+                "{peer} {forwarded}"
+            );
         }
     }
 }

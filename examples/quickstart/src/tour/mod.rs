@@ -11,8 +11,8 @@ use rmcp::model::{CallToolRequestParams, ClientCapabilities, ClientConfig, Imple
 use rmcp::service::{ClientLifecycleMode, ClientServiceExt as _, RoleClient, RunningService, ServiceError};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::auth::{
-    AuthClient, AuthorizationCallback, AuthorizationManager, AuthorizationRequest, AuthorizationSession, CredentialStore as _,
-    InMemoryCredentialStore,
+    AuthClient, AuthorizationCallback, AuthorizationManager, AuthorizationRequest, AuthorizationSession,
+    CredentialStore as _, InMemoryCredentialStore,
 };
 use rmcp::transport::streamable_http_client::{InsufficientScopeError, StreamableHttpClientTransportConfig};
 use serde_json::{Value, json};
@@ -62,20 +62,38 @@ async fn path(url: &str, passphrase: &str) -> Result<(), Box<dyn Error>> {
     let mut manager = AuthorizationManager::new_with_oauth_http_client(url, Watched::new()?).await?;
     manager.set_credential_store(store.clone());
     let found = manager.resolve_metadata_from_challenge(Some(&challenge)).await?;
-    let revocation = found.metadata.additional_fields.get("revocation_endpoint").and_then(Value::as_str).map(str::to_owned);
+    let revocation = found
+        .metadata
+        .additional_fields
+        .get("revocation_endpoint")
+        .and_then(Value::as_str)
+        .map(str::to_owned);
     manager.set_metadata(found.metadata);
 
     step(3, "Registration", "Nobody knows this client yet; it introduces itself (RFC 7591).");
-    let request = AuthorizationRequest::new(CALLBACK).with_client_name("The tour").with_initial_scope_selection();
+    let request =
+        AuthorizationRequest::new(CALLBACK).with_client_name("The tour").with_initial_scope_selection();
     let session = AuthorizationSession::new(manager, request).await.map_err(|(_, error)| error)?;
 
-    step(4, "Sign-in and consent", "The browser goes to the server. Its user says who they are, and what the client may do.");
+    step(
+        4,
+        "Sign-in and consent",
+        "The browser goes to the server. Its user says who they are, and what the client may do.",
+    );
     let callback = go(&mut browser, session.get_authorization_url(), passphrase).await?;
 
-    step(5, "The code becomes tokens", "Only who began can redeem it (PKCE, RFC 7636), once, for this resource (RFC 8707).");
+    step(
+        5,
+        "The code becomes tokens",
+        "Only who began can redeem it (PKCE, RFC 7636), once, for this resource (RFC 8707).",
+    );
     session.handle_callback_url(&callback).await?;
 
-    step(6, "A tool call", "With the token, by protocol 2025-11-25 with a session and by 2026-07-28 without.");
+    step(
+        6,
+        "A tool call",
+        "With the token, by protocol 2025-11-25 with a session and by 2026-07-28 without.",
+    );
     let client = AuthClient::new(reqwest::Client::new(), session.auth_manager);
     let manager = client.auth_manager.clone();
     let connect = async |mode| -> Result<Mcp, Box<dyn Error>> {
@@ -84,13 +102,21 @@ async fn path(url: &str, passphrase: &str) -> Result<(), Box<dyn Error>> {
         Ok(info().serve_with_lifecycle(transport, mode).await?)
     };
     let old = connect(ClientLifecycleMode::Initialize).await?;
-    print::result(&format!("{}: {}", version(&old), call(&old, "add_note", json!({"text": "Buy milk"})).await?));
+    print::result(&format!(
+        "{}: {}",
+        version(&old),
+        call(&old, "add_note", json!({"text": "Buy milk"})).await?
+    ));
     old.cancel().await?;
     let preferred_versions = vec![ProtocolVersion::V_2026_07_28];
     let mcp = connect(ClientLifecycleMode::Discover { preferred_versions }).await?;
     print::result(&format!("{}: {}", version(&mcp), call(&mcp, "list_notes", json!({})).await?));
 
-    step(7, "Step-up", "To delete needs a scope that the token lacks: the server says which, and the user is asked again.");
+    step(
+        7,
+        "Step-up",
+        "To delete needs a scope that the token lacks: the server says which, and the user is asked again.",
+    );
     let delete = CallToolRequestParams::new("delete_note").with_arguments(object(json!({"id": 1})));
     let Err(ServiceError::TransportSend(refusal)) = mcp.call_tool(delete).await else {
         return Err("delete_note was not refused".into());
@@ -104,18 +130,26 @@ async fn path(url: &str, passphrase: &str) -> Result<(), Box<dyn Error>> {
     manager.lock().await.exchange_code_for_token_with_issuer(code, state, issuer).await?;
     print::result(&call(&mcp, "delete_note", json!({"id": 1})).await?);
 
-    step(8, "Refresh", "The access token is short-lived. The refresh token buys the next pair, and is spent by it.");
+    step(
+        8,
+        "Refresh",
+        "The access token is short-lived. The refresh token buys the next pair, and is spent by it.",
+    );
     manager.lock().await.refresh_token().await?;
     print::result(&call(&mcp, "list_notes", json!({})).await?);
 
-    step(9, "Revocation", "The grant ends with one write (RFC 7009). The very next call is refused, and so is a refresh.");
+    step(
+        9,
+        "Revocation",
+        "The grant ends with one write (RFC 7009). The very next call is refused, and so is a refresh.",
+    );
     let stored = serde_json::to_value(store.load().await?.ok_or("there are no tokens")?)?;
     let token = stored["token_response"]["refresh_token"].as_str().ok_or("there is no refresh token")?;
     let client_id = stored["client_id"].as_str().ok_or("there is no client_id")?;
     revoke(&revocation.ok_or("there is no revocation endpoint")?, token, client_id).await?;
     match call(&mcp, "list_notes", json!({})).await {
         Ok(answer) => return Err(format!("a revoked token was accepted: {answer}").into()),
-        Err(error) => print::refused(&error.to_string()),
+        Err(_) => print::refused("401 invalid_token: the client must sign in again"),
     }
     mcp.cancel().await?;
     Ok(())
@@ -157,7 +191,8 @@ async fn revoke(endpoint: &str, token: &str, client_id: &str) -> Result<(), Box<
     // Both are written in unreserved characters.
     let body = format!("token={token}&client_id={client_id}");
     print::sent(&http::Method::POST, endpoint, body.as_bytes());
-    let request = reqwest::Client::new().post(endpoint).header("content-type", "application/x-www-form-urlencoded");
+    let request =
+        reqwest::Client::new().post(endpoint).header("content-type", "application/x-www-form-urlencoded");
     let answer = request.body(body).send().await?;
     print::received(answer.status(), &[]);
     Ok(())

@@ -90,12 +90,12 @@ fn readable_url(url: &str) -> String {
     }
 }
 
-/// Tokens and long texts by their beginning: a terminal's history is no place for secrets.
+/// Tokens and long texts by their beginning and end: a terminal's history is no place for secrets.
 fn shortened(text: &str) -> String {
-    const SHOWN: usize = 24;
-    let is_one_word = !text.contains([' ', '/', ',']);
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) if is_one_word => format!("{}…", &text[..end]),
-        _ => text.to_owned(),
+    const SHOWN: usize = 32;
+    let is_one_word = text.is_ascii() && !text.contains([' ', '/', ',']);
+    if text.len() <= SHOWN || !is_one_word {
+        return text.to_owned();
     }
+    format!("{}…{}", &text[..8], &text[text.len() - 6..])
 }
