@@ -71,21 +71,39 @@ pub fn run_all(root: &Path, report: &mut Report, each: Duration) {
     }
 }
 
-/// The names of the binaries that the manifest of `folder` lists.
+/// The fuzz targets of `folder`.
 fn targets(folder: &Path) -> Result<Vec<String>, String> {
     let manifest =
         fs::read_to_string(folder.join("Cargo.toml")).map_err(|_| "there is no fuzz/Cargo.toml")?;
-    let names: Vec<String> = manifest
-        .split("[[bin]]")
-        .skip(1)
-        .filter_map(|part| part.lines().find_map(|line| line.strip_prefix("name = ")))
-        .map(|name| name.trim().trim_matches('"').to_owned())
-        .collect();
+    let names = binaries(&manifest);
     if names.is_empty() { Err("fuzz/Cargo.toml lists no target".to_owned()) } else { Ok(names) }
+}
+
+/// The names of the binaries that a manifest lists.
+fn binaries(manifest: &str) -> Vec<String> {
+    let lists = manifest.split("[[bin]]").skip(1);
+    lists
+        .filter_map(|list| {
+            list.lines().find_map(|line| line.trim().strip_prefix("name")?.trim().strip_prefix('='))
+        })
+        .map(|name| name.trim().trim_matches('"').to_owned())
+        .collect()
 }
 
 fn host() -> Option<String> {
     let output = Command::new("rustc").arg("-vV").output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     text.lines().find_map(|line| line.strip_prefix("host: ")).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::binaries;
+
+    #[test]
+    fn a_manifest_lists_its_targets_and_not_its_package() {
+        let manifest = "[package]\nname = \"fuzz\"\n[[bin]]\nname = \"form\"\npath = \"form.rs\"\n\n[[bin]]\nname=\"scope\"\n";
+        assert_eq!(binaries(manifest), ["form", "scope"]);
+        assert!(binaries("[package]\nname = \"fuzz\"\n").is_empty());
+    }
 }
