@@ -1,6 +1,8 @@
 //! The one writer: a thread that takes what has queued up into one transaction, and answers after the commit.
 //!
-//! 1. It waits for a job, takes all that wait behind it, up to [`BATCH`], and waits for no more: a lone caller is not delayed.
+//! 1. It waits for a job and takes all that wait behind it, up to [`BATCH`]. A lone caller is not delayed; where several were
+//!    answered together just now, it gives them [`PATIENCE`] to come back together, else one goes alone and the others wait for
+//!    its `fsync`.
 //! 2. Each job runs in a savepoint of its own: one that fails takes back only what it wrote.
 //! 3. One commit, one `fsync`, for all. Then, and only then, each caller hears what came of it.
 //! 4. If the commit fails, every job of the batch is [`StoreError::Unavailable`].
@@ -10,6 +12,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use oauth_core::StoreError;
 use rusqlite::Connection;
@@ -22,6 +25,9 @@ pub(super) const BATCH: usize = 256;
 
 /// How many jobs may wait. Who comes when it is full is told at once: 503 is better than a minute of silence.
 pub(super) const QUEUE: usize = 1024;
+
+/// How long a batch waits to become as large as the one before: some fraction of an `fsync`.
+const PATIENCE: Duration = Duration::from_micros(60);
 
 /// What a job's answer promises.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,10 +125,10 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<T, Fault> + Send> Job for Task<T,
 }
 
 fn serve(connection: &Connection, jobs: &Receiver<Box<dyn Job>>) {
-    let mut durability = Durability::Full;
+    let (mut durability, mut expected) = (Durability::Full, 1);
     while let Ok(first) = jobs.recv() {
-        let mut batch = vec![first];
-        batch.extend(jobs.try_iter().take(BATCH - 1));
+        let mut batch = gather(first, jobs, expected);
+        expected = batch.len();
         let fault = transact(connection, &mut batch, &mut durability).err().map(|error| {
             tracing::error!(%error, jobs = batch.len(), "a transaction failed");
             if !connection.is_autocommit() {
@@ -135,6 +141,20 @@ fn serve(connection: &Connection, jobs: &Receiver<Box<dyn Job>>) {
             job.answer(fault.clone());
         }
     }
+}
+
+fn gather(first: Box<dyn Job>, jobs: &Receiver<Box<dyn Job>>, expected: usize) -> Vec<Box<dyn Job>> {
+    let mut batch = vec![first];
+    batch.extend(jobs.try_iter().take(BATCH - 1));
+    if batch.len() < expected {
+        let deadline = Instant::now() + PATIENCE;
+        while batch.len() < expected && Instant::now() < deadline {
+            // The callers may need this very core to come back on.
+            std::thread::yield_now();
+            batch.extend(jobs.try_iter().take(BATCH - batch.len()));
+        }
+    }
+    batch
 }
 
 fn transact(
