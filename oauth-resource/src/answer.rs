@@ -28,7 +28,8 @@ pub(crate) fn oauth(code: ErrorCode, description: &'static str) -> Answer {
 
 /// Whoever could tell cannot be asked: nothing that makes a client throw its token away (RS-72).
 pub(crate) fn unavailable(retry_after: Duration) -> Answer {
-    let mut answer = oauth(ErrorCode::TemporarilyUnavailable, "the token cannot be verified now, try again soon");
+    let mut answer =
+        oauth(ErrorCode::TemporarilyUnavailable, "the token cannot be verified now, try again soon");
     // Rounded up, and never zero: "at once" is what everybody else was told as well.
     let seconds = retry_after.as_secs().saturating_add(u64::from(retry_after.subsec_nanos() > 0)).max(1);
     answer.headers_mut().insert(RETRY_AFTER, seconds.into());

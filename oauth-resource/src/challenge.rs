@@ -42,7 +42,9 @@ impl Challenge {
             Fault::Invalid => answer::oauth(ErrorCode::InvalidToken, INVALID),
             Fault::Scope => answer::json(
                 ErrorCode::InsufficientScope.status(),
-                format!(r#"{{"error":"insufficient_scope","error_description":"{SCOPE}","scope":"{scopes}"}}"#),
+                format!(
+                    r#"{{"error":"insufficient_scope","error_description":"{SCOPE}","scope":"{scopes}"}}"#
+                ),
             ),
         };
         answer.headers_mut().insert(WWW_AUTHENTICATE, self.value(fault, scopes));

@@ -45,8 +45,11 @@ impl IdentityHeaders {
         if self.owned.is_empty() {
             return;
         }
-        let forged: Vec<HeaderName> =
-            headers.keys().filter(|name| self.owned.iter().any(|owned| is_alias(name, owned))).cloned().collect();
+        let forged: Vec<HeaderName> = headers
+            .keys()
+            .filter(|name| self.owned.iter().any(|owned| is_alias(name, owned)))
+            .cloned()
+            .collect();
         for name in forged {
             headers.remove(name);
         }

@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE, ALLOW,
-    CACHE_CONTROL, CONTENT_LENGTH,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_MAX_AGE, ALLOW, CACHE_CONTROL, CONTENT_LENGTH,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -94,7 +94,9 @@ impl MetadataService {
         let resource = resource.trim_end_matches('/');
         let mut answer = match (self.documents.get(resource), method) {
             // 404 and JSON: 5xx ends discovery, HTML breaks it (RS-15).
-            (None, _) => answer::plain(StatusCode::NOT_FOUND, "not_found", "no protected resource has that path"),
+            (None, _) => {
+                answer::plain(StatusCode::NOT_FOUND, "not_found", "no protected resource has that path")
+            }
             (Some(document), &Method::GET) => document_answer(document.clone()),
             (Some(document), &Method::HEAD) => {
                 let mut answer = document_answer(document.clone());

@@ -412,7 +412,11 @@ impl<V: TokenVerifier> ProtectedResourceBuilder<V> {
             },
         };
         let supported = self.scopes_supported.map(|text| {
-            let wrong = |source| ConfigError::Scopes { text: text.clone(), what: "scopes_supported".to_owned(), source };
+            let wrong = |source| ConfigError::Scopes {
+                text: text.clone(),
+                what: "scopes_supported".to_owned(),
+                source,
+            };
             keep(&mut errors, text.parse::<ScopeSet>().map_err(wrong)).unwrap_or_default()
         });
         for (link, url) in &self.links {
@@ -438,7 +442,8 @@ impl<V: TokenVerifier> ProtectedResourceBuilder<V> {
         // What follows is checked against a stand-in if the resource itself is wrong, so that all is said at once.
         let named = resource.clone().unwrap_or_else(stand_in);
         let mut origins = Origins::of(&named);
-        errors.extend(self.origins.into_iter().filter(|origin| !origins.add(origin)).map(ConfigError::Origin));
+        errors
+            .extend(self.origins.into_iter().filter(|origin| !origins.add(origin)).map(ConfigError::Origin));
         let mut hosts = Hosts::of_loopback(&named);
         if !self.hosts.is_empty() {
             let listed = hosts.get_or_insert_with(|| Hosts::of(&named));
@@ -461,13 +466,20 @@ impl<V: TokenVerifier> ProtectedResourceBuilder<V> {
         for (link, url) in self.links {
             *link.of(&mut document) = Some(url);
         }
-        let metadata =
-            if self.shares_origin { MetadataService::without_root(&document) } else { MetadataService::new([&document]) };
+        let metadata = if self.shares_origin {
+            MetadataService::without_root(&document)
+        } else {
+            MetadataService::new([&document])
+        };
 
         let mut bearer = RequireBearerLayer::new(resource.clone(), self.verifier)
             .with_issuers(&issuers)
             // What basic use needs, in one sign-in: the document says the same (RS-9, RS-19).
-            .with_scopes(supported.as_ref().map_or_else(|| policy.minimum().clone(), |all| all.union(policy.minimum())))
+            .with_scopes(
+                supported
+                    .as_ref()
+                    .map_or_else(|| policy.minimum().clone(), |all| all.union(policy.minimum())),
+            )
             .with_hierarchy(policy.hierarchy().clone())
             .with_leeway(self.leeway)
             .with_revocations(self.revocations)

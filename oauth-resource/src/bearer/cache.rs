@@ -44,13 +44,25 @@ impl Accepted {
     }
 
     /// What was accepted and still counts.
-    pub(crate) fn get(&self, hash: &TokenHash, now: Timestamp, revocations: &Revocations) -> Option<Authorized> {
+    pub(crate) fn get(
+        &self,
+        hash: &TokenHash,
+        now: Timestamp,
+        revocations: &Revocations,
+    ) -> Option<Authorized> {
         let entry = self.entries.as_ref()?.get(hash)?;
         (now < entry.until && revocations.is_current(entry.epoch)).then_some(entry.authorized)
     }
 
     /// Remembers until `ends` or for the short time, whichever is less. `epoch` was read before the token was verified.
-    pub(crate) fn put(&self, hash: TokenHash, authorized: Authorized, ends: Timestamp, epoch: Epoch, now: Timestamp) {
+    pub(crate) fn put(
+        &self,
+        hash: TokenHash,
+        authorized: Authorized,
+        ends: Timestamp,
+        epoch: Epoch,
+        now: Timestamp,
+    ) {
         if let Some(entries) = &self.entries {
             entries.insert(hash, Entry { authorized, until: ends.min(now + self.ttl), epoch });
         }

@@ -52,8 +52,19 @@ fn of_value(value: &[u8]) -> Result<&str, NoToken> {
 fn is_b64token(token: &[u8]) -> bool {
     let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
     let body = &token[..token.len() - padding];
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
-    !body.is_empty() && body.iter().all(plain)
+    // Without an early end the compiler looks at sixteen bytes at a time: every request comes by here.
+    !body.is_empty() && body.iter().fold(true, |plain, byte| plain & is_b64_char(*byte))
+}
+
+const fn is_b64_char(byte: u8) -> bool {
+    ((byte | 0x20).wrapping_sub(b'a') < 26)
+        | (byte.wrapping_sub(b'0') < 10)
+        | (byte == b'-')
+        | (byte == b'.')
+        | (byte == b'_')
+        | (byte == b'~')
+        | (byte == b'+')
+        | (byte == b'/')
 }
 
 fn names_a_token(query: &str) -> bool {
@@ -90,6 +101,17 @@ mod tests {
         assert_eq!(of_value("Bearer \u{e9}".as_bytes()), Err(NoToken::Malformed));
         assert!(of_value(format!("Bearer {}", "a".repeat(MAX_TOKEN)).as_bytes()).is_ok());
         assert!(of_value(format!("Bearer {}", "a".repeat(MAX_TOKEN + 1)).as_bytes()).is_err());
+    }
+
+    #[test]
+    fn the_characters_of_a_token_are_those_of_the_grammar() {
+        for byte in 0..=u8::MAX {
+            assert_eq!(
+                is_b64_char(byte),
+                byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte),
+                "{byte:#x}"
+            );
+        }
     }
 
     #[test]

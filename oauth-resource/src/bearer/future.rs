@@ -55,7 +55,12 @@ impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
         Self { state: State::Inner { future } }
     }
 
-    pub(crate) fn verifying(verdict: Verifying, request: Request<B>, ready: S, settings: Arc<Settings>) -> Self {
+    pub(crate) fn verifying(
+        verdict: Verifying,
+        request: Request<B>,
+        ready: S,
+        settings: Arc<Settings>,
+    ) -> Self {
         let waiting = Some(Box::new(Waiting { request, ready, settings }));
         Self { state: State::Verifying { verdict, waiting } }
     }
@@ -91,7 +96,12 @@ where
     }
 }
 
-fn proceed<S, B>(verdict: Verdict, mut request: Request<B>, mut ready: S, settings: &Settings) -> State<S, B, S::Future>
+fn proceed<S, B>(
+    verdict: Verdict,
+    mut request: Request<B>,
+    mut ready: S,
+    settings: &Settings,
+) -> State<S, B, S::Future>
 where
     S: Service<Request<B>>,
 {

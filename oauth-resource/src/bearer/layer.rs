@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
-use oauth_core::{Clock, Issuer, ResourceUri, Revocations, ScopeHierarchy, ScopeSet, SystemClock, TokenVerifier};
+use oauth_core::{
+    Clock, Issuer, ResourceUri, Revocations, ScopeHierarchy, ScopeSet, SystemClock, TokenVerifier,
+};
 use tower_layer::Layer;
 
 use crate::bearer::cache::{Accepted, DEFAULT_CAPACITY, DEFAULT_TTL};
@@ -167,12 +169,18 @@ impl<S, V> Layer<S> for RequireBearerLayer<V> {
 
 impl<V> Clone for RequireBearerLayer<V> {
     fn clone(&self) -> Self {
-        Self { verifier: self.verifier.clone(), accepted: self.accepted.clone(), settings: self.settings.clone() }
+        Self {
+            verifier: self.verifier.clone(),
+            accepted: self.accepted.clone(),
+            settings: self.settings.clone(),
+        }
     }
 }
 
 impl<V> fmt::Debug for RequireBearerLayer<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequireBearerLayer").field("resource", &self.settings.judge.resource).finish_non_exhaustive()
+        f.debug_struct("RequireBearerLayer")
+            .field("resource", &self.settings.judge.resource)
+            .finish_non_exhaustive()
     }
 }

@@ -9,8 +9,8 @@ use http::header::AUTHORIZATION;
 use http::{HeaderName, Request, Response};
 use http_body::Body;
 use oauth_core::{
-    Clock, CredentialKey, ErrorCode, Revocations, ScopeHierarchy, ScopeSet, Secret, Timestamp, TokenHash, TokenVerifier,
-    VerifyFault,
+    Clock, CredentialKey, ErrorCode, Revocations, ScopeHierarchy, ScopeSet, Secret, Timestamp, TokenHash,
+    TokenVerifier, VerifyFault,
 };
 use tower_service::Service;
 
@@ -144,7 +144,8 @@ impl<V: TokenVerifier> Gate<V> {
         }
         // A verifier that reads the grant out of a token of another form did not ask whether it was revoked, so nothing can have
         // been missed between the two.
-        let epoch = if claims.grant == grant { epoch } else { settings.revocations.epoch(claims.grant.as_ref()) };
+        let epoch =
+            if claims.grant == grant { epoch } else { settings.revocations.epoch(claims.grant.as_ref()) };
         let ends = claims.expires_at + settings.judge.leeway;
         let authorized = Authorized::new(claims, settings.hierarchy.clone());
         self.accepted.put(hash, authorized.clone(), ends, epoch, now);
@@ -195,6 +196,8 @@ impl<S: Clone, V> Clone for RequireBearer<S, V> {
 
 impl<S, V> fmt::Debug for RequireBearer<S, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RequireBearer").field("resource", &self.gate.settings.judge.resource).finish_non_exhaustive()
+        f.debug_struct("RequireBearer")
+            .field("resource", &self.gate.settings.judge.resource)
+            .finish_non_exhaustive()
     }
 }

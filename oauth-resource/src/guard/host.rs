@@ -24,7 +24,8 @@ impl Hosts {
 
     /// One more; `false` if it is no host.
     pub(crate) fn add(&mut self, host: &str) -> bool {
-        let valid = host.parse::<http::uri::Authority>().is_ok_and(|read| !read.host().is_empty()) && !host.contains('@');
+        let valid = host.parse::<http::uri::Authority>().is_ok_and(|read| !read.host().is_empty())
+            && !host.contains('@');
         if valid {
             self.0.push(host.to_ascii_lowercase().into());
         }
@@ -55,7 +56,9 @@ fn authority(resource: &ResourceUri) -> &str {
 /// Name and port. An IPv6 address keeps its brackets.
 fn split(host: &str) -> (&str, Option<&str>) {
     match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') => (name, Some(port)),
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') => {
+            (name, Some(port))
+        }
         _ => (host, None),
     }
 }

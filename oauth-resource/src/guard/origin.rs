@@ -1,8 +1,8 @@
 //! Which pages may call, and what their browsers are told (Fetch standard).
 
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS,
-    ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body_util::Full;
@@ -34,7 +34,9 @@ impl Origins {
         for name in ["//localhost", "//127.0.0.1", "//[::1]"] {
             let Some((scheme, after)) = own.split_once(name) else { continue };
             if after.is_empty() || after.starts_with(':') {
-                origins = ["localhost", "127.0.0.1", "[::1]"].map(|name| format!("{scheme}//{name}{after}").into()).to_vec();
+                origins = ["localhost", "127.0.0.1", "[::1]"]
+                    .map(|name| format!("{scheme}//{name}{after}").into())
+                    .to_vec();
             }
         }
         Self(origins)
@@ -45,7 +47,9 @@ impl Origins {
         let valid = Url::parse(origin).is_ok_and(|url| {
             // An extension's page has an origin that the URL standard calls opaque.
             let written = url.origin().ascii_serialization();
-            written == origin || (written == "null" && url.host_str().is_some_and(|host| origin == format!("{}://{host}", url.scheme())))
+            written == origin
+                || (written == "null"
+                    && url.host_str().is_some_and(|host| origin == format!("{}://{host}", url.scheme())))
         });
         if valid {
             self.0.push(origin.into());
@@ -105,8 +109,20 @@ mod tests {
     fn an_origin_is_on_the_list_letter_by_letter() {
         // RS-75, A-PROXY-8
         let mut origins = Origins::of(&"https://mcp.example/mcp".parse().unwrap());
-        assert!(origins.add("https://good.example") && origins.add("http://localhost:6274") && origins.add("chrome-extension://abcdef"));
-        for bad in ["https://good.example/", "*", "null", "good.example", "https://GOOD.example", "https://good.example:443", ""] {
+        assert!(
+            origins.add("https://good.example")
+                && origins.add("http://localhost:6274")
+                && origins.add("chrome-extension://abcdef")
+        );
+        for bad in [
+            "https://good.example/",
+            "*",
+            "null",
+            "good.example",
+            "https://GOOD.example",
+            "https://good.example:443",
+            "",
+        ] {
             assert!(!origins.add(bad), "{bad}");
         }
         for (origin, good) in [
@@ -133,6 +149,9 @@ mod tests {
     #[test]
     fn a_loopback_server_is_its_own_page_under_each_of_its_names() {
         let origins = Origins::of(&"http://127.0.0.1:8000/mcp".parse().unwrap());
-        assert_eq!(origins.0, ["http://localhost:8000", "http://127.0.0.1:8000", "http://[::1]:8000"].map(Box::from));
+        assert_eq!(
+            origins.0,
+            ["http://localhost:8000", "http://127.0.0.1:8000", "http://[::1]:8000"].map(Box::from)
+        );
     }
 }

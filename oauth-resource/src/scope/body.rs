@@ -31,7 +31,7 @@ pin_project! {
     #[derive(Debug)]
     enum Kind<B> {
         Unread { #[pin] body: B },
-        Read { data: Bytes, trailers: Option<HeaderMap> },
+        Read { data: Bytes, trailers: Option<Box<HeaderMap>> },
     }
 }
 
@@ -41,7 +41,7 @@ impl<B> PeekedBody<B> {
         Self { kind: Kind::Unread { body } }
     }
 
-    pub(crate) const fn read(data: Bytes, trailers: Option<HeaderMap>) -> Self {
+    pub(crate) const fn read(data: Bytes, trailers: Option<Box<HeaderMap>>) -> Self {
         Self { kind: Kind::Read { data, trailers } }
     }
 }
@@ -50,11 +50,14 @@ impl<B: Body<Data = Bytes>> Body for PeekedBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         match self.project().kind.project() {
             KindProjection::Unread { body } => body.poll_frame(cx),
             KindProjection::Read { data, trailers } => Poll::Ready(if data.is_empty() {
-                trailers.take().map(|trailers| Ok(Frame::trailers(trailers)))
+                trailers.take().map(|trailers| Ok(Frame::trailers(*trailers)))
             } else {
                 Some(Ok(Frame::data(std::mem::take(data))))
             }),

@@ -64,9 +64,11 @@ impl Settings {
     /// The answer to a body that is longer than [`limit`](Self::limit).
     pub(crate) fn too_long(&self, caller: &Caller) -> Answer {
         match caller {
-            Caller::Known(_) => {
-                answer::plain(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request", "the request body is too long")
-            }
+            Caller::Known(_) => answer::plain(
+                StatusCode::PAYLOAD_TOO_LARGE,
+                "invalid_request",
+                "the request body is too long",
+            ),
             Caller::Stranger(fault) => self.challenge_stranger(*fault, self.policy.minimum()),
         }
     }
@@ -77,7 +79,7 @@ impl Settings {
     }
 
     /// A request without a body.
-    pub(crate) fn decide_bare(&self, parts: &Parts, caller: &Caller) -> Result<(), Answer> {
+    pub(crate) fn decide_bare(&self, parts: &Parts, caller: &Caller) -> Result<(), Box<Answer>> {
         let operation = Operation::Http { method: &parts.method };
         let needs = match self.policy.need(Asked { operation: &operation, caller: caller.known() }) {
             Need::Nothing => Needs::Nothing,
@@ -87,7 +89,7 @@ impl Settings {
     }
 
     /// A request with a body.
-    pub(crate) fn decide(&self, parts: &Parts, caller: &Caller, body: &[u8]) -> Result<(), Answer> {
+    pub(crate) fn decide(&self, parts: &Parts, caller: &Caller, body: &[u8]) -> Result<(), Box<Answer>> {
         let messages = peek(body);
         let needs = match &messages {
             Ok(messages) => self.needs(messages, caller),
@@ -101,15 +103,17 @@ impl Settings {
             return self.judge(needs, &parts.headers, caller);
         }
         match &messages {
-            Ok(messages) => headers::check(&parts.headers, messages.as_slice())
-                .map_err(|_| answer::json_rpc(StatusCode::BAD_REQUEST, HEADER_MISMATCH, "headers and body differ"))?,
+            Ok(messages) => headers::check(&parts.headers, messages.as_slice()).map_err(|_| {
+                let why = "headers and body differ";
+                Box::new(answer::json_rpc(StatusCode::BAD_REQUEST, HEADER_MISMATCH, why))
+            })?,
             Err(json::Fault::Repeated) => {
                 let why = "a member of the message is there twice";
-                return Err(answer::json_rpc(StatusCode::BAD_REQUEST, INVALID_REQUEST, why));
+                return Err(Box::new(answer::json_rpc(StatusCode::BAD_REQUEST, INVALID_REQUEST, why)));
             }
             Err(_) if has_form_token(&parts.headers, body) => {
                 let why = "send one access token, in the authorization header";
-                return Err(answer::oauth(ErrorCode::InvalidRequest, why));
+                return Err(Box::new(answer::oauth(ErrorCode::InvalidRequest, why)));
             }
             Err(_) => {}
         }
@@ -122,7 +126,9 @@ impl Settings {
             needs = Some(match (needs.take(), more) {
                 (None, more) => more,
                 (Some(Needs::Scopes(all)), Needs::Scopes(scopes)) => Needs::Scopes(all.union(&scopes)),
-                (Some(Needs::Scopes(all)), Needs::Nothing) | (Some(Needs::Nothing), Needs::Scopes(all)) => Needs::Scopes(all),
+                (Some(Needs::Scopes(all)), Needs::Nothing) | (Some(Needs::Nothing), Needs::Scopes(all)) => {
+                    Needs::Scopes(all)
+                }
                 (Some(Needs::Nothing), Needs::Nothing) => Needs::Nothing,
             });
         };
@@ -144,19 +150,27 @@ impl Settings {
         }
     }
 
-    fn judge(&self, needs: Needs, headers: &HeaderMap, caller: &Caller) -> Result<(), Answer> {
+    fn judge(&self, needs: Needs, headers: &HeaderMap, caller: &Caller) -> Result<(), Box<Answer>> {
         match (caller, needs) {
             // Whoever sends a bad token is not anonymous (A-AUD-14).
             (Caller::Stranger(Fault::Missing) | Caller::Known(_), Needs::Nothing) => Ok(()),
-            (Caller::Stranger(fault), Needs::Nothing) => Err(self.challenge_stranger(*fault, self.policy.minimum())),
-            (Caller::Stranger(fault), Needs::Scopes(scopes)) => Err(self.challenge_stranger(*fault, &scopes)),
+            (Caller::Stranger(fault), Needs::Nothing) => {
+                Err(Box::new(self.challenge_stranger(*fault, self.policy.minimum())))
+            }
+            (Caller::Stranger(fault), Needs::Scopes(scopes)) => {
+                Err(Box::new(self.challenge_stranger(*fault, &scopes)))
+            }
             (Caller::Known(caller), Needs::Scopes(needed)) => {
                 if self.policy.hierarchy().missing(caller.scopes(), &needed).is_empty() {
                     return Ok(());
                 }
                 tracing::debug!(reason = "insufficient_scope", needed = %needed, "refused");
-                let told = if self.includes_granted && is_legacy(headers) { caller.scopes().union(&needed) } else { needed };
-                Err(self.challenge.answer(Fault::Scope, &told))
+                let told = if self.includes_granted && is_legacy(headers) {
+                    caller.scopes().union(&needed)
+                } else {
+                    needed
+                };
+                Err(Box::new(self.challenge.answer(Fault::Scope, &told)))
             }
         }
     }
@@ -170,7 +184,9 @@ const HEADER_MISMATCH: i32 = -32020;
 /// Whether the client is of a protocol that asks anew for what the challenge names and nothing else.
 fn is_legacy(headers: &HeaderMap) -> bool {
     // Versions are dates: they compare as texts.
-    headers.get(headers::PROTOCOL_VERSION).is_none_or(|version| version.as_bytes() <= b"2025-11-25".as_slice())
+    headers
+        .get(headers::PROTOCOL_VERSION)
+        .is_none_or(|version| version.as_bytes() <= b"2025-11-25".as_slice())
 }
 
 /// RFC 6750 §2.2: a token in a form. Never read; beside one in the header it is a second method (RS-26, RS-35).

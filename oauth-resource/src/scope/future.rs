@@ -51,7 +51,8 @@ struct Waiting<S> {
 struct Read {
     first: Bytes,
     all: Option<BytesMut>,
-    trailers: Option<HeaderMap>,
+    // Boxed: hardly any request has some, and this is moved about.
+    trailers: Option<Box<HeaderMap>>,
 }
 
 impl Read {
@@ -72,7 +73,7 @@ impl Read {
         }
     }
 
-    fn take(&mut self) -> (Bytes, Option<HeaderMap>) {
+    fn take(&mut self) -> (Bytes, Option<Box<HeaderMap>>) {
         let data = self.all.take().map_or_else(|| std::mem::take(&mut self.first), BytesMut::freeze);
         (data, self.trailers.take())
     }
@@ -155,27 +156,28 @@ fn read_all<S, B: Body<Data = Bytes>>(
             }
             Err(frame) => {
                 if let Ok(trailers) = frame.into_trailers() {
-                    read.trailers = Some(trailers);
+                    read.trailers = Some(Box::new(trailers));
                 }
             }
         }
     }
 }
 
-fn proceed<S, B>(waiting: Waiting<S>, data: Bytes, trailers: Option<HeaderMap>) -> State<S, B, S::Future>
+fn proceed<S, B>(waiting: Waiting<S>, data: Bytes, trailers: Option<Box<HeaderMap>>) -> State<S, B, S::Future>
 where
     S: Service<Request<PeekedBody<B>>>,
 {
     let Waiting { parts, caller, mut ready, settings } = waiting;
     // A GET over HTTP/2 may have a body that turns out to be none.
     let is_bare = data.is_empty() && parts.method != http::Method::POST;
-    let decision = if is_bare { settings.decide_bare(&parts, &caller) } else { settings.decide(&parts, &caller, &data) };
+    let decision =
+        if is_bare { settings.decide_bare(&parts, &caller) } else { settings.decide(&parts, &caller, &data) };
     match decision {
         Ok(()) => {
             let request = Request::from_parts(parts, PeekedBody::read(data, trailers));
             State::Inner { future: ready.call(request) }
         }
-        Err(answer) => State::Answer { answer: Some(answer) },
+        Err(answer) => State::Answer { answer: Some(*answer) },
     }
 }
 

@@ -69,7 +69,11 @@ impl<'a> Text<'a> {
     }
 
     fn is_private(self) -> Result<bool, Fault> {
-        Ok(if self.escaped { self.decode()?.as_bytes().starts_with(PRIVATE) } else { self.raw.starts_with(PRIVATE) })
+        Ok(if self.escaped {
+            self.decode()?.as_bytes().starts_with(PRIVATE)
+        } else {
+            self.raw.starts_with(PRIVATE)
+        })
     }
 }
 
@@ -116,7 +120,9 @@ impl<'a> Reader<'a> {
         match self.ahead() {
             Ok(_) => Err(Fault::NotJson),
             // Outside strings the grammar has no other bytes than ASCII.
-            Err(_) if self.wide & HIGHS != 0 => std::str::from_utf8(self.text).map(drop).map_err(|_| Fault::NotJson),
+            Err(_) if self.wide & HIGHS != 0 => {
+                simdutf8::basic::from_utf8(self.text).map(drop).map_err(|_| Fault::NotJson)
+            }
             Err(_) => Ok(()),
         }
     }
@@ -154,7 +160,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads an array; `each` takes an element.
-    pub(crate) fn elements(&mut self, mut each: impl FnMut(&mut Self) -> Result<(), Fault>) -> Result<(), Fault> {
+    pub(crate) fn elements(
+        &mut self,
+        mut each: impl FnMut(&mut Self) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
         self.expect(b'[')?;
         if self.ahead()? == b']' {
             self.take();
@@ -382,12 +391,56 @@ mod tests {
     fn what_is_json_is_what_serde_json_says() {
         let deep = format!("{}1{}", "[".repeat(90), "]".repeat(90));
         for text in [
-            "", " ", "1", "-0", "01", "-", "1.", "1.5e+3", "1e", ".5", "+1", "NaN", "true", "tru", "truex", "null", "{}", "[]", "[1,]",
-            "[,1]", "{,}", r#"{"a":1,}"#, r#"{"a" : [ 1 , {"b":null} ] }"#, r#"{"a"}"#, r#"{a:1}"#, r#"{'a':1}"#, r#""a"#, r#""\""#, r#""\u12g4""#,
-            r#""\u00e9\n\\""#, r#""\x""#, "\"\t\"", "\"a\u{7f}é\"", "[1]]", "[1}", "{\"a\":1]", "// x\n1", "\u{feff}1", "1 2", "\"0123456789abcdef\\",
-            "\"0123456789abcde\\u12", "[\"0123456789abcdef\u{1f}\"]", "\"0123456789abcdefghijklmnopqrstuvwxyz\"", &deep,
+            "",
+            " ",
+            "1",
+            "-0",
+            "01",
+            "-",
+            "1.",
+            "1.5e+3",
+            "1e",
+            ".5",
+            "+1",
+            "NaN",
+            "true",
+            "tru",
+            "truex",
+            "null",
+            "{}",
+            "[]",
+            "[1,]",
+            "[,1]",
+            "{,}",
+            r#"{"a":1,}"#,
+            r#"{"a" : [ 1 , {"b":null} ] }"#,
+            r#"{"a"}"#,
+            r#"{a:1}"#,
+            r#"{'a':1}"#,
+            r#""a"#,
+            r#""\""#,
+            r#""\u12g4""#,
+            r#""\u00e9\n\\""#,
+            r#""\x""#,
+            "\"\t\"",
+            "\"a\u{7f}é\"",
+            "[1]]",
+            "[1}",
+            "{\"a\":1]",
+            "// x\n1",
+            "\u{feff}1",
+            "1 2",
+            "\"0123456789abcdef\\",
+            "\"0123456789abcde\\u12",
+            "[\"0123456789abcdef\u{1f}\"]",
+            "\"0123456789abcdefghijklmnopqrstuvwxyz\"",
+            &deep,
         ] {
-            assert_eq!(is_json(text.as_bytes()), serde_json::from_str::<serde_json::Value>(text).is_ok(), "{text:?}");
+            assert_eq!(
+                is_json(text.as_bytes()),
+                serde_json::from_str::<serde_json::Value>(text).is_ok(),
+                "{text:?}"
+            );
         }
         assert!(!is_json(b"\"\xff\"") && !is_json(b"\"0123456789abcdef\xc3\"") && !is_json(b"\xff"));
     }

@@ -32,7 +32,7 @@ const META: usize = 5;
 
 const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
-/// Reads a body: `first` gets its message, or `more` all messages of a batch.
+/// Reads a body: one message, or a batch.
 pub(crate) fn peek(body: &[u8]) -> Result<Messages<'_>, Fault> {
     let mut reader = Reader::new(body);
     let messages = if reader.ahead()? == b'[' {
@@ -54,7 +54,6 @@ pub(crate) fn peek(body: &[u8]) -> Result<Messages<'_>, Fault> {
 
 /// What is in a body.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "the large one is the common one, and lives for one function")]
 pub(crate) enum Messages<'a> {
     One(Message<'a>),
     Batch(Vec<Message<'a>>),
@@ -163,13 +162,17 @@ impl<'a> Message<'a> {
         match &**method {
             "tools/call" => each(Operation::Tool { name: self.text(NAME)? }),
             "prompts/get" => each(Operation::Prompt { name: self.text(NAME)? }),
-            "resources/read" | "resources/subscribe" | "resources/unsubscribe" | "resources/directory/read" | "skills/get" => {
+            "resources/read"
+            | "resources/subscribe"
+            | "resources/unsubscribe"
+            | "resources/directory/read"
+            | "skills/get" => {
                 each(Operation::Resource { method: method.clone(), uri: self.text(URI)? });
             }
             "completion/complete" => each(self.completed(method)?),
             "subscriptions/listen" => {
                 each(Operation::Method { name: method.clone() });
-                self.subscribed(method, each)?;
+                self.subscribed(each)?;
             }
             _ => each(Operation::Method { name: method.clone() }),
         }
@@ -192,13 +195,15 @@ impl<'a> Message<'a> {
         };
         match &*text(member(reference, "type")?)? {
             "ref/prompt" => Ok(Operation::Prompt { name: text(member(reference, "name")?)? }),
-            "ref/resource" => Ok(Operation::Resource { method: method.clone(), uri: text(member(reference, "uri")?)? }),
+            "ref/resource" => {
+                Ok(Operation::Resource { method: method.clone(), uri: text(member(reference, "uri")?)? })
+            }
             _ => Err(Fault::NotAMessage),
         }
     }
 
     /// The resources that `subscriptions/listen` wants to hear of.
-    fn subscribed(&self, method: &Cow<'a, str>, each: &mut impl FnMut(Operation<'a>)) -> Result<(), Fault> {
+    fn subscribed(&self, each: &mut impl FnMut(Operation<'a>)) -> Result<(), Fault> {
         let filter = match self.params.found[NOTIFICATIONS] {
             None => return Ok(()),
             Some(Value::Other(filter)) if filter.first() == Some(&b'{') => filter,
@@ -211,7 +216,7 @@ impl<'a> Message<'a> {
         };
         Reader::new(uris).elements(|reader| match reader.value()? {
             Value::Text(uri) => {
-                each(Operation::Resource { method: method.clone(), uri: uri.decode()? });
+                each(Operation::Resource { method: "subscriptions/listen".into(), uri: uri.decode()? });
                 Ok(())
             }
             Value::Other(_) => Err(Fault::NotAMessage),
@@ -252,30 +257,55 @@ mod tests {
     #[test]
     fn the_operation_is_what_the_body_says() {
         // RS-81, RS-83
-        let resource = |method: &'static str, uri: &'static str| Operation::Resource { method: method.into(), uri: uri.into() };
+        let resource = |method: &'static str, uri: &'static str| Operation::Resource {
+            method: method.into(),
+            uri: uri.into(),
+        };
         let method = |name: &'static str| Operation::Method { name: name.into() };
         for (body, expected) in [
-            (r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"name":"x"}}}"#, vec![tool("add")]),
-            (r#" {"params" : {"arguments":{},"name" : "add"}, "method" : "tools/call" } "#, vec![tool("add")]),
+            (
+                r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add","arguments":{"name":"x"}}}"#,
+                vec![tool("add")],
+            ),
+            (
+                r#" {"params" : {"arguments":{},"name" : "add"}, "method" : "tools/call" } "#,
+                vec![tool("add")],
+            ),
             // Escapes are read before names are compared.
             (r#"{"m\u0065thod":"tools\/call","params":{"\u006eame":"d\u0061nger"}}"#, vec![tool("danger")]),
             (r#"{"method":"tools/call","params":{"name":"\ud83d\ude00"}}"#, vec![tool("😀")]),
-            (r#"{"method":"prompts/get","params":{"name":"p"}}"#, vec![Operation::Prompt { name: "p".into() }]),
-            (r#"{"method":"resources/read","params":{"uri":"a://b","name":"c"}}"#, vec![resource("resources/read", "a://b")]),
+            (
+                r#"{"method":"prompts/get","params":{"name":"p"}}"#,
+                vec![Operation::Prompt { name: "p".into() }],
+            ),
+            (
+                r#"{"method":"resources/read","params":{"uri":"a://b","name":"c"}}"#,
+                vec![resource("resources/read", "a://b")],
+            ),
             (r#"{"method":"tools/list"}"#, vec![method("tools/list")]),
             (r#"{"method":"tools/list","params":null}"#, vec![method("tools/list")]),
             (r#"{"id":1,"result":{"method":"tools/call"}}"#, vec![Operation::Response]),
             (r#"{"id":1,"error":{"code":1}}"#, vec![Operation::Response]),
-            (r#"{"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"p"}}}"#, vec![Operation::Prompt { name: "p".into() }]),
+            (
+                r#"{"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"p"}}}"#,
+                vec![Operation::Prompt { name: "p".into() }],
+            ),
             (
                 r#"{"method":"completion/complete","params":{"ref":{"type":"ref/resource","uri":"a://{x}"}}}"#,
                 vec![resource("completion/complete", "a://{x}")],
             ),
             (
                 r#"{"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true,"resourceSubscriptions":["a://b","a://c"]}}}"#,
-                vec![method("subscriptions/listen"), resource("subscriptions/listen", "a://b"), resource("subscriptions/listen", "a://c")],
+                vec![
+                    method("subscriptions/listen"),
+                    resource("subscriptions/listen", "a://b"),
+                    resource("subscriptions/listen", "a://c"),
+                ],
             ),
-            (r#"[{"method":"tools/call","params":{"name":"a"}},{"method":"ping"}]"#, vec![tool("a"), method("ping")]),
+            (
+                r#"[{"method":"tools/call","params":{"name":"a"}},{"method":"ping"}]"#,
+                vec![tool("a"), method("ping")],
+            ),
             ("[]", vec![]),
         ] {
             assert_eq!(operations(body), Ok(expected), "{body}");
@@ -299,17 +329,27 @@ mod tests {
             r#"{"method":"completion/complete","params":{"ref":{"type":"other","name":"p"}}}"#,
             r#"{"method":"completion/complete","params":{}}"#,
         ] {
-            assert_eq!(operations(body).map(|found| found.last().cloned()), Ok(Some(Operation::Unclassified)), "{body}");
+            assert_eq!(
+                operations(body).map(|found| found.last().cloned()),
+                Ok(Some(Operation::Unclassified)),
+                "{body}"
+            );
         }
         for (body, fault) in [
             // A-AUD-10
             (r#"{"method":"tools/call","params":{"name":"safe","name":"danger"}}"#, Fault::Repeated),
             (r#"{"method":"tools/call","params":{"name":"safe","n\u0061me":"danger"}}"#, Fault::Repeated),
             (r#"{"method":"tools/list","method":"tools/call","params":{"name":"x"}}"#, Fault::Repeated),
-            (r#"{"method":"tools/call","params":{"name":"safe"},"params":{"name":"danger"}}"#, Fault::Repeated),
+            (
+                r#"{"method":"tools/call","params":{"name":"safe"},"params":{"name":"danger"}}"#,
+                Fault::Repeated,
+            ),
             (r#"{"method":"tools/call","params":{"name":"safe","Name":"danger"}}"#, Fault::Alias),
             (r#"{"method":"tools/call","params":{"name":"safe"},"paramſ":{"name":"danger"}}"#, Fault::Alias),
-            (r#"{"method":"tools/call","params":{"name":{"$serde_json::private::RawValue":"\"x\""}}}"#, Fault::Alias),
+            (
+                r#"{"method":"tools/call","params":{"name":{"$serde_json::private::RawValue":"\"x\""}}}"#,
+                Fault::Alias,
+            ),
             (r#"{"$serde_json::private::RawValue":"{}"}"#, Fault::Alias),
             (r#"{"method":1}"#, Fault::NotAMessage),
             (r#"{"method":"ping","result":{}}"#, Fault::NotAMessage),

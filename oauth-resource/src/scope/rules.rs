@@ -107,13 +107,15 @@ impl ScopeRules {
         // A completion names a template: whatever it may expand to counts.
         if let Some((literal, _)) = uri.split_once('{') {
             let below = self.below.iter().map(|(prefix, scopes)| (prefix, scopes));
-            let reached = self.resources.named.iter().chain(below).filter(|(rule, _)| rule.starts_with(literal));
+            let reached =
+                self.resources.named.iter().chain(below).filter(|(rule, _)| rule.starts_with(literal));
             return reached.fold(self.of_resource(literal), |all, (_, scopes)| all.union(scopes));
         }
         if let Some(scopes) = self.resources.named.get(uri) {
             return scopes.clone();
         }
-        let below = self.below.iter().find(|(prefix, _)| uri.starts_with(&**prefix)).map(|(_, scopes)| scopes);
+        let below =
+            self.below.iter().find(|(prefix, _)| uri.starts_with(&**prefix)).map(|(_, scopes)| scopes);
         match below.or(self.resources.others.as_ref()) {
             // `notes://%61rchive/`, `notes://x/../archive/`: another spelling of a place that may have a rule of its own.
             Some(scopes) if self.below.is_empty() || is_plain(uri) => scopes.clone(),
@@ -133,13 +135,17 @@ fn is_plain(uri: &str) -> bool {
     let lower = |text: &str| !text.bytes().any(|byte| byte.is_ascii_uppercase());
     let segments = path.strip_prefix('/').unwrap_or(path);
     let last = segments.matches('/').count();
-    let plain_segments =
-        segments.split('/').enumerate().all(|(index, segment)| segment != "." && segment != ".." && (index == last || !segment.is_empty()));
+    let plain_segments = segments
+        .split('/')
+        .enumerate()
+        .all(|(index, segment)| segment != "." && segment != ".." && (index == last || !segment.is_empty()));
     let bytes = uri.as_bytes();
     let plain_encoding = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'%').all(|(at, _)| {
         let digits = bytes.get(at + 1..at + 3).and_then(|digits| std::str::from_utf8(digits).ok());
         let decoded = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        decoded.is_some_and(|byte| !byte.is_ascii_alphanumeric() && !b"-._~/\\%:".contains(&byte) && byte >= 0x20)
+        decoded.is_some_and(|byte| {
+            !byte.is_ascii_alphanumeric() && !b"-._~/\\%:".contains(&byte) && byte >= 0x20
+        })
     });
     let printable = |c: char| !c.is_control() && !c.is_whitespace() && c != '\\';
     lower(scheme) && lower(host) && plain_segments && plain_encoding && uri.chars().all(printable)

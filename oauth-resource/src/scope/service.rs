@@ -56,7 +56,7 @@ where
                     let request = Request::from_parts(parts, PeekedBody::unread(body));
                     ResponseFuture::inner(self.inner.call(request))
                 }
-                Err(answer) => ResponseFuture::answer(answer),
+                Err(answer) => ResponseFuture::answer(*answer),
             };
         }
         if body.size_hint().lower() > self.settings.limit(&caller) as u64 {

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use aws_lc_rs::hmac::{Context, HMAC_SHA256, Key};
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::hmac::{Context, HMAC_SHA256, Key};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use oauth_core::{Entropy, OsEntropy, Secret, random};
@@ -104,7 +104,12 @@ mod tests {
     use oauth_core::{Claims, Timestamp};
 
     fn caller(issuer: &str, subject: &str, client: &str) -> Authorized {
-        Authorized::assertion(Claims::new(issuer, subject.parse().unwrap(), client.parse().unwrap(), Timestamp::MAX))
+        Authorized::assertion(Claims::new(
+            issuer,
+            subject.parse().unwrap(),
+            client.parse().unwrap(),
+            Timestamp::MAX,
+        ))
     }
 
     #[test]
@@ -124,7 +129,16 @@ mod tests {
         }
         assert_eq!(key.open(&outward, None), None);
         assert_eq!(SessionKey::random().open(&outward, Some(&alice)), None);
-        for forged in ["", ".", "a.b-c", "a.b-c.", &outward[..outward.len() - 1], &format!("{outward}A"), &format!("x{outward}"), &"a".repeat(2000)] {
+        for forged in [
+            "",
+            ".",
+            "a.b-c",
+            "a.b-c.",
+            &outward[..outward.len() - 1],
+            &format!("{outward}A"),
+            &format!("x{outward}"),
+            &"a".repeat(2000),
+        ] {
             assert_eq!(key.open(forged, Some(&alice)), None, "{forged}");
         }
     }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oauth_core::{
-    Claims, CredentialKey, CredentialKind, CredentialStatus, GrantStore, Issuer, StoreError, Timestamp, TokenVerifier,
-    VerifyFault, async_trait,
+    Claims, CredentialKey, CredentialKind, CredentialStatus, GrantStore, Issuer, StoreError, Timestamp,
+    TokenVerifier, VerifyFault, async_trait,
 };
 
 /// After how long to ask again when the store cannot be asked.

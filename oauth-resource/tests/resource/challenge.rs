@@ -27,7 +27,11 @@ async fn without_a_token_the_challenge_says_where_and_for_what() {
         (r#"{"method":"tools/call","params":{}}"#.to_owned(), "notes:read"),
     ] {
         let reply = bench.post("", &body).await;
-        assert_eq!((reply.status, reply.challenge()), (401, &*format!(r#"Bearer scope="{scopes}", {PLACE}"#)), "{body}");
+        assert_eq!(
+            (reply.status, reply.challenge()),
+            (401, &*format!(r#"Bearer scope="{scopes}", {PLACE}"#)),
+            "{body}"
+        );
     }
     assert_eq!(bench.get("/mcp").await.challenge(), format!(r#"Bearer scope="notes:read", {PLACE}"#));
     assert_eq!(bench.inner.count(), 0);
@@ -53,7 +57,10 @@ async fn the_challenge_of_a_missing_scope_names_all_that_is_needed() {
         assert_eq!(reply.status, 403, "{token}");
         let challenge = reply.challenge();
         assert!(challenge.starts_with(r#"Bearer error="insufficient_scope", "#), "{challenge}");
-        assert!(challenge.ends_with(&format!(r#", scope="notes:delete notes:write", {PLACE}"#)), "{challenge}");
+        assert!(
+            challenge.ends_with(&format!(r#", scope="notes:delete notes:write", {PLACE}"#)),
+            "{challenge}"
+        );
         assert_eq!(reply.json()["scope"], "notes:delete notes:write");
     }
 }
@@ -107,14 +114,19 @@ async fn older_clients_may_be_told_what_they_have_as_well() {
             request.headers_mut().insert("mcp-protocol-version", version.parse().unwrap());
         }
         let reply = bench.send(request).await;
-        assert!(reply.challenge().contains(&format!(r#"scope="{scopes}""#)), "{version:?} {}", reply.challenge());
+        assert!(
+            reply.challenge().contains(&format!(r#"scope="{scopes}""#)),
+            "{version:?} {}",
+            reply.challenge()
+        );
     }
 }
 
 #[tokio::test]
 async fn a_stranger_does_not_make_us_read_much() {
     let bench = Bench::new();
-    let long = format!(r#"{{"method":"tools/call","params":{{"name":"add_note","x":"{}"}}}}"#, "a".repeat(1 << 20));
+    let long =
+        format!(r#"{{"method":"tools/call","params":{{"name":"add_note","x":"{}"}}}}"#, "a".repeat(1 << 20));
     assert_eq!(bench.post("", &long).await.challenge(), format!(r#"Bearer scope="notes:read", {PLACE}"#));
     // Its owner may send it.
     assert_eq!(bench.post("writer", &long).await.status, 200);
@@ -128,7 +140,10 @@ impl http_body::Body for Endless {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
-    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b' '; 1024])))))
     }
 }

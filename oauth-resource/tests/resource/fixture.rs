@@ -12,7 +12,9 @@ use http::{HeaderMap, Method, Request, Response};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
 use oauth_core::{Claims, Clock, Timestamp, TokenVerifier, VerifyFault, async_trait};
-use oauth_resource::{Authorized, ProtectedResource, ProtectedResourceBuilder, ScopeRules, ScopeRulesBuilder};
+use oauth_resource::{
+    Authorized, ProtectedResource, ProtectedResourceBuilder, ScopeRules, ScopeRulesBuilder,
+};
 use tower::{Layer as _, Service, ServiceExt as _};
 
 pub(crate) const RESOURCE: &str = "https://mcp.example/mcp";
@@ -25,7 +27,7 @@ pub(crate) struct StandingClock(Arc<AtomicU64>);
 
 impl StandingClock {
     pub(crate) fn forward(&self, by: Duration) {
-        self.0.fetch_add(by.as_millis() as u64, Ordering::SeqCst);
+        self.0.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
     }
 }
 
@@ -198,7 +200,9 @@ impl Bench {
         tokens.put("reader", claims("alice", "notes:read"));
         tokens.put("writer", claims("alice", "notes:write"));
         tokens.put("admin", claims("root", "admin notes:delete"));
-        let builder = ProtectedResource::builder(resource, ISSUER).verifier(tokens.clone()).clock(Arc::new(clock.clone()));
+        let builder = ProtectedResource::builder(resource, ISSUER)
+            .verifier(tokens.clone())
+            .clock(Arc::new(clock.clone()));
         let layer = configure(builder).build().unwrap().layer();
         Self { clock, tokens, inner: Inner::default(), layer }
     }

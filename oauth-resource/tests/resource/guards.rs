@@ -48,7 +48,13 @@ async fn foreign_pages_are_refused_before_anything_else() {
         assert_eq!(reply.status, 403, "{origin}");
         assert!(!reply.headers.contains_key("access-control-allow-origin"));
     }
-    assert_eq!(bench.send(with("reader", &[("origin", "https://good.example"), ("origin", "https://evil.example")])).await.status, 403);
+    assert_eq!(
+        bench
+            .send(with("reader", &[("origin", "https://good.example"), ("origin", "https://evil.example")]))
+            .await
+            .status,
+        403
+    );
     assert_eq!((bench.inner.count(), bench.tokens.asked.load(std::sync::atomic::Ordering::SeqCst)), (0, 0));
     for origin in ["https://good.example", "https://mcp.example"] {
         assert_eq!(bench.send(with("reader", &[("origin", origin)])).await.status, 200, "{origin}");
@@ -71,7 +77,10 @@ async fn pages_on_the_list_can_read_answers_and_refusals() {
         (forbidden, 403),
     ] {
         let reply = bench.send(request).await;
-        assert_eq!((reply.status, reply.header("access-control-allow-origin")), (status, "https://good.example"));
+        assert_eq!(
+            (reply.status, reply.header("access-control-allow-origin")),
+            (status, "https://good.example")
+        );
         assert_eq!(reply.header("vary"), "Origin");
         assert!(!reply.headers.contains_key("access-control-allow-credentials"));
         let exposed = reply.header("access-control-expose-headers");
@@ -89,7 +98,15 @@ async fn a_preflight_needs_no_token_and_reaches_nobody() {
     assert_eq!((reply.status, reply.header("access-control-allow-origin")), (204, "https://good.example"));
     let allowed = reply.header("access-control-allow-headers");
     for name in [
-        "Authorization", "DPoP", "Content-Type", "Accept", "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name", "Mcp-Session-Id", "Last-Event-ID",
+        "Authorization",
+        "DPoP",
+        "Content-Type",
+        "Accept",
+        "MCP-Protocol-Version",
+        "Mcp-Method",
+        "Mcp-Name",
+        "Mcp-Session-Id",
+        "Last-Event-ID",
     ] {
         assert!(allowed.contains(name), "{name}");
     }
@@ -116,13 +133,21 @@ async fn a_loopback_server_answers_to_loopback_names_alone() {
         assert_eq!(bench.send(with("local", &[("host", host)])).await.status, status, "{host}");
     }
     // Not even what anybody may read.
-    let request = Request::get(WELL_KNOWN).header("host", "attacker.test").body(Full::<Bytes>::default()).unwrap();
+    let request =
+        Request::get(WELL_KNOWN).header("host", "attacker.test").body(Full::<Bytes>::default()).unwrap();
     assert_eq!(bench.send(request).await.status, 403);
-    assert_eq!(bench.send(with("local", &[("host", "127.0.0.1:8000"), ("host", "attacker.test")])).await.status, 403);
+    assert_eq!(
+        bench.send(with("local", &[("host", "127.0.0.1:8000"), ("host", "attacker.test")])).await.status,
+        403
+    );
     let absolute = Request::get("http://attacker.test/mcp").body(Full::<Bytes>::default()).unwrap();
     assert_eq!(bench.send(absolute).await.status, 403);
     // What a proxy says of the client's request is not asked (RS-80).
-    let forwarded = [("host", "attacker.test"), ("x-forwarded-host", "127.0.0.1:8000"), ("forwarded", "host=127.0.0.1:8000")];
+    let forwarded = [
+        ("host", "attacker.test"),
+        ("x-forwarded-host", "127.0.0.1:8000"),
+        ("forwarded", "host=127.0.0.1:8000"),
+    ];
     assert_eq!(bench.send(with("local", &forwarded)).await.status, 403);
 }
 
@@ -132,7 +157,8 @@ async fn the_list_of_names_can_be_set() {
     let open = Bench::new();
     assert_eq!(open.send(with("reader", &[("host", "anything")])).await.status, 200);
     let listed = Bench::with(|builder| builder.allow_host("internal:8080"));
-    for (host, status) in [("mcp.example", 200), ("INTERNAL:8080", 200), ("internal", 403), ("anything", 403)] {
+    for (host, status) in [("mcp.example", 200), ("INTERNAL:8080", 200), ("internal", 403), ("anything", 403)]
+    {
         assert_eq!(listed.send(with("reader", &[("host", host)])).await.status, status, "{host}");
     }
     let hole = Bench::at("http://127.0.0.1:8000/mcp", |builder| builder.insecure_any_host());

@@ -1,4 +1,5 @@
 //! The protection of a resource, through the public API, by requests in process.
+#![allow(clippy::unwrap_used, reason = "tests, the helpers of tests as well")]
 
 mod challenge;
 mod fixture;

@@ -14,9 +14,18 @@ use crate::fixture::{Bench, ISSUER, Tokens, rules};
 async fn the_document_is_at_both_forms_without_a_token() {
     // RS-1, RS-2, RS-3, RS-4, RS-7, RS-10, RS-12, RS-13
     let bench = Bench::with(|builder| {
-        builder.scopes(rules()).name("Notes").documentation("https://mcp.example/docs").terms("https://mcp.example/terms")
+        builder
+            .scopes(rules())
+            .name("Notes")
+            .documentation("https://mcp.example/docs")
+            .terms("https://mcp.example/terms")
     });
-    for path in [format!("{WELL_KNOWN}/mcp"), WELL_KNOWN.to_owned(), format!("{WELL_KNOWN}/"), format!("{WELL_KNOWN}/mcp?x=y")] {
+    for path in [
+        format!("{WELL_KNOWN}/mcp"),
+        WELL_KNOWN.to_owned(),
+        format!("{WELL_KNOWN}/"),
+        format!("{WELL_KNOWN}/mcp?x=y"),
+    ] {
         let reply = bench.get(&path).await;
         assert_eq!(reply.status, 200, "{path}");
         assert_eq!(reply.header("content-type"), "application/json");
@@ -79,7 +88,9 @@ async fn any_page_may_read_it() {
     assert_eq!(reply.status, 204);
     assert!(reply.header("access-control-allow-headers").to_lowercase().contains("mcp-protocol-version"));
     for version in ["2024-11-05", "2099-01-01", "nonsense"] {
-        let request = Request::get(&path).header("origin", "https://inspector.example").header("mcp-protocol-version", version);
+        let request = Request::get(&path)
+            .header("origin", "https://inspector.example")
+            .header("mcp-protocol-version", version);
         let reply = bench.send(request.body(Full::<Bytes>::default()).unwrap()).await;
         assert_eq!((reply.status, reply.header("access-control-allow-origin")), (200, "*"), "{version}");
         assert!(!reply.headers.contains_key("access-control-allow-credentials"));
@@ -89,7 +100,9 @@ async fn any_page_may_read_it() {
 #[tokio::test]
 async fn it_is_read_and_nothing_else() {
     let bench = Bench::new();
-    let request = |method: &str| Request::builder().method(method).uri(format!("{WELL_KNOWN}/mcp")).body(Full::<Bytes>::default());
+    let request = |method: &str| {
+        Request::builder().method(method).uri(format!("{WELL_KNOWN}/mcp")).body(Full::<Bytes>::default())
+    };
     let head = bench.send(request("HEAD").unwrap()).await;
     assert_eq!((head.status, head.body.len()), (200, 0));
     let length = bench.get(&format!("{WELL_KNOWN}/mcp")).await.body.len().to_string();
@@ -114,7 +127,8 @@ async fn no_header_changes_what_it_says() {
         ("forwarded", "host=evil.example;proto=http"),
         ("x-original-url", "/evil"),
     ] {
-        let request = |path: &str| Request::get(path).header(name, value).body(Full::<Bytes>::default()).unwrap();
+        let request =
+            |path: &str| Request::get(path).header(name, value).body(Full::<Bytes>::default()).unwrap();
         assert_eq!(bench.send(request(&format!("{WELL_KNOWN}/mcp"))).await.body, plain.body, "{name}");
         assert_eq!(bench.send(request("/mcp")).await.challenge(), challenge.challenge(), "{name}");
     }
@@ -132,7 +146,10 @@ async fn several_resources_of_one_origin_each_have_their_own() {
     };
     let (a, b, root) = (document("/a"), document("/b"), document(""));
     let two = MetadataService::new([&a, &b]);
-    assert_eq!((get(two.clone(), "/a").await, get(two.clone(), "/b").await, get(two, "").await), (200, 200, 404));
+    assert_eq!(
+        (get(two.clone(), "/a").await, get(two.clone(), "/b").await, get(two, "").await),
+        (200, 200, 404)
+    );
     let real = MetadataService::new([&a, &root]);
     assert_eq!((get(real.clone(), "/a").await, get(real, "").await), (200, 200));
     let shared = Bench::with(|builder| builder.shares_origin());
@@ -143,8 +160,11 @@ async fn several_resources_of_one_origin_each_have_their_own() {
 #[tokio::test]
 async fn a_router_that_strips_the_prefix_may_mount_it() {
     // RS-13
-    let resource = ProtectedResource::builder("https://h/mcp", ISSUER).verifier(Tokens::default()).build().unwrap();
-    for (path, status) in [("/mcp", 200), ("/", 200), ("/nope", 404), ("/.well-known/oauth-protected-resource/mcp", 200)] {
+    let resource =
+        ProtectedResource::builder("https://h/mcp", ISSUER).verifier(Tokens::default()).build().unwrap();
+    for (path, status) in
+        [("/mcp", 200), ("/", 200), ("/nope", 404), ("/.well-known/oauth-protected-resource/mcp", 200)]
+    {
         let request = Request::get(path).body(()).unwrap();
         assert_eq!(resource.metadata().oneshot(request).await.unwrap().status().as_u16(), status, "{path}");
     }
@@ -153,8 +173,17 @@ async fn a_router_that_strips_the_prefix_may_mount_it() {
 #[test]
 fn what_is_wrong_with_a_configuration_is_said_at_once() {
     // RS-6, RS-8
-    let wrong = |resource: &str| ProtectedResource::builder(resource, ISSUER).verifier(Tokens::default()).build().unwrap_err();
-    for resource in ["http://example.com/mcp", "https://h/mcp#x", "https://h/mcp?x", "h/mcp", "", "https://h/.well-known/x"] {
+    let wrong = |resource: &str| {
+        ProtectedResource::builder(resource, ISSUER).verifier(Tokens::default()).build().unwrap_err()
+    };
+    for resource in [
+        "http://example.com/mcp",
+        "https://h/mcp#x",
+        "https://h/mcp?x",
+        "h/mcp",
+        "",
+        "https://h/.well-known/x",
+    ] {
         assert_eq!(wrong(resource).iter().count(), 1, "{resource}");
     }
     let errors = ProtectedResource::builder("http://mcp.example", "http://as.example")
@@ -169,7 +198,18 @@ fn what_is_wrong_with_a_configuration_is_said_at_once() {
         .build()
         .unwrap_err();
     let text = errors.to_string();
-    for value in ["http://mcp.example", "http://as.example", "a\\\"b", "offline_access", "é", "javascript:alert(1)", "https://app.example/path", "a b", "x y", "61"] {
+    for value in [
+        "http://mcp.example",
+        "http://as.example",
+        "a\\\"b",
+        "offline_access",
+        "é",
+        "javascript:alert(1)",
+        "https://app.example/path",
+        "a b",
+        "x y",
+        "61",
+    ] {
         assert!(text.contains(value), "{value}: {text}");
     }
     assert_eq!(errors.iter().count(), 10);

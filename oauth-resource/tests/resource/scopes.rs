@@ -19,8 +19,12 @@ use crate::fixture::{Bench, Inner, RESOURCE, call, method, post, rules};
 async fn each_operation_needs_its_own_scopes() {
     // RS-22, RS-24, A-SCOPE-4
     let bench = Bench::new();
-    let read = |uri: &str| json!({"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": uri}}).to_string();
-    let prompt = |name: &str| json!({"jsonrpc": "2.0", "id": 1, "method": "prompts/get", "params": {"name": name}}).to_string();
+    let read = |uri: &str| {
+        json!({"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": uri}}).to_string()
+    };
+    let prompt = |name: &str| {
+        json!({"jsonrpc": "2.0", "id": 1, "method": "prompts/get", "params": {"name": name}}).to_string()
+    };
     for (body, reader, writer, admin) in [
         (method("tools/list"), 200, 200, 200),
         (method("initialize"), 200, 200, 200),
@@ -53,7 +57,11 @@ async fn each_operation_needs_its_own_scopes() {
 async fn what_cannot_be_classified_needs_the_strictest_set() {
     // A-AUD-10, A-HTTP-6
     let bench = Bench::new();
-    let deep = format!(r#"{{"method":"tools/call","params":{{"name":"list_notes","arguments":{}{}}}}}"#, "[".repeat(500), "]".repeat(500));
+    let deep = format!(
+        r#"{{"method":"tools/call","params":{{"name":"list_notes","arguments":{}{}}}}}"#,
+        "[".repeat(500),
+        "]".repeat(500)
+    );
     let many = format!("[{}]", vec![method("ping"); 1000].join(","));
     for body in [
         "",
@@ -76,11 +84,17 @@ async fn what_cannot_be_classified_needs_the_strictest_set() {
     ] {
         let reply = bench.post("reader", body).await;
         assert_eq!(reply.status, 403, "{body:.80}");
-        assert!(reply.challenge().contains(r#"scope="admin notes:delete notes:read notes:write""#), "{body:.80}");
+        assert!(
+            reply.challenge().contains(r#"scope="admin notes:delete notes:read notes:write""#),
+            "{body:.80}"
+        );
         assert_eq!(bench.post("admin", body).await.status, 200, "{body:.80}");
     }
     let raw = |bytes: &'static [u8]| {
-        Request::post("/mcp").header("authorization", "Bearer reader").body(Full::from(Bytes::from_static(bytes))).unwrap()
+        Request::post("/mcp")
+            .header("authorization", "Bearer reader")
+            .body(Full::from(Bytes::from_static(bytes)))
+            .unwrap()
     };
     assert_eq!(bench.send(raw(b"{\"method\":\"tools/list\",\"x\":\"\xff\"}")).await.status, 403);
     assert_eq!(bench.send(raw(b"{\0\"\0m\0\"\0:\x001\0}\0")).await.status, 403);
@@ -122,7 +136,8 @@ async fn headers_that_contradict_the_body_are_refused_after_authentication() {
         "jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {"_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}},
     })
     .to_string();
-    let task = json!({"jsonrpc": "2.0", "id": 1, "method": "tasks/get", "params": {"taskId": "t1"}}).to_string();
+    let task =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "tasks/get", "params": {"taskId": "t1"}}).to_string();
     for (body, headers, good) in [
         (call("list_notes"), vec![("mcp-method", "tools/call"), ("mcp-name", "list_notes")], true),
         (call("list_notes"), vec![("mcp-name", "=?base64?bGlzdF9ub3Rlcw==?=")], true),
@@ -146,7 +161,11 @@ async fn headers_that_contradict_the_body_are_refused_after_authentication() {
         if !good {
             assert_eq!(reply.json()["error"]["code"], -32020, "{headers:?}");
             assert_eq!(bench.send(with_headers("", &body, &headers)).await.status, 401, "{headers:?}");
-            assert_eq!(bench.send(with_headers("nonsense", &body, &headers)).await.status, 401, "{headers:?}");
+            assert_eq!(
+                bench.send(with_headers("nonsense", &body, &headers)).await.status,
+                401,
+                "{headers:?}"
+            );
         }
     }
 }
@@ -155,14 +174,18 @@ async fn headers_that_contradict_the_body_are_refused_after_authentication() {
 async fn each_element_of_a_batch_counts() {
     // RS-83, A-AUD-10
     let bench = Bench::new();
-    let batch = |calls: &[&str]| format!("[{}]", calls.iter().map(|name| call(name)).collect::<Vec<_>>().join(","));
+    let batch =
+        |calls: &[&str]| format!("[{}]", calls.iter().map(|name| call(name)).collect::<Vec<_>>().join(","));
     assert_eq!(bench.post("reader", &batch(&["list_notes", "list_notes"])).await.status, 200);
     let reply = bench.post("reader", &batch(&["list_notes", "add_note"])).await;
     assert_eq!(reply.status, 403);
     // One challenge for all of it.
     assert!(reply.challenge().contains(r#"scope="notes:read notes:write""#));
     assert_eq!(bench.post("admin", &batch(&["list_notes", "move_note"])).await.status, 200);
-    assert_eq!(bench.post("reader", &format!("[{},[{}]]", method("ping"), call("add_note"))).await.status, 403);
+    assert_eq!(
+        bench.post("reader", &format!("[{},[{}]]", method("ping"), call("add_note"))).await.status,
+        403
+    );
     // RS-88: one element that needs a token makes the batch need one.
     let mixed = format!("[{},{}]", method("server/discover"), call("list_notes"));
     assert_eq!(bench.post("", &mixed).await.status, 401);
@@ -194,7 +217,10 @@ impl Body for Frames {
     type Data = Bytes;
     type Error = Infallible;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         Poll::Ready(self.0.pop_front().map(Ok))
     }
 }
@@ -210,7 +236,8 @@ async fn the_inner_service_reads_the_very_same_bytes() {
 
     let mut trailers = HeaderMap::new();
     trailers.insert("x-checksum", "1".parse().unwrap());
-    let mut frames: VecDeque<_> = body.as_bytes().chunks(7).map(|chunk| Frame::data(Bytes::copy_from_slice(chunk))).collect();
+    let mut frames: VecDeque<_> =
+        body.as_bytes().chunks(7).map(|chunk| Frame::data(Bytes::copy_from_slice(chunk))).collect();
     frames.push_back(Frame::trailers(trailers.clone()));
     let request = Request::post("/mcp").header("authorization", "Bearer admin").body(Frames(frames)).unwrap();
     assert_eq!(bench.send(request).await.status, 200);
@@ -225,7 +252,8 @@ async fn a_split_anywhere_hides_nothing() {
     for at in 0..body.len() {
         let halves = [&body.as_bytes()[..at], &body.as_bytes()[at..]];
         let frames = halves.iter().map(|half| Frame::data(Bytes::copy_from_slice(half))).collect();
-        let request = Request::post("/mcp").header("authorization", "Bearer reader").body(Frames(frames)).unwrap();
+        let request =
+            Request::post("/mcp").header("authorization", "Bearer reader").body(Frames(frames)).unwrap();
         assert_eq!(bench.send(request).await.status, 403, "{at}");
     }
 }
@@ -234,11 +262,14 @@ async fn a_split_anywhere_hides_nothing() {
 async fn a_body_has_a_limit() {
     // A-HTTP-7
     let bench = Bench::with(|builder| builder.scopes(rules()).max_body(1000));
-    let body = |length: usize| format!("{}{}", method("tools/list"), " ".repeat(length - method("tools/list").len()));
+    let body = |length: usize| {
+        format!("{}{}", method("tools/list"), " ".repeat(length - method("tools/list").len()))
+    };
     assert_eq!(bench.post("reader", &body(1000)).await.status, 200);
     assert_eq!(bench.post("reader", &body(1001)).await.status, 413);
     let frames = (0..1001).map(|_| Frame::data(Bytes::from_static(b" "))).collect();
-    let request = Request::post("/mcp").header("authorization", "Bearer reader").body(Frames(frames)).unwrap();
+    let request =
+        Request::post("/mcp").header("authorization", "Bearer reader").body(Frames(frames)).unwrap();
     assert_eq!(bench.send(request).await.status, 413);
 }
 
@@ -249,7 +280,10 @@ impl Body for Broken {
     type Data = Bytes;
     type Error = std::io::Error;
 
-    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
         Poll::Ready(Some(Err(std::io::Error::other("secret detail"))))
     }
 }
@@ -270,7 +304,11 @@ async fn a_body_is_looked_at_whatever_the_method() {
     let bench = Bench::new();
     for method in ["GET", "DELETE", "PUT", "PATCH"] {
         let request = Request::builder().method(method).uri("/mcp").header("authorization", "Bearer reader");
-        assert_eq!(bench.send(request.body(Full::from(call("add_note"))).unwrap()).await.status, 403, "{method}");
+        assert_eq!(
+            bench.send(request.body(Full::from(call("add_note"))).unwrap()).await.status,
+            403,
+            "{method}"
+        );
         let request = Request::builder().method(method).uri("/mcp").header("authorization", "Bearer reader");
         assert_eq!(bench.send(request.body(Frames(VecDeque::new())).unwrap()).await.status, 200, "{method}");
         assert_eq!(bench.inner.last().method, method);

@@ -33,16 +33,35 @@ async fn a_session_of_another_is_not_found() {
     for http_method in ["POST", "GET", "DELETE"] {
         // The owner, with any token of theirs.
         for token in ["reader", "writer"] {
-            assert_eq!(bench.send(in_session(token, http_method, &session)).await.status, 200, "{token} {http_method}");
+            assert_eq!(
+                bench.send(in_session(token, http_method, &session)).await.status,
+                200,
+                "{token} {http_method}"
+            );
             assert_eq!(bench.inner.last().headers["mcp-session-id"], "inner-1");
         }
         for token in ["bob", "other_app", "admin"] {
-            assert_eq!(bench.send(in_session(token, http_method, &session)).await.status, 404, "{token} {http_method}");
+            assert_eq!(
+                bench.send(in_session(token, http_method, &session)).await.status,
+                404,
+                "{token} {http_method}"
+            );
         }
         // A session is no credential.
         assert_eq!(bench.send(in_session("", http_method, &session)).await.status, 401, "{http_method}");
-        for guess in ["inner-1", "inner-1.", "inner-1.AAAAAAAAAAAAAAAAAAAAAA", "inner-2", &session[1..], &session[..session.len() - 1]] {
-            assert_eq!(bench.send(in_session("reader", http_method, guess)).await.status, 404, "{guess} {http_method}");
+        for guess in [
+            "inner-1",
+            "inner-1.",
+            "inner-1.AAAAAAAAAAAAAAAAAAAAAA",
+            "inner-2",
+            &session[1..],
+            &session[..session.len() - 1],
+        ] {
+            assert_eq!(
+                bench.send(in_session("reader", http_method, guess)).await.status,
+                404,
+                "{guess} {http_method}"
+            );
         }
     }
     let mut twice = in_session("reader", "POST", &session);
@@ -53,7 +72,9 @@ async fn a_session_of_another_is_not_found() {
 #[tokio::test]
 async fn two_servers_with_one_key_know_each_others_sessions() {
     let secret = Secret::generate(&OsEntropy);
-    let server = || Bench::with(|builder| builder.scopes(rules()).session_key(SessionKey::derived_from(&secret).unwrap()));
+    let server = || {
+        Bench::with(|builder| builder.scopes(rules()).session_key(SessionKey::derived_from(&secret).unwrap()))
+    };
     let (one, two, three) = (server(), server(), Bench::new());
     let session = one.post("reader", &method("initialize")).await.header("mcp-session-id").to_owned();
     assert_eq!(two.send(in_session("reader", "POST", &session)).await.status, 200);

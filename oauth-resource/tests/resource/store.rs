@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use oauth_core::{
-    Credential, CredentialKind, Grant, GrantId, OsEntropy, ResourceSet, Revocation, Secret, Stores, SubjectKind, SystemClock,
-    Timestamp, TokenFormat,
-};
 use oauth_core::Clock as _;
+use oauth_core::{
+    Credential, CredentialKind, Grant, GrantId, OsEntropy, ResourceSet, Revocation, Secret, Stores,
+    SubjectKind, SystemClock, Timestamp, TokenFormat,
+};
 use oauth_resource::{ProtectedLayer, ProtectedResource, ScopeRules};
 use tower::{Layer as _, ServiceExt as _};
 
@@ -20,7 +20,11 @@ struct Issued {
 }
 
 /// Opens a grant with a credential of each kind.
-async fn open(stores: &Stores, kinds: &[CredentialKind], change: impl Fn(&mut Grant, &mut Credential)) -> Issued {
+async fn open(
+    stores: &Stores,
+    kinds: &[CredentialKind],
+    change: impl Fn(&mut Grant, &mut Credential),
+) -> Issued {
     let now = SystemClock.now();
     let later = now + Duration::from_secs(600);
     let resources = ResourceSet::from(RESOURCE.parse::<oauth_core::ResourceUri>().unwrap());
@@ -76,7 +80,10 @@ async fn only_a_live_access_token_opens_the_door() {
     let [access, others @ ..] = issued.tokens.as_slice() else { panic!("three were asked for") };
     assert_eq!(status(&layer, &inner, access.expose()).await, 200);
     let caller = inner.last().caller.unwrap();
-    assert_eq!((caller.subject().as_str(), caller.issuer(), caller.claims().grant), ("alice", ISSUER, Some(issued.grant)));
+    assert_eq!(
+        (caller.subject().as_str(), caller.issuer(), caller.claims().grant),
+        ("alice", ISSUER, Some(issued.grant))
+    );
     assert_eq!(caller.scopes().as_str(), "notes:read");
     for other in others {
         // A refresh token is no access token, whatever its prefix.
@@ -94,11 +101,15 @@ async fn a_token_is_good_where_it_was_issued_for_and_as_long() {
     let stores = Stores::memory();
     let (layer, inner) = (protect(&stores), Inner::default());
     let elsewhere = open(&stores, &[CredentialKind::AccessToken], |grant, credential| {
-        grant.resources = ResourceSet::from("https://mcp.example/other".parse::<oauth_core::ResourceUri>().unwrap());
+        grant.resources =
+            ResourceSet::from("https://mcp.example/other".parse::<oauth_core::ResourceUri>().unwrap());
         credential.resources = grant.resources.clone();
     });
-    let expired = open(&stores, &[CredentialKind::AccessToken], |_, credential| credential.expires_at = Timestamp::from_secs(1));
-    let over = open(&stores, &[CredentialKind::AccessToken], |grant, _| grant.expires_at = Timestamp::from_secs(1));
+    let expired = open(&stores, &[CredentialKind::AccessToken], |_, credential| {
+        credential.expires_at = Timestamp::from_secs(1);
+    });
+    let over =
+        open(&stores, &[CredentialKind::AccessToken], |grant, _| grant.expires_at = Timestamp::from_secs(1));
     for issued in [elsewhere.await, expired.await, over.await] {
         assert_eq!(status(&layer, &inner, issued.tokens[0].expose()).await, 401);
     }

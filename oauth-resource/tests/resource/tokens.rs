@@ -23,7 +23,15 @@ async fn one_header_of_one_form_is_read() {
         assert_eq!(bench.send(with_header(good)).await.status, 200, "{good}");
     }
     let long = format!("Bearer {}", "a".repeat(1 << 20));
-    for bad in ["Bearer  reader", "Bearer reader x", "Bearer reader,", "Bearer reader;x=1", "Bearer \"reader\"", "Bearer\treader", &long] {
+    for bad in [
+        "Bearer  reader",
+        "Bearer reader x",
+        "Bearer reader,",
+        "Bearer reader;x=1",
+        "Bearer \"reader\"",
+        "Bearer\treader",
+        &long,
+    ] {
         let reply = bench.send(with_header(bad)).await;
         assert_eq!(reply.status, 401, "{bad:.40}");
         assert!(reply.challenge().contains(r#"error="invalid_token""#), "{bad:.40}");
@@ -58,13 +66,18 @@ async fn a_token_elsewhere_is_no_token() {
     assert_eq!(bench.send(query).await.status, 401);
     let form = |token: &str| {
         let mut request = post(token, "access_token=reader&x=y");
-        request.headers_mut().insert("content-type", "application/x-www-form-urlencoded; charset=utf-8".parse().unwrap());
+        request
+            .headers_mut()
+            .insert("content-type", "application/x-www-form-urlencoded; charset=utf-8".parse().unwrap());
         request
     };
     assert_eq!(bench.send(form("")).await.status, 401);
     // RS-26: beside one in the header it is a second method.
     assert_eq!(bench.send(form("reader")).await.status, 400);
-    let both = Request::post("/mcp?access_token=reader").header("authorization", "Bearer reader").body(body()).unwrap();
+    let both = Request::post("/mcp?access_token=reader")
+        .header("authorization", "Bearer reader")
+        .body(body())
+        .unwrap();
     assert_eq!(bench.send(both).await.status, 400);
     assert_eq!(bench.inner.count(), 0);
 }
@@ -91,12 +104,26 @@ async fn every_fault_of_a_token_looks_the_same() {
     let reference = bench.post("nobody_issued_this", &method("tools/list")).await;
     assert_eq!(reference.status, 401);
     for token in [
-        "other_issuer", "issuer_slash", "other_audience", "no_audience", "audience_prefix", "audience_suffix", "expired", "not_yet", "bound",
+        "other_issuer",
+        "issuer_slash",
+        "other_audience",
+        "no_audience",
+        "audience_prefix",
+        "audience_suffix",
+        "expired",
+        "not_yet",
+        "bound",
     ] {
         let reply = bench.post(token, &method("tools/list")).await;
-        assert_eq!((reply.status, &reply.body, reply.challenge()), (401, &reference.body, reference.challenge()), "{token}");
+        assert_eq!(
+            (reply.status, &reply.body, reply.challenge()),
+            (401, &reference.body, reference.challenge()),
+            "{token}"
+        );
     }
-    put("several", &|claims| claims.audience = vec!["https://other.example".into(), "HTTPS://MCP.example:443/mcp".into()]);
+    put("several", &|claims| {
+        claims.audience = vec!["https://other.example".into(), "HTTPS://MCP.example:443/mcp".into()];
+    });
     assert_eq!(bench.post("several", &method("tools/list")).await.status, 200, "RS-48");
     assert_eq!(bench.inner.count(), 1);
 }
@@ -129,7 +156,8 @@ async fn every_request_is_authenticated_whatever_its_method() {
     let bench = Bench::new();
     for method in ["GET", "POST", "DELETE", "HEAD", "PUT", "PATCH", "OPTIONS", "PROPFIND"] {
         let request = |token: Option<&str>| {
-            let mut request = Request::builder().method(method).uri("/mcp").header("mcp-session-id", "inner-1");
+            let mut request =
+                Request::builder().method(method).uri("/mcp").header("mcp-session-id", "inner-1");
             if let Some(token) = token {
                 request = request.header("authorization", format!("Bearer {token}"));
             }
@@ -138,7 +166,16 @@ async fn every_request_is_authenticated_whatever_its_method() {
         assert_eq!(bench.send(request(None)).await.status, 401, "{method}");
         assert_eq!(bench.send(request(Some("nonsense"))).await.status, 401, "{method}");
     }
-    for path in ["/", "/mcp/", "/MCP", "/mcp/../mcp", "//mcp", "/%6dcp", "/.well-known/../mcp", "/.well-known/oauth-protected-resourceX"] {
+    for path in [
+        "/",
+        "/mcp/",
+        "/MCP",
+        "/mcp/../mcp",
+        "//mcp",
+        "/%6dcp",
+        "/.well-known/../mcp",
+        "/.well-known/oauth-protected-resourceX",
+    ] {
         // A-HTTP-11, A-HTTP-12: there is no path around the layer.
         assert_eq!(bench.get(path).await.status, 401, "{path}");
     }
@@ -157,7 +194,10 @@ async fn the_inner_service_sees_who_calls_and_not_with_what() {
         let seen = bench.inner.last();
         assert!(!seen.headers.contains_key("authorization") && !seen.headers.contains_key("dpop"));
         let caller = seen.caller.unwrap();
-        assert_eq!((caller.subject().as_str(), caller.client_id().as_str(), caller.issuer()), ("alice", "app", ISSUER));
+        assert_eq!(
+            (caller.subject().as_str(), caller.client_id().as_str(), caller.issuer()),
+            ("alice", "app", ISSUER)
+        );
         assert!(caller.is_user() && caller.covers("notes:read") && !caller.covers("admin"));
     }
     assert_eq!(bench.tokens.asked.load(Ordering::SeqCst), 1);
@@ -231,7 +271,8 @@ async fn what_can_be_printed_shows_no_token() {
     // RS-87, A-LOGX-1
     let bench = Bench::new();
     let clock = std::sync::Arc::new(bench.clock.clone());
-    let layer = oauth_resource::RequireBearerLayer::new(RESOURCE.parse().unwrap(), bench.tokens.clone()).with_clock(clock);
+    let layer = oauth_resource::RequireBearerLayer::new(RESOURCE.parse().unwrap(), bench.tokens.clone())
+        .with_clock(clock);
     let service = tower::Layer::layer(&layer, bench.inner.clone());
     let future = tower::Service::call(&mut service.clone(), post("reader", &method("ping")));
     let printed = format!("{layer:?} {service:?} {future:?}");
