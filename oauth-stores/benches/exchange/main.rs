@@ -1,6 +1,6 @@
 //! `cargo bench -p oauth-stores`: the store against a bare loop with the same statements, driver and batches, both fully durable.
 //! Which of the two goes first changes from round to round; the ratio is what counts, and 70 % is what is asked for.
-//! Arguments: seconds a run (2), rounds (3).
+//! Arguments, after `--`: seconds a run (2), rounds (3).
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
@@ -15,6 +15,10 @@ mod store;
 use std::time::Duration;
 
 fn main() {
+    // `cargo test --all-targets` starts benchmarks too, and does not mean to measure.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
     let mut numbers = std::env::args().filter_map(|argument| argument.parse::<u64>().ok());
     let time = Duration::from_secs(numbers.next().unwrap_or(2));
     let rounds = numbers.next().unwrap_or(3).max(1);
