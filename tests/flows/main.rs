@@ -1,3 +1,8 @@
 //! The whole path over HTTP, one file a flow: browser, client, authorization server, MCP server, store.
 
+mod authorize_errors;
+mod authorize_requests;
+mod expect;
 mod happy_path;
+mod refresh;
+mod token_errors;

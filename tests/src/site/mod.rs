@@ -80,7 +80,6 @@ impl Site {
     }
 
     /// A site of which everything can be bent.
-    #[must_use]
     pub fn builder() -> SiteBuilder {
         SiteBuilder::default()
     }
@@ -108,7 +107,6 @@ impl Site {
     }
 
     /// The routes, to be mounted elsewhere or served.
-    #[must_use]
     pub fn router(&self) -> Router {
         self.app.clone()
     }
