@@ -12,13 +12,28 @@ const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-prac
 /** What is worth a picture in every view; of the rest, the first view will do. */
 const SHOWN = ['sign-in', 'consent'];
 
-/** The ways to look: the folder of pictures names them so. */
+/** The ways to look, and what tells their pictures apart. */
 export const VIEWS = [
-  { name: 'desktop-light', colorScheme: 'light', viewport: { width: 1280, height: 800 } },
-  { name: 'desktop-dark', colorScheme: 'dark', viewport: { width: 1280, height: 800 } },
-  { name: 'phone-light', colorScheme: 'light', viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 },
-  { name: 'phone-dark', colorScheme: 'dark', viewport: { width: 390, height: 844 }, deviceScaleFactor: 2 },
+  { name: 'desktop, light', suffix: '', colorScheme: 'light', viewport: { width: 1280, height: 800 } },
+  { name: 'desktop, dark', suffix: '-dark', colorScheme: 'dark', viewport: { width: 1280, height: 800 } },
+  {
+    name: 'phone, light',
+    suffix: '-phone',
+    colorScheme: 'light',
+    viewport: { width: 390, height: 844 },
+    deviceScaleFactor: 2,
+  },
+  {
+    name: 'phone, dark',
+    suffix: '-phone-dark',
+    colorScheme: 'dark',
+    viewport: { width: 390, height: 844 },
+    deviceScaleFactor: 2,
+  },
 ];
+
+/** How much of the background a picture keeps around the page's own parts. */
+const MARGIN = 32;
 
 /** Looks at the page that is open, in the way `view` says. */
 export async function look(page, title, view) {
@@ -40,5 +55,12 @@ export async function look(page, title, view) {
   const folder = process.env.SCREENSHOTS;
   if (!folder || !(SHOWN.includes(title) || view === VIEWS[0])) return;
   mkdirSync(folder, { recursive: true });
-  await page.screenshot({ path: join(folder, `${title}-${view.name}.png`), fullPage: true, caret: 'hide' });
+  const clip = await page.evaluate(`(() => {
+    const parts = [...document.body.children].map((part) => part.getBoundingClientRect());
+    const left = Math.max(0, Math.min(...parts.map((part) => part.left)) - ${MARGIN});
+    const top = Math.max(0, Math.min(...parts.map((part) => part.top)) - ${MARGIN});
+    const right = Math.min(innerWidth, Math.max(...parts.map((part) => part.right)) + ${MARGIN});
+    return { x: left, y: top, width: right - left, height: Math.max(...parts.map((part) => part.bottom)) + ${MARGIN} - top };
+  })()`);
+  await page.screenshot({ path: join(folder, `${title}${view.suffix}.png`), fullPage: true, clip, caret: 'hide' });
 }
