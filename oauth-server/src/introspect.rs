@@ -16,10 +16,9 @@ use oauth_core::{
     Binding, Client, CredentialKey, CredentialKind, CredentialStatus, ErrorCode, Form, Found, OAuthError,
     Quota, ResourceUri, Secret, StoreError, Timestamp, TokenHash,
 };
-use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value, json};
 
-use crate::clients::authenticate::authenticate;
+use crate::clients::authenticate::{authenticate, form_decoded};
 use crate::server::Context;
 use crate::wire::{Reply, Request, error_reply, json_reply};
 
@@ -180,7 +179,7 @@ impl Presented {
             Self::Header(secret) | Self::Bearer(secret) => hash.matches(secret.expose()),
             Self::Basic(pair) => secret_of(pair.expose(), id.as_str()).is_some_and(|secret| {
                 // RFC 6749 §2.3.1 encodes it; many do not (CAUTH-4).
-                hash.matches(secret) | hash.matches(&percent_decode_str(secret).decode_utf8_lossy())
+                hash.matches(secret) | form_decoded(secret).is_some_and(|decoded| hash.matches(&decoded))
             }),
         };
         secrets.iter().filter(|(id, hash)| is_of(id, hash)).map(|(id, _)| id.clone()).collect()
@@ -194,7 +193,7 @@ fn secret_of<'p>(pair: &'p str, id: &str) -> Option<&'p str> {
         return Some(secret);
     }
     let (name, secret) = pair.split_once(':')?;
-    (percent_decode_str(name).decode_utf8().ok()? == id).then_some(secret)
+    (form_decoded(name)? == id).then_some(secret)
 }
 
 /// What there is to say of a live token (INTR-4), without a `null`.
@@ -273,6 +272,7 @@ mod tests {
             ("authorization", basic("https://mcp.example/mcp:s3cret/of+the%resource"), true),
             ("authorization", basic("https%3A%2F%2Fmcp.example%2Fmcp:s3cret/of+the%resource"), true),
             ("authorization", basic("https%3A%2F%2Fmcp.example%2Fmcp:s3cret%2Fof%2Bthe%25resource"), true),
+            ("authorization", basic("https%3A%2F%2Fmcp.example%2Fmcp:s3cret%2fof+the"), false),
             ("authorization", basic("https%3A%2F%2Fother.example:s3cret/of+the%resource"), false),
             ("authorization", basic("https://mcp.example/mcp:s3cret"), false),
             ("authorization", basic("https://mcp.example/mcp"), false),

@@ -187,7 +187,7 @@ fn basic(header: &[u8]) -> Option<(String, Secret)> {
 const MAX_CREDENTIALS: usize = 8192;
 
 /// `application/x-www-form-urlencoded` undone, as RFC 6749 §2.3.1 wants it; `None` if it is not encoded well.
-fn form_decoded(text: &str) -> Option<String> {
+pub(crate) fn form_decoded(text: &str) -> Option<String> {
     // A lone `&` or `=` would end the value; both stand for themselves in raw credentials.
     if text.contains(['&', '=']) {
         return None;
