@@ -12,7 +12,7 @@ const LIMIT: Duration = Duration::from_secs(30 * 60);
 
 /// Runs all four.
 pub fn run_all(root: &Path, report: &mut Report) {
-    report.step("fmt", || cargo(root, &["fmt", "--all", "--check"]));
+    report.step("fmt", || cargo(root, &["fmt", "--all", "--check", "--", "--color", "never"]));
     report.step("clippy", || {
         cargo(root, &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])
     });
