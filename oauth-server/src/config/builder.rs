@@ -1,0 +1,295 @@
+//! The builder.
+
+use std::fmt;
+use std::sync::Arc;
+
+use oauth_core::fetch::Fetch;
+use oauth_core::{
+    Client, Clock, Entropy, EventSink, IdentityProvider, KeyPurpose, NoEvents, OsEntropy, Sealer, StoreError,
+    StoredKey, Stores, SystemClock, random,
+};
+
+use super::checked::Checked;
+use super::options::{OfferedScope, Registration};
+use crate::clients::configured::ClientConfig;
+use crate::pages::{DefaultPages, PageRenderer, Theme};
+use crate::policy::{Limits, Policy};
+use crate::server::AuthorizationServer;
+use crate::token::GrantType;
+
+/// Everything that is wrong with a configuration, a line each.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Values that cannot be meant.
+    #[error("the configuration is wrong:{}", .0.iter().map(|fault| format!("\n  {fault}")).collect::<String>())]
+    Config(Vec<String>),
+    /// The key that seals tickets cannot be read from the store.
+    #[error("the store cannot be read at start")]
+    Store(#[from] StoreError),
+}
+
+/// Builds an [`AuthorizationServer`].
+///
+/// What is not set has a safe default: S256 alone, consent on, secrets hashed, limits on. Holes are called `insecure_*`.
+#[must_use]
+pub struct Builder {
+    pub(crate) issuer: String,
+    pub(crate) stores: Stores,
+    pub(crate) resources: Vec<(String, Option<String>)>,
+    pub(crate) scopes: Vec<OfferedScope>,
+    pub(crate) clients: Vec<ClientConfig>,
+    pub(crate) resource_secrets: Vec<(String, String)>,
+    pub(crate) providers: Vec<Arc<dyn IdentityProvider>>,
+    pub(crate) grant_types: Vec<Arc<dyn GrantType>>,
+    pub(crate) registration: Registration,
+    pub(crate) fetch: Option<Arc<dyn Fetch>>,
+    pub(crate) pinned: Vec<(String, String)>,
+    pub(crate) development_documents: bool,
+    pub(crate) policy: Policy,
+    pub(crate) limits: Limits,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) events: Arc<dyn EventSink>,
+    pub(crate) pages: Arc<dyn PageRenderer>,
+    pub(crate) token_prefix: String,
+    pub(crate) trusted_proxies: Vec<String>,
+    pub(crate) approve_all: Option<String>,
+    pub(crate) advertise_offline_access: bool,
+    pub(crate) links: Links,
+}
+
+/// Pages of the operator that the metadata names.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Links {
+    pub(crate) documentation: Option<String>,
+    pub(crate) policy: Option<String>,
+    pub(crate) terms: Option<String>,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder").field("issuer", &self.issuer).finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    pub(crate) fn new(issuer: &str, stores: Stores) -> Self {
+        Self {
+            issuer: issuer.to_owned(),
+            stores,
+            resources: Vec::new(),
+            scopes: Vec::new(),
+            clients: Vec::new(),
+            resource_secrets: Vec::new(),
+            providers: Vec::new(),
+            grant_types: Vec::new(),
+            registration: Registration::default(),
+            fetch: None,
+            pinned: Vec::new(),
+            development_documents: false,
+            policy: Policy::default(),
+            limits: Limits::default(),
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(OsEntropy),
+            events: Arc::new(NoEvents),
+            pages: Arc::new(DefaultPages::new(&Theme::new("MCP server").expect("a plain name is a theme"))),
+            token_prefix: "mcp".to_owned(),
+            trusted_proxies: Vec::new(),
+            approve_all: None,
+            advertise_offline_access: false,
+            links: Links::default(),
+        }
+    }
+
+    /// A resource that tokens are issued for (RFC 8707). The first is the default for clients that name none (AS-42).
+    pub fn resource(mut self, id: &str) -> Self {
+        self.resources.push((id.to_owned(), None));
+        self
+    }
+
+    /// A resource with the name that people read.
+    pub fn named_resource(mut self, id: &str, name: &str) -> Self {
+        self.resources.push((id.to_owned(), Some(name.to_owned())));
+        self
+    }
+
+    /// A scope that can be granted.
+    pub fn scope(mut self, scope: OfferedScope) -> Self {
+        self.scopes.push(scope);
+        self
+    }
+
+    /// A client that the operator vouches for.
+    pub fn client(mut self, client: Client) -> Self {
+        self.clients.push(ClientConfig::from(client));
+        self
+    }
+
+    /// Clients from configuration: a JSON list with `client_id`, `redirect_uris`, `client_name`, `token_endpoint_auth_method`,
+    /// `client_secret`, `scope`, `grant_types`.
+    pub fn clients_json(mut self, json: &str) -> Self {
+        self.clients.push(ClientConfig::Json(json.to_owned()));
+        self
+    }
+
+    /// A secret by which the resource `id` authenticates at the introspection endpoint: as a bearer token, in the header
+    /// `X-Resource-Secret`, or as the password of HTTP Basic beside the resource's identifier.
+    pub fn resource_secret(mut self, id: &str, secret: &str) -> Self {
+        self.resource_secrets.push((id.to_owned(), secret.to_owned()));
+        self
+    }
+
+    /// A way to sign in. Several are offered side by side.
+    pub fn sign_in_with(mut self, provider: impl IdentityProvider) -> Self {
+        self.providers.push(Arc::new(provider));
+        self
+    }
+
+    /// A grant type besides authorization code and refresh.
+    pub fn grant_type(mut self, grant_type: impl GrantType) -> Self {
+        self.grant_types.push(Arc::new(grant_type));
+        self
+    }
+
+    /// Who may register (RFC 7591).
+    pub fn registration(mut self, registration: Registration) -> Self {
+        self.registration = registration;
+        self
+    }
+
+    /// Lets clients be known by the document at their `client_id`, fetched by `fetch`.
+    pub fn client_documents(mut self, fetch: Arc<dyn Fetch>) -> Self {
+        self.fetch = Some(fetch);
+        self
+    }
+
+    /// The document of one client, in place of what its URL answers: for documents that cannot be fetched from here (CIMD-18).
+    pub fn pinned_document(mut self, client_id: &str, json: &str) -> Self {
+        self.pinned.push((client_id.to_owned(), json.to_owned()));
+        self
+    }
+
+    /// Lets the `client_id` be an `http` URL on a loopback address: for those who develop a client on this machine (CIMD-19). Needs a
+    /// fetcher that may go there, and an issuer on loopback.
+    pub fn insecure_development_documents(mut self) -> Self {
+        self.development_documents = true;
+        self
+    }
+
+    /// How long things live.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// How often things may happen.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Where the time comes from.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Where random bytes come from.
+    pub fn entropy(mut self, entropy: impl Entropy) -> Self {
+        self.entropy = Arc::new(entropy);
+        self
+    }
+
+    /// Who hears what happens.
+    pub fn events(mut self, events: impl EventSink) -> Self {
+        self.events = Arc::new(events);
+        self
+    }
+
+    /// Name, logo and colour of the pages.
+    pub fn theme(self, theme: &Theme) -> Self {
+        self.pages(DefaultPages::new(theme))
+    }
+
+    /// Other pages.
+    pub fn pages(mut self, pages: impl PageRenderer) -> Self {
+        self.pages = Arc::new(pages);
+        self
+    }
+
+    /// What tokens begin with, for secret scanners: 1 to 16 lower-case letters and digits; `mcp` by default.
+    pub fn token_prefix(mut self, prefix: &str) -> Self {
+        self.token_prefix = prefix.to_owned();
+        self
+    }
+
+    /// A network (`10.0.0.0/8`) whose `X-Forwarded-For` is believed: the reverse proxy's. Nobody's, unless named.
+    pub fn trusted_proxy(mut self, network: &str) -> Self {
+        self.trusted_proxies.push(network.to_owned());
+        self
+    }
+
+    /// Advertises `offline_access`: some clients then ask for it by themselves, and for consent each time. Refresh tokens are issued
+    /// without, too (AS-18).
+    pub fn advertise_offline_access(mut self) -> Self {
+        self.advertise_offline_access = true;
+        self
+    }
+
+    /// A page for people who write clients (`service_documentation`).
+    pub fn documentation(mut self, url: &str) -> Self {
+        self.links.documentation = Some(url.to_owned());
+        self
+    }
+
+    /// The operator's privacy policy (`op_policy_uri`).
+    pub fn privacy_policy(mut self, url: &str) -> Self {
+        self.links.policy = Some(url.to_owned());
+        self
+    }
+
+    /// The operator's terms (`op_tos_uri`).
+    pub fn terms_of_service(mut self, url: &str) -> Self {
+        self.links.terms = Some(url.to_owned());
+        self
+    }
+
+    /// **No sign-in and no consent**: whoever asks is `subject` and agrees to all. For test suites whose clients have no browser.
+    pub fn insecure_approve_all(mut self, subject: &str) -> Self {
+        self.approve_all = Some(subject.to_owned());
+        self
+    }
+
+    /// Checks everything and reads, or makes, the key that servers over this store share.
+    ///
+    /// # Errors
+    /// [`BuildError::Config`] with all that is wrong, or [`BuildError::Store`].
+    pub async fn build(self) -> Result<AuthorizationServer, BuildError> {
+        let checked = Checked::of(&self)?;
+        let now = self.clock.now();
+        let candidate =
+            StoredKey::new("1", KeyPurpose::Seal, "A256GCM", random::<32>(&*self.entropy).to_vec(), now);
+        self.stores.keys.first(&candidate).await?;
+        let mut sealer: Option<Sealer> = None;
+        for key in self.stores.keys.keys(KeyPurpose::Seal).await? {
+            let material: &[u8; 32] = key
+                .material
+                .as_slice()
+                .try_into()
+                .map_err(|_| StoreError::corrupt("a sealing key does not have 32 bytes"))?;
+            sealer = Some(match sealer {
+                None => Sealer::new(material),
+                Some(sealer) => sealer.with_earlier(material),
+            });
+        }
+        let sealer = sealer.ok_or_else(|| StoreError::corrupt("the sealing key is gone"))?;
+        if self.approve_all.is_some() {
+            tracing::warn!("insecure_approve_all: nobody is asked who they are, or whether they agree");
+        }
+        if !checked.issuer.is_https() {
+            tracing::info!(issuer = %checked.issuer, "http: for this machine alone");
+        }
+        Ok(AuthorizationServer::assemble(self, checked, sealer))
+    }
+}

@@ -1,0 +1,10 @@
+//! What a server is built from, and everything that is wrong with it, said at once.
+
+mod builder;
+mod checked;
+mod options;
+
+pub(crate) use builder::Links;
+pub use builder::{BuildError, Builder};
+pub(crate) use checked::{Checked, MIN_SECRET, OFFLINE_ACCESS};
+pub use options::{OfferedScope, PeerAddress, Registration};
