@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use http::Method;
 
+use crate::scope::peek::peek;
+
 /// What a request asks for, as far as scopes depend on it. Names are decoded, and compared letter by letter: `Danger_Tool` and
 /// `danger_tool ` are other tools than `danger_tool` (A-AUD-11).
 ///
@@ -47,7 +49,28 @@ pub enum Operation<'a> {
     Unclassified,
 }
 
-impl Operation<'_> {
+impl<'a> Operation<'a> {
+    /// What a request's body asks for: one operation, or those of a batch. What the layer sees of it, for tests of a policy.
+    ///
+    /// ```
+    /// use oauth_resource::Operation;
+    ///
+    /// let body = br#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add_note","arguments":{}}}"#;
+    /// let mut asked = Vec::new();
+    /// Operation::of_body(body, |operation| asked.push(operation));
+    /// assert_eq!(asked, [Operation::Tool { name: "add_note".into() }]);
+    /// ```
+    pub fn of_body(body: &'a [u8], mut each: impl FnMut(Self)) {
+        match peek(body) {
+            Ok(messages) if !messages.as_slice().is_empty() => {
+                for message in messages.as_slice() {
+                    message.operations(&mut each);
+                }
+            }
+            _ => each(Self::Unclassified),
+        }
+    }
+
     /// Its method; empty for what has none.
     #[must_use]
     pub fn method(&self) -> &str {

@@ -2,6 +2,9 @@
 //!
 //! Strict, because whatever reads the body after us must not find more in it than we did.
 
+mod skip;
+mod string;
+
 use std::borrow::Cow;
 
 /// Why a text cannot be classified.
@@ -120,7 +123,7 @@ impl<'a> Reader<'a> {
         match self.ahead() {
             Ok(_) => Err(Fault::NotJson),
             // Outside strings the grammar has no other bytes than ASCII.
-            Err(_) if self.wide & HIGHS != 0 => {
+            Err(_) if self.wide & string::HIGHS != 0 => {
                 simdutf8::basic::from_utf8(self.text).map(drop).map_err(|_| Fault::NotJson)
             }
             Err(_) => Ok(()),
@@ -199,183 +202,6 @@ impl<'a> Reader<'a> {
         self.expect(b':')?;
         if key.is_private()? { Err(Fault::Alias) } else { Ok(key) }
     }
-
-    /// Steps over a value of any kind.
-    pub(crate) fn skip(&mut self) -> Result<(), Fault> {
-        // One bit a level: whether it is an object.
-        let mut levels: u128 = 0;
-        let mut depth = 0;
-        'value: loop {
-            match self.ahead()? {
-                b'"' => {
-                    self.take();
-                    self.string()?;
-                }
-                open @ (b'{' | b'[') => {
-                    self.take();
-                    let (is_object, close) = if open == b'{' { (1, b'}') } else { (0, b']') };
-                    if self.ahead()? == close {
-                        self.take();
-                    } else {
-                        depth += 1;
-                        if depth > MAX_DEPTH {
-                            return Err(Fault::TooDeep);
-                        }
-                        levels = levels << 1 | is_object;
-                        if is_object == 1 {
-                            self.key()?;
-                        }
-                        continue 'value;
-                    }
-                }
-                b't' => self.literal(b"true")?,
-                b'f' => self.literal(b"false")?,
-                b'n' => self.literal(b"null")?,
-                b'-' | b'0'..=b'9' => self.number()?,
-                _ => return Err(Fault::NotJson),
-            }
-            // A value has ended: what was it in?
-            loop {
-                if depth == 0 {
-                    return Ok(());
-                }
-                let in_object = levels & 1 == 1;
-                match (self.ahead()?, in_object) {
-                    (b',', _) => {
-                        self.take();
-                        if in_object {
-                            self.key()?;
-                        }
-                        continue 'value;
-                    }
-                    (b'}', true) | (b']', false) => {
-                        self.take();
-                        levels >>= 1;
-                        depth -= 1;
-                    }
-                    _ => return Err(Fault::NotJson),
-                }
-            }
-        }
-    }
-
-    fn literal(&mut self, literal: &[u8]) -> Result<(), Fault> {
-        if !self.text[self.at..].starts_with(literal) {
-            return Err(Fault::NotJson);
-        }
-        self.at += literal.len();
-        Ok(())
-    }
-
-    /// `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?`
-    fn number(&mut self) -> Result<(), Fault> {
-        if self.text.get(self.at) == Some(&b'-') {
-            self.at += 1;
-        }
-        let start = self.at;
-        let digits = self.digits();
-        if digits == 0 || (digits > 1 && self.text[start] == b'0') {
-            return Err(Fault::NotJson);
-        }
-        if self.text.get(self.at) == Some(&b'.') {
-            self.at += 1;
-            if self.digits() == 0 {
-                return Err(Fault::NotJson);
-            }
-        }
-        if matches!(self.text.get(self.at), Some(b'e' | b'E')) {
-            self.at += 1;
-            if matches!(self.text.get(self.at), Some(b'+' | b'-')) {
-                self.at += 1;
-            }
-            if self.digits() == 0 {
-                return Err(Fault::NotJson);
-            }
-        }
-        Ok(())
-    }
-
-    fn digits(&mut self) -> usize {
-        let start = self.at;
-        while matches!(self.text.get(self.at), Some(b'0'..=b'9')) {
-            self.at += 1;
-        }
-        self.at - start
-    }
-
-    /// Reads a string whose opening quote was taken.
-    fn string(&mut self) -> Result<Text<'a>, Fault> {
-        let start = self.at;
-        let mut escaped = false;
-        loop {
-            self.plain();
-            match self.text.get(self.at) {
-                Some(b'"') => {
-                    let raw = &self.text[start..self.at];
-                    self.at += 1;
-                    return Ok(Text { raw, escaped });
-                }
-                Some(b'\\') => {
-                    escaped = true;
-                    self.at += match self.text.get(self.at + 1) {
-                        Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 2,
-                        Some(b'u') if self.is_hex(self.at + 2) => 6,
-                        _ => return Err(Fault::NotJson),
-                    };
-                }
-                // A control character, or the text's end.
-                _ => return Err(Fault::NotJson),
-            }
-        }
-    }
-
-    fn is_hex(&self, at: usize) -> bool {
-        self.text.get(at..at + 4).is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
-    }
-
-    /// Goes to the next quote, backslash or control character: sixteen bytes at a time, which is what a long argument costs.
-    #[inline]
-    fn plain(&mut self) {
-        let mut at = self.at;
-        while let Some(block) = self.text.get(at..).and_then(<[u8]>::first_chunk::<16>) {
-            let [low, high] = words(*block);
-            self.wide |= low | high;
-            let (low, high) = (special(low), special(high));
-            if low | high != 0 {
-                let byte = if low != 0 { low.trailing_zeros() / 8 } else { 8 + high.trailing_zeros() / 8 };
-                self.at = at + byte as usize;
-                return;
-            }
-            at += 16;
-        }
-        while let Some(byte) = self.text.get(at) {
-            self.wide |= u64::from(*byte);
-            if matches!(byte, b'"' | b'\\' | 0..0x20) {
-                break;
-            }
-            at += 1;
-        }
-        self.at = at;
-    }
-}
-
-fn words(block: [u8; 16]) -> [u64; 2] {
-    let block = u128::from_le_bytes(block);
-    #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
-    [block as u64, (block >> 64) as u64]
-}
-
-const ONES: u64 = u64::MAX / 0xff;
-const HIGHS: u64 = ONES * 0x80;
-
-/// Marks in a word the first byte that is a quote, a backslash or a control character by its high bit; bits above it mean
-/// nothing.
-const fn special(word: u64) -> u64 {
-    // A subtraction borrows from the byte above only where the byte itself is a hit.
-    let quote = word ^ (ONES * b'"' as u64);
-    let backslash = word ^ (ONES * b'\\' as u64);
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    (quote.wrapping_sub(ONES) & !quote | backslash.wrapping_sub(ONES) & !backslash | control) & HIGHS
 }
 
 #[cfg(test)]
@@ -443,27 +269,6 @@ mod tests {
             );
         }
         assert!(!is_json(b"\"\xff\"") && !is_json(b"\"0123456789abcdef\xc3\"") && !is_json(b"\xff"));
-    }
-
-    #[test]
-    fn every_byte_of_a_word_is_looked_at() {
-        for at in 0..40 {
-            for stop in [b'"', b'\\', 0, 0x1f] {
-                let mut text = vec![b'a'; 40];
-                text[at] = stop;
-                // Bytes that a careless trick with borrows takes for hits.
-                text.extend_from_slice(b"#]! \x21\x23\x5d\x80\xff");
-                let mut reader = Reader::new(&text);
-                reader.plain();
-                assert_eq!(reader.at, at, "{stop}");
-            }
-        }
-        for fine in [b' ', b'!', b'#', b'[', b']', 0x7f, 0x80, 0xa2, 0xdc, 0xff] {
-            let text = [fine; 37];
-            let mut reader = Reader::new(&text);
-            reader.plain();
-            assert_eq!(reader.at, 37, "{fine}");
-        }
     }
 
     #[test]

@@ -1,0 +1,187 @@
+//! Collects rules, and what is wrong with them.
+
+use std::collections::{BTreeMap, HashMap};
+
+use oauth_core::{ScopeHierarchy, ScopeSet};
+
+use crate::config::{ConfigError, ConfigErrors};
+use crate::scope::policy::Need;
+use crate::scope::rules::{NAMING, ScopeRules, Table};
+
+/// Collects rules; what is wrong with them is said by [`build`](Self::build), all at once.
+///
+/// ```
+/// use oauth_resource::ScopeRules;
+/// assert!(ScopeRules::builder("").tool("x", "a b").build().is_ok());
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ScopeRulesBuilder {
+    minimum: ScopeSet,
+    tools: Table,
+    prompts: Table,
+    resources: Table,
+    below: BTreeMap<Box<str>, ScopeSet>,
+    methods: HashMap<Box<str>, Need>,
+    hierarchy: ScopeHierarchy,
+    errors: Vec<ConfigError>,
+}
+
+impl ScopeRulesBuilder {
+    pub(super) fn new(minimum: &str) -> Self {
+        let mut builder = Self::default();
+        builder.minimum = builder.scopes(minimum, || "the minimum".to_owned());
+        builder
+    }
+
+    fn scopes(&mut self, text: &str, what: impl Fn() -> String) -> ScopeSet {
+        match text.parse::<ScopeSet>() {
+            Ok(scopes) if scopes.contains("offline_access") => {
+                self.errors.push(ConfigError::OfflineAccess(what()));
+                scopes
+            }
+            Ok(scopes) => scopes,
+            Err(source) => {
+                self.errors.push(ConfigError::Scopes { text: text.to_owned(), what: what(), source });
+                ScopeSet::empty()
+            }
+        }
+    }
+
+    /// What calling a tool needs.
+    #[must_use]
+    pub fn tool(mut self, name: &str, scopes: &str) -> Self {
+        let scopes = self.scopes(scopes, || format!("tool {name:?}"));
+        self.tools.named.insert(name.into(), scopes);
+        self
+    }
+
+    /// What tools without a rule need, instead of the strictest set.
+    #[must_use]
+    pub fn other_tools(mut self, scopes: &str) -> Self {
+        self.tools.others = Some(self.scopes(scopes, || "other tools".to_owned()));
+        self
+    }
+
+    /// What a prompt needs.
+    #[must_use]
+    pub fn prompt(mut self, name: &str, scopes: &str) -> Self {
+        let scopes = self.scopes(scopes, || format!("prompt {name:?}"));
+        self.prompts.named.insert(name.into(), scopes);
+        self
+    }
+
+    /// What prompts without a rule need, instead of the strictest set.
+    #[must_use]
+    pub fn other_prompts(mut self, scopes: &str) -> Self {
+        self.prompts.others = Some(self.scopes(scopes, || "other prompts".to_owned()));
+        self
+    }
+
+    /// What a resource needs, by its URI letter by letter.
+    #[must_use]
+    pub fn resource(mut self, uri: &str, scopes: &str) -> Self {
+        let scopes = self.scopes(scopes, || format!("resource {uri:?}"));
+        self.resources.named.insert(uri.into(), scopes);
+        self
+    }
+
+    /// What resources need whose URI begins with `prefix`, which ends with `/` or `:`. The longest prefix counts. A URI that could
+    /// be spelled otherwise (`..`, `%2e`, capitals in the host) needs the strictest set.
+    #[must_use]
+    pub fn resources_below(mut self, prefix: &str, scopes: &str) -> Self {
+        if !prefix.ends_with(['/', ':']) {
+            let why = "a prefix ends with / or :, or it covers its neighbours too";
+            self.errors.push(ConfigError::Rule { what: format!("resources below {prefix:?}"), why });
+        }
+        let scopes = self.scopes(scopes, || format!("resources below {prefix:?}"));
+        self.below.insert(prefix.into(), scopes);
+        self
+    }
+
+    /// What resources without a rule need, instead of the strictest set.
+    #[must_use]
+    pub fn other_resources(mut self, scopes: &str) -> Self {
+        self.resources.others = Some(self.scopes(scopes, || "other resources".to_owned()));
+        self
+    }
+
+    /// What a method needs that names neither tool, prompt nor resource.
+    #[must_use]
+    pub fn method(mut self, method: &str, scopes: &str) -> Self {
+        let scopes = self.scopes(scopes, || format!("method {method:?}"));
+        self.method_need(method, Need::Scopes(scopes));
+        self
+    }
+
+    /// A method that needs no token (RS-88). A token that is presented must be good all the same (A-AUD-14).
+    #[must_use]
+    pub fn anonymous(mut self, method: &str) -> Self {
+        self.method_need(method, Need::Nothing);
+        self
+    }
+
+    fn method_need(&mut self, method: &str, need: Need) {
+        if NAMING.contains(&method) {
+            let why = "decided by what it names: use tool, prompt or resource";
+            self.errors.push(ConfigError::Rule { what: format!("method {method:?}"), why });
+        }
+        self.methods.insert(method.into(), need);
+    }
+
+    /// Who has `broader` has `narrower` too (RS-24). No common prefix counts, only what is said here.
+    #[must_use]
+    pub fn implies(mut self, broader: &str, narrower: &str) -> Self {
+        self.hierarchy = self.hierarchy.implies(broader, narrower);
+        self
+    }
+
+    /// The rules.
+    ///
+    /// # Errors
+    /// Everything that is wrong, not the first of it.
+    pub fn build(self) -> Result<ScopeRules, ConfigErrors> {
+        if !self.errors.is_empty() {
+            return Err(ConfigErrors(self.errors));
+        }
+        let mut below: Vec<_> = self.below.into_iter().collect();
+        below.sort_by_key(|(prefix, _)| std::cmp::Reverse(prefix.len()));
+        let tables = [&self.tools, &self.prompts, &self.resources];
+        let strictest = tables
+            .iter()
+            .flat_map(|table| table.named.values().chain(&table.others))
+            .chain(below.iter().map(|(_, scopes)| scopes))
+            .chain(self.methods.values().filter_map(|need| match need {
+                Need::Scopes(scopes) => Some(scopes),
+                Need::Nothing => None,
+            }))
+            .fold(self.minimum.clone(), |all, scopes| all.union(scopes));
+        Ok(ScopeRules {
+            minimum: self.minimum,
+            strictest,
+            tools: self.tools,
+            prompts: self.prompts,
+            resources: self.resources,
+            below,
+            methods: self.methods,
+            hierarchy: self.hierarchy,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_is_wrong_is_said_at_once() {
+        // RS-8
+        let errors = ScopeRules::builder("a offline_access")
+            .tool("t", "b\"")
+            .resources_below("notes://a", "c")
+            .method("tools/call", "d")
+            .anonymous("resources/read")
+            .build()
+            .unwrap_err();
+        assert_eq!(errors.iter().count(), 5, "{errors}");
+    }
+}
