@@ -39,8 +39,8 @@ const SHOWN: &[(&str, Bend)] = &[
     ("two clients", |request| request.add("client_id", "web-app")),
     ("two redirect_uris", |request| request.add("redirect_uri", "https://app.example/cb")),
     // AS-54
-    ("100 KiB of state", |request| {
-        let state = "x".repeat(100 * 1024);
+    ("20 KiB of state", |request| {
+        let state = "x".repeat(20 * 1024);
         request.set("state", &state)
     }),
 ];

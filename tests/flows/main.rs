@@ -5,4 +5,5 @@ mod authorize_requests;
 mod expect;
 mod happy_path;
 mod refresh;
+mod store_down;
 mod token_errors;
