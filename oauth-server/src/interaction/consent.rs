@@ -11,10 +11,11 @@ use http::StatusCode;
 use oauth_core::{Consent, Event, EventKind, Form, ScopeSet, StoreError, Timestamp};
 
 use super::client_view::ClientTexts;
+use super::recheck;
 use super::session::{User, Visitor};
 use super::show;
 use super::ticket::{ShownConsent, Ticket};
-use crate::authorize::{self, Agreement, Checked, Pending, check};
+use crate::authorize::{self, Agreement, Pending};
 use crate::pages::{AccountView, ConsentPage, Page, ResourceView, ScopeView};
 use crate::server::Context;
 use crate::wire::{Reply, Request};
@@ -106,9 +107,9 @@ async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Re
     if shown.subject != user.account.subject {
         return Ok(show::expired(context));
     }
-    let Checked::Ready(pending) = check(context, &ticket.query, &request.head, now).await else {
-        // It was good when the page was shown: the client or a resource has changed.
-        return Ok(show::expired(context));
+    let pending = match recheck(context, &ticket.query, request, now).await {
+        Ok(pending) => pending,
+        Err(reply) => return Ok(reply),
     };
     if pending.client().consent_fingerprint() != shown.client {
         return page(context, &pending, &ticket.query, &visitor, user, now).await;

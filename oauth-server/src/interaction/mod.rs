@@ -16,7 +16,7 @@ use oauth_core::{ErrorCode, Form, GrantId, OAuthError, RedirectKind, StoreError,
 
 use self::session::Visitor;
 use self::ticket::Ticket;
-use crate::authorize::{self, Agreement, Pending};
+use crate::authorize::{self, Agreement, Checked, Pending};
 use crate::server::Context;
 use crate::wire::{Reply, Request};
 
@@ -112,6 +112,16 @@ pub(crate) async fn tell(
         Ok(visitor) if visitor.user.is_some() => authorize::send(context, &pending.refuse(error)),
         Ok(_) => show::untrusted(context, error),
         Err(fault) => show::store_failed(context, &fault),
+    }
+}
+
+/// Checks again what was good when a page was shown. If it is not so now, the client or a resource has changed; an outage says nothing
+/// of the kind, and the page may be sent again (LIM-3).
+async fn recheck(context: &Arc<Context>, query: &str, request: &Request, now: Timestamp) -> Result<Pending, Reply> {
+    match authorize::check(context, query, &request.head, now).await {
+        Checked::Ready(pending) => Ok(pending),
+        Checked::Shown(shown) if shown.code == ErrorCode::TemporarilyUnavailable => Err(show::refused(context, &shown)),
+        _ => Err(show::expired(context)),
     }
 }
 

@@ -10,10 +10,11 @@ use oauth_core::{
 };
 
 use super::client_view::ClientTexts;
+use super::recheck;
 use super::session::{self, Visitor};
 use super::show;
 use super::ticket::Ticket;
-use crate::authorize::{Checked, Pending, check};
+use crate::authorize::Pending;
 use crate::pages::{FieldKind, FieldView, Page, ProviderChoice, SignInForm, SignInPage};
 use crate::server::Context;
 use crate::wire::{Reply, Request, redirect_reply, source_of};
@@ -151,8 +152,9 @@ pub(crate) async fn submit(
         form.get("ticket").and_then(|sealed| Ticket::open_sign_in(context, &request.head, sealed, now));
     let (Some(browser), Some(ticket)) = (browser, ticket) else { return show::expired(context) };
     // The request itself may have become wrong meanwhile; then there is nothing to sign in for.
-    let Checked::Ready(pending) = check(context, &ticket.query, &request.head, now).await else {
-        return show::expired(context);
+    let pending = match recheck(context, &ticket.query, request, now).await {
+        Ok(pending) => pending,
+        Err(reply) => return reply,
     };
     let id = provider.id().as_str();
     let callback = callback_url(context, id);
