@@ -1,0 +1,12 @@
+//! Attacks from outside, each under the id it has in the catalogue: what an attacker sends, and what must come of it.
+//!
+//! All of them go through HTTP against a whole host, in process, with a clock that stands still. Those that are about
+//! connections go over loopback.
+
+mod host;
+mod upstream;
+mod wire;
+
+mod code;
+mod pkce;
+mod redir;
