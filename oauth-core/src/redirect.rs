@@ -15,7 +15,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use url::{Position, Url};
 
-use crate::web::{UrlError, absolute, secure, shown};
+use crate::web::{MAX_URL, UrlError, absolute, secure, shown};
 
 /// Private-use schemes without a dot that clients in use have (A-REDIR-14).
 pub const WELL_KNOWN_SCHEMES: &[&str] = &["cursor", "vscode", "vscode-insiders", "windsurf", "claude", "zed"];
@@ -92,6 +92,10 @@ impl RedirectUri {
     pub fn admits(&self, asked: &str) -> bool {
         if *self.0 == *asked {
             return true;
+        }
+        // Whatever is admitted must be a redirect URI itself: with its port it may be longer than one can be.
+        if asked.len() > MAX_URL {
+            return false;
         }
         match (LoopbackParts::of(&self.0), LoopbackParts::of(asked)) {
             (Some(own), Some(other)) => own == other,
