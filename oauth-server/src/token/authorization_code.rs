@@ -4,7 +4,7 @@
 //! 1. the code has our form and is known, is a code, and is this client's;
 //! 2. its grant is not revoked, and it is unspent and in time, or spent: then `exchange` decides;
 //! 3. `redirect_uri`, if sent, is the one that the code was sent to;
-//! 4. the resources are within what was granted, and the user is not disabled;
+//! 4. the resources are this server's and within what was granted, and the user is not disabled;
 //! 5. the verifier meets the challenge. An unspent code dies with the fifth wrong one (AS-61).
 
 use oauth_core::{
@@ -40,7 +40,11 @@ impl GrantType for AuthorizationCode {
         if asked.form.get("redirect_uri").is_some_and(|sent| sent != &*binding.redirect_uri) {
             return Err(TokenFault::RedirectMismatch);
         }
-        let resources = asked.resources_within(&found.grant.resources)?;
+        let offered = asked.offered(&found.grant.resources);
+        if offered.is_empty() {
+            return Err(TokenFault::Unknown);
+        }
+        let resources = asked.resources_within(&offered)?;
         if asked.is_disabled(&found.grant.subject).await? {
             return Err(TokenFault::SubjectDisabled);
         }

@@ -83,6 +83,11 @@ impl<'a> Asked<'a> {
         &*self.context.stores.grants
     }
 
+    /// Those of `granted` that are this server's, today: another issuer's over the same store are not (A-CODE-5, REF-10).
+    pub(crate) fn offered(&self, granted: &ResourceSet) -> ResourceSet {
+        granted.as_slice().iter().filter(|resource| self.context.knows_resource(resource)).cloned().collect()
+    }
+
     /// The resources that are asked for (RFC 8707 §2.2), all within `granted`; all of `granted` if none is named.
     ///
     /// # Errors

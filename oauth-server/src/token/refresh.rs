@@ -30,9 +30,7 @@ impl GrantType for RefreshToken {
             return Err(TokenFault::SubjectDisabled);
         }
         let context = asked.context;
-        let offered =
-            found.grant.resources.as_slice().iter().filter(|resource| context.knows_resource(resource));
-        let offered: ResourceSet = offered.cloned().collect();
+        let offered = asked.offered(&found.grant.resources);
         if offered.is_empty() {
             return Err(TokenFault::TargetNotGranted);
         }
