@@ -147,10 +147,8 @@ async fn dispatch(
     match endpoint {
         Endpoint::Metadata { openid } => metadata::handle(context, openid),
         Endpoint::Jwks => jwks::handle(),
-        // HEAD must not do anything; GET on these changes nothing but by an answer that only a real GET can use (LIM-7).
-        Endpoint::Authorize | Endpoint::Continue | Endpoint::Callback(_)
-            if request.head.method == Method::HEAD =>
-        {
+        // Who only looks is not a user who goes there: nothing happens, and nothing is used up (LIM-7).
+        Endpoint::Authorize | Endpoint::Continue | Endpoint::Callback(_) if looks_ahead(&request.head) => {
             interaction::show::nothing(context)
         }
         Endpoint::Authorize => authorize::handle(context, request, now).await,
@@ -164,6 +162,12 @@ async fn dispatch(
         Endpoint::Introspect => introspect::handle(context, request, now).await,
         Endpoint::Register => clients::registration::handle(context, request, now).await,
     }
+}
+
+/// HEAD, and a browser that fetches a page before somebody asks for it.
+fn looks_ahead(head: &http::request::Parts) -> bool {
+    let is_prefetch = |purpose: &HeaderValue| purpose.as_bytes().starts_with(b"prefetch");
+    head.method == Method::HEAD || head.headers.get("sec-purpose").is_some_and(is_prefetch)
 }
 
 /// Floods are stopped before anything is looked up (LIM-1). What a client may do is counted where the client is known.

@@ -16,15 +16,6 @@ use crate::server::Context;
 use crate::wire::{Reply, Request, redirect_reply};
 
 pub(crate) async fn handle(context: &Arc<Context>, request: &Request, now: Timestamp) -> Reply {
-    // A browser that looks ahead is not a user who goes there (LIM-7).
-    if request
-        .head
-        .headers
-        .get("sec-purpose")
-        .is_some_and(|purpose| purpose.as_bytes().starts_with(b"prefetch"))
-    {
-        return show::nothing(context);
-    }
     let query = if request.head.method == Method::POST {
         if let Err(error) = request.form()
             && error.description.starts_with("the content type")
