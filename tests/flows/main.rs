@@ -2,8 +2,10 @@
 
 mod authorize_errors;
 mod authorize_requests;
+mod consent;
 mod expect;
 mod happy_path;
 mod refresh;
+mod sessions;
 mod store_down;
 mod token_errors;
