@@ -8,5 +8,9 @@ mod upstream;
 mod wire;
 
 mod code;
+<<<<<<< ours
+=======
+mod mix;
+>>>>>>> theirs
 mod pkce;
 mod redir;
