@@ -8,9 +8,6 @@ mod upstream;
 mod wire;
 
 mod code;
-<<<<<<< ours
-=======
 mod mix;
->>>>>>> theirs
 mod pkce;
 mod redir;
