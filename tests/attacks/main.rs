@@ -8,6 +8,8 @@ mod upstream;
 mod wire;
 
 mod code;
+mod cons;
 mod mix;
 mod pkce;
 mod redir;
+mod xss;
