@@ -12,4 +12,6 @@ mod cons;
 mod mix;
 mod pkce;
 mod redir;
+mod rt;
+mod scope;
 mod xss;
