@@ -27,7 +27,7 @@ pub(super) struct User {
 const BROWSER_AGE: std::time::Duration = std::time::Duration::from_secs(86_400);
 
 pub(super) fn browser_of<'h>(context: &Context, head: &'h Parts) -> Option<&'h str> {
-    Cookie::Browser.read(head, context.issuer.is_https())
+    Cookie::Browser.read(head, &context.issuer)
 }
 
 impl Visitor {
@@ -36,7 +36,7 @@ impl Visitor {
             Some(browser) => (browser.to_owned(), false),
             None => (Secret::generate(&*context.entropy).expose().to_owned(), true),
         };
-        let user = match Cookie::Session.read(head, context.issuer.is_https()) {
+        let user = match Cookie::Session.read(head, &context.issuer) {
             Some(value) => user(context, &TokenHash::of(value), now).await?,
             None => None,
         };
@@ -46,7 +46,7 @@ impl Visitor {
     /// Lets the browser keep its name.
     pub(super) fn remember(&self, context: &Context, reply: &mut Reply) {
         if self.is_new {
-            let cookie = Cookie::Browser.set(&self.browser, BROWSER_AGE, context.issuer.is_https());
+            let cookie = Cookie::Browser.set(&self.browser, BROWSER_AGE, &context.issuer);
             reply.headers_mut().append(SET_COOKIE, cookie);
         }
     }
@@ -78,12 +78,12 @@ pub(super) async fn begin(
         expires_at: now + context.policy.session,
     };
     context.stores.sessions.begin(&session).await?;
-    Ok(Cookie::Session.set(secret.expose(), context.policy.session, context.issuer.is_https()))
+    Ok(Cookie::Session.set(secret.expose(), context.policy.session, &context.issuer))
 }
 
 /// Ends the browser's session.
 pub(super) async fn end(context: &Context, head: &Parts) -> Result<(), StoreError> {
-    if let Some(value) = Cookie::Session.read(head, context.issuer.is_https()) {
+    if let Some(value) = Cookie::Session.read(head, &context.issuer) {
         context.stores.sessions.end(&TokenHash::of(value)).await?;
     }
     Ok(())
@@ -91,5 +91,5 @@ pub(super) async fn end(context: &Context, head: &Parts) -> Result<(), StoreErro
 
 /// The header that takes the session's cookie away.
 pub(super) fn forgotten(context: &Context) -> HeaderValue {
-    Cookie::Session.set("", std::time::Duration::ZERO, context.issuer.is_https())
+    Cookie::Session.set("", std::time::Duration::ZERO, &context.issuer)
 }
