@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{ClientId, GrantId, Subject};
+use crate::issuer::Issuer;
 use crate::pkce::CodeChallenge;
 use crate::redirect::RedirectUri;
 use crate::resource::ResourceSet;
@@ -186,13 +187,15 @@ impl Credential {
 /// ```
 /// use oauth_core::CodeBinding;
 ///
-/// let json = r#"{"redirect_uri":"https://app.example/cb","challenge":"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}"#;
+/// let json = r#"{"issuer":"https://as.example","redirect_uri":"https://app.example/cb","challenge":"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}"#;
 /// let binding: CodeBinding = serde_json::from_str(json)?;
 /// assert_eq!(serde_json::to_string(&binding)?, json);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CodeBinding {
+    /// Who issued it: of several issuers over one store, no other redeems it (A-CODE-5).
+    pub issuer: Issuer,
     /// Where the code was sent, as the client asked for it: with the port of the day.
     pub redirect_uri: Box<str>,
     /// What the redeemer's verifier must meet.

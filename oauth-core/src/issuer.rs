@@ -66,6 +66,10 @@ impl FromStr for Issuer {
 
     fn from_str(text: &str) -> Result<Self, UrlError> {
         let url = secure(text)?;
+        // A path is matched as it stands in requests, which is ASCII.
+        if !text.is_ascii() {
+            return Err(UrlError::Malformed(shown(text)));
+        }
         if url.query().is_some() {
             return Err(UrlError::Component { url: shown(text), component: "query" });
         }

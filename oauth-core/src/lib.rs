@@ -35,6 +35,7 @@ mod resource;
 mod scope;
 mod seal;
 mod secret;
+mod source;
 mod store;
 mod time;
 mod token;
@@ -65,6 +66,7 @@ pub use resource::{ResourceSet, ResourceUri};
 pub use scope::{ScopeError, ScopeHierarchy, ScopeSet};
 pub use seal::{SealedReply, Sealer};
 pub use secret::{Secret, TokenHash};
+pub use source::SourceNetwork;
 pub use store::{
     Account, AccountStore, Backend, ClientFilter, ClientStore, Consent, ConsentStore, CredentialStatus,
     Epoch, Exchange, Exchanged, Found, GrantFilter, GrantStore, Identity, KeyPurpose, KeyStore, LimitKey,

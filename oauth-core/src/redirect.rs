@@ -98,7 +98,8 @@ impl RedirectUri {
             return false;
         }
         match (LoopbackParts::of(&self.0), LoopbackParts::of(asked)) {
-            (Some(own), Some(other)) => own == other,
+            // What is admitted is a redirect URI itself: a port can make it too long.
+            (Some(own), Some(other)) => own == other && asked.parse::<Self>().is_ok(),
             _ => false,
         }
     }
@@ -106,14 +107,18 @@ impl RedirectUri {
     /// The URI with `parameters` added to its query, which is kept (AS-48).
     #[must_use]
     pub fn with_parameters<'a>(&self, parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
-        let mut location = self.0.trim_end_matches(['?', '&']).to_owned();
-        let mut separator = if location.contains('?') { '&' } else { '?' };
+        let mut location = String::from(&*self.0);
+        let mut separator = match &*self.0 {
+            uri if !uri.contains('?') => "?",
+            uri if uri.ends_with(['?', '&']) => "",
+            _ => "&",
+        };
         for (name, value) in parameters {
-            location.push(separator);
+            location.push_str(separator);
             location.extend(form_urlencoded::byte_serialize(name.as_bytes()));
             location.push('=');
             location.extend(form_urlencoded::byte_serialize(value.as_bytes()));
-            separator = '&';
+            separator = "&";
         }
         location
     }
@@ -339,6 +344,9 @@ mod tests {
             ("https://c.example/cb", "https://c.example/cb?code=a%26b&state=%C3%A9"),
             ("https://c.example/cb?x=1", "https://c.example/cb?x=1&code=a%26b&state=%C3%A9"),
             ("https://c.example/cb?", "https://c.example/cb?code=a%26b&state=%C3%A9"),
+            ("https://c.example/cb?x&", "https://c.example/cb?x&code=a%26b&state=%C3%A9"),
+            // No query: the path stays as it is.
+            ("https://c.example/cb&", "https://c.example/cb&?code=a%26b&state=%C3%A9"),
         ] {
             assert_eq!(uri(given).with_parameters([("code", "a&b"), ("state", "é")]), joined);
         }

@@ -2,14 +2,16 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as Poller, Poll};
 
 use bytes::Bytes;
+use futures::FutureExt as _;
 use http::{HeaderValue, Method, Response, StatusCode};
 use http_body_util::{Either, Full};
-use oauth_core::{ErrorCode, Event, EventKind, OAuthError, Timestamp};
+use oauth_core::{ErrorCode, Event, EventKind, OAuthError, SourceNetwork, Timestamp};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -37,8 +39,8 @@ enum Endpoint<'p> {
 impl<'p> Endpoint<'p> {
     /// The endpoint at `path`, letter for letter: no slash is forgiven and nothing is decoded (A-HTTP-11).
     ///
-    /// An issuer with a path serves below it; mounted by a router that strips the path, it serves without.
-    fn at(path: &'p str, issuer_path: &str) -> Option<Self> {
+    /// An issuer with a path serves below it; as a service by itself, mounted by a router that strips the path, also without.
+    fn at(path: &'p str, issuer_path: &str, may_be_stripped: bool) -> Option<Self> {
         let own = path.strip_prefix(issuer_path).filter(|_| !issuer_path.is_empty());
         // RFC 8414 §3.1 puts the well-known part between host and path; OpenID appends it. The root form belongs to the issuer
         // without a path alone (AS-2, AS-3).
@@ -49,7 +51,8 @@ impl<'p> Endpoint<'p> {
                 return Some(Self::Metadata { openid });
             }
         }
-        Some(match own.unwrap_or(path) {
+        let own = own.or_else(|| (issuer_path.is_empty() || may_be_stripped).then_some(path))?;
+        Some(match own {
             "/jwks.json" => Self::Jwks,
             "/authorize" => Self::Authorize,
             "/authorize/continue" => Self::Continue,
@@ -97,10 +100,21 @@ impl<'p> Endpoint<'p> {
 
 /// Whether the server answers at `path`.
 fn serves(context: &Context, path: &str) -> bool {
-    Endpoint::at(path, context.issuer.path()).is_some()
+    Endpoint::at(path, context.issuer.path(), false).is_some()
 }
 
+/// Answers a request, whatever happens.
 async fn answer<B>(context: Arc<Context>, request: http::Request<B>) -> Reply
+where
+    B: http_body::Body + Send,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    // Nothing in a context changes while the server runs: a panic leaves nothing half-written in it.
+    AssertUnwindSafe(route(context, request)).catch_unwind().await.unwrap_or_else(|_| panicked())
+}
+
+async fn route<B>(context: Arc<Context>, request: http::Request<B>) -> Reply
 where
     B: http_body::Body + Send,
     B::Data: Send,
@@ -109,9 +123,12 @@ where
     // The one look at the clock: everything below is told.
     let now = context.clock.now();
     let path = request.uri().path().to_owned();
-    let Some(endpoint) = Endpoint::at(&path, context.issuer.path()) else {
+    let Some(endpoint) = Endpoint::at(&path, context.issuer.path(), true) else {
         return not_found();
     };
+    if !is_for_us(&context, request.headers()) {
+        return misdirected();
+    }
     let method = request.method().clone();
     if method == Method::OPTIONS && endpoint.is_cross_origin() {
         return cors::preflight(endpoint.methods());
@@ -128,6 +145,23 @@ where
         cors::open(&mut reply);
     }
     reply
+}
+
+/// A server on loopback answers to loopback names alone: a page of another name that was pointed here gets nothing to read (DNS rebinding,
+/// A-PROXY-7). Elsewhere the proxy decides.
+fn is_for_us(context: &Context, headers: &http::HeaderMap) -> bool {
+    if context.issuer.is_https() {
+        return true;
+    }
+    let mut hosts = headers.get_all(http::header::HOST).iter();
+    let (first, second) = (hosts.next(), hosts.next());
+    let Some(host) = first else { return true };
+    let Some(host) = host.to_str().ok().filter(|_| second.is_none()) else { return false };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    ["127.0.0.1", "[::1]", "localhost"].iter().any(|own| name.eq_ignore_ascii_case(own))
 }
 
 async fn dispatch(
@@ -148,8 +182,13 @@ async fn dispatch(
         Endpoint::Metadata { openid } => metadata::handle(context, openid),
         Endpoint::Jwks => jwks::handle(),
         // Who only looks is not a user who goes there: nothing happens, and nothing is used up (LIM-7).
-        Endpoint::Authorize | Endpoint::Continue | Endpoint::Callback(_) if looks_ahead(&request.head) => {
+        Endpoint::Authorize | Endpoint::Continue | Endpoint::Callback(_)
+            if request.head.method == Method::HEAD =>
+        {
             interaction::show::nothing(context)
+        }
+        Endpoint::Authorize | Endpoint::Continue | Endpoint::Callback(_) if looks_ahead(&request.head) => {
+            interaction::show::not_now(context)
         }
         Endpoint::Authorize => authorize::handle(context, request, now).await,
         Endpoint::Continue => interaction::resume(context, request, now).await,
@@ -164,10 +203,9 @@ async fn dispatch(
     }
 }
 
-/// HEAD, and a browser that fetches a page before somebody asks for it.
+/// A browser that fetches a page before somebody asks for it.
 fn looks_ahead(head: &http::request::Parts) -> bool {
-    let is_prefetch = |purpose: &HeaderValue| purpose.as_bytes().starts_with(b"prefetch");
-    head.method == Method::HEAD || head.headers.get("sec-purpose").is_some_and(is_prefetch)
+    head.headers.get("sec-purpose").is_some_and(|purpose| purpose.as_bytes().starts_with(b"prefetch"))
 }
 
 /// Floods are stopped before anything is looked up (LIM-1). What a client may do is counted where the client is known.
@@ -187,7 +225,7 @@ async fn within_limits(
     let source = source_of(&request.head, &context.trusted_proxies);
     // The source first: one that is over its own limit must not use up everybody's.
     if let (Some(quota), Some(source)) = (per_source, source) {
-        context.count(kind, &source.to_string(), quota, now).await?;
+        context.count(kind, &SourceNetwork::of(source).to_string(), quota, now).await?;
     }
     context.count(kind, "", total, now).await
 }
@@ -225,6 +263,17 @@ fn method_not_allowed(endpoint: Endpoint<'_>) -> Reply {
     let mut reply = json_reply(StatusCode::METHOD_NOT_ALLOWED, error.to_json());
     reply.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static(endpoint.methods()));
     reply
+}
+
+fn misdirected() -> Reply {
+    let error = OAuthError::new(ErrorCode::InvalidRequest, "this server answers to loopback names alone");
+    json_reply(StatusCode::FORBIDDEN, error.to_json())
+}
+
+/// A fault of the program: said to the log, and to the caller without detail (A-FAULT-10).
+fn panicked() -> Reply {
+    tracing::error!("a request ended in a panic");
+    error_reply(&OAuthError::new(ErrorCode::ServerError, "the server failed"), false)
 }
 
 fn too_large() -> Reply {
@@ -364,7 +413,10 @@ mod tests {
             ("/token;x", "", None),
             ("/.well-known/../token", "", None),
         ] {
-            assert_eq!(Endpoint::at(path, issuer_path), endpoint, "{path} {issuer_path}");
+            assert_eq!(Endpoint::at(path, issuer_path, true), endpoint, "{path} {issuer_path}");
         }
+        // As a layer it takes nothing from the app that it stands before.
+        assert_eq!(Endpoint::at("/token", "/t1", false), None);
+        assert_eq!(Endpoint::at("/t1/token", "/t1", false), Some(Endpoint::Token));
     }
 }

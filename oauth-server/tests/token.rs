@@ -1,5 +1,7 @@
 //! The path from an authorization request to tokens, through the public service, by a client that nobody has to sign in for.
 
+#![allow(clippy::unwrap_used)]
+
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -79,7 +81,9 @@ impl Host {
 }
 
 fn redeeming(code: &str) -> String {
-    format!("grant_type=authorization_code&client_id=app&code={code}&code_verifier={VERIFIER}&redirect_uri=https%3A%2F%2Fapp.example%2Fcb")
+    format!(
+        "grant_type=authorization_code&client_id=app&code={code}&code_verifier={VERIFIER}&redirect_uri=https%3A%2F%2Fapp.example%2Fcb"
+    )
 }
 
 fn text<'a>(body: &'a Value, member: &str) -> &'a str {
@@ -141,7 +145,11 @@ async fn a_code_is_bound_to_all_that_was_asked() {
         ("&code_verifier=", "&ignored=", "invalid_request"),
         (VERIFIER, "short", "invalid_request"),
         ("grant_type=authorization_code", "grant_type=password", "unsupported_grant_type"),
-        ("grant_type=authorization_code", "resource=https%3A%2F%2Fevil.example&grant_type=authorization_code", "invalid_target"),
+        (
+            "grant_type=authorization_code",
+            "resource=https%3A%2F%2Fevil.example&grant_type=authorization_code",
+            "invalid_target",
+        ),
     ] {
         let (_, body) = host.token(&redeeming(&code).replace(change, to)).await;
         assert_eq!(text(&body, "error"), error, "{to}");
@@ -204,11 +212,16 @@ async fn a_refresh_narrows_and_widens_within_the_grant() {
     // REF-6, A-RT-7, A-RT-8
     let host = host().await;
     let (_, first) = host.redeem(&host.code("").await).await;
-    let ask = |token: &str, scope: &str| format!("grant_type=refresh_token&client_id=app&refresh_token={token}&scope={scope}");
+    let ask = |token: &str, scope: &str| {
+        format!("grant_type=refresh_token&client_id=app&refresh_token={token}&scope={scope}")
+    };
     let (status, narrowed) = host.token(&ask(text(&first, "refresh_token"), "notes%3Aread")).await;
     assert_eq!((status, text(&narrowed, "scope")), (StatusCode::OK, "notes:read"));
     let token = text(&narrowed, "refresh_token");
-    assert_eq!(text(&host.token(&ask(token, "notes%3Aread+notes%3Adelete")).await.1, "error"), "invalid_scope");
+    assert_eq!(
+        text(&host.token(&ask(token, "notes%3Aread+notes%3Adelete")).await.1, "error"),
+        "invalid_scope"
+    );
     let (_, full) = host.token(&ask(token, "notes%3Aread+notes%3Awrite+offline_access")).await;
     assert_eq!(text(&full, "scope"), "notes:read notes:write");
 }
@@ -217,14 +230,19 @@ async fn a_refresh_narrows_and_widens_within_the_grant() {
 async fn a_form_must_be_one() {
     // TOK-1 to TOK-4
     let host = host().await;
-    let url = Request::post("/token?grant_type=refresh_token").header("content-type", "application/x-www-form-urlencoded");
+    let url = Request::post("/token?grant_type=refresh_token")
+        .header("content-type", "application/x-www-form-urlencoded");
     let response = host.send(url.body(Full::default()).unwrap()).await;
     assert_eq!(response.status(), StatusCode::BAD_REQUEST);
-    let json = Request::post("/token").header("content-type", "application/json").body(Full::from("{}")).unwrap();
+    let json =
+        Request::post("/token").header("content-type", "application/json").body(Full::from("{}")).unwrap();
     assert_eq!(host.send(json).await.status(), StatusCode::BAD_REQUEST);
     let get = Request::get("/token").body(Full::default()).unwrap();
     let response = host.send(get).await;
-    assert_eq!((response.status(), response.headers()["allow"].to_str().unwrap()), (StatusCode::METHOD_NOT_ALLOWED, "POST, OPTIONS"));
+    assert_eq!(
+        (response.status(), response.headers()["allow"].to_str().unwrap()),
+        (StatusCode::METHOD_NOT_ALLOWED, "POST, OPTIONS")
+    );
     for bad in ["client_id=app&client_id=app", "client_id=app&x=%ZZ", "client_id=app&x=%00"] {
         assert_eq!(text(&host.token(bad).await.1, "error"), "invalid_request");
     }

@@ -33,6 +33,7 @@ fn grant() -> Grant {
 
 fn credential(grant: &Grant, kind: CredentialKind) -> Credential {
     let code = || CodeBinding {
+        issuer: "https://as.example".parse().expect("an issuer"),
         redirect_uri: "http://127.0.0.1:33418/callback".into(),
         challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".parse().unwrap(),
         nonce: None,

@@ -49,14 +49,20 @@ async fn tokens_are_for_the_resource_that_was_asked_for() {
         (vec![Site::MCP, "https://other.example/mcp"], vec![Site::MCP, "https://other.example/mcp"]),
     ] {
         let tokens = tokens(&mut visit, |request| {
-            asked.iter().fold(request.remove("resource"), |request, resource| request.add("resource", resource))
+            asked
+                .iter()
+                .fold(request.remove("resource"), |request, resource| request.add("resource", resource))
         })
         .await;
         let mut aud = audience(&site, &tokens).await;
         aud.sort_by_key(|resource| got.iter().position(|other| other == resource));
         assert_eq!(aud, got, "{asked:?}");
         let works = got.contains(&Site::MCP);
-        assert_eq!(visit.call_tool(&tokens, "list_notes").await.unwrap().http.status == 200, works, "{asked:?}");
+        assert_eq!(
+            visit.call_tool(&tokens, "list_notes").await.unwrap().http.status == 200,
+            works,
+            "{asked:?}"
+        );
     }
 }
 
@@ -104,7 +110,9 @@ async fn state_comes_back_as_it_went() {
     // AS-55
     let (_site, mut visit) = site_and_visit(KnownClient::WebApp).await;
     visit.connect().await.unwrap();
-    for state in ["a b+c%20d", "ä𝄞\u{202e}", "<script>alert(1)</script>\"'", "%00", "&code=x#f", &"s".repeat(4096)] {
+    for state in
+        ["a b+c%20d", "ä𝄞\u{202e}", "<script>alert(1)</script>\"'", "%00", "&code=x#f", &"s".repeat(4096)]
+    {
         let (request, _) = visit.request().unwrap();
         let request = request.set("state", state);
         let page = get(&mut visit, &request).await;
@@ -120,7 +128,11 @@ async fn a_request_may_come_by_post_too() {
     let html = format!(
         "<form method=post action={}/authorize>{}<button>Go</button></form>",
         Site::ORIGIN,
-        request.pairs.iter().map(|(name, value)| format!("<input type=hidden name={name} value='{value}'>")).collect::<String>()
+        request
+            .pairs
+            .iter()
+            .map(|(name, value)| format!("<input type=hidden name={name} value='{value}'>"))
+            .collect::<String>()
     );
     let app = Page::of_html("https://app.example/", &html);
     let page = visit.browser.submit(app.form_with_button("Go").unwrap(), &[], Some("Go")).await.unwrap();
@@ -217,7 +229,9 @@ async fn signing_in_again_satisfies_who_asked_for_it() {
     // AS-52: once, not in a circle; and the sign-in's time is the new one.
     let (site, mut visit) = site_and_visit(KnownClient::WebApp).await;
     visit.connect().await.unwrap();
-    for (name, value) in [("prompt", "login"), ("prompt", "select_account"), ("max_age", "0"), ("prompt", "login consent")] {
+    for (name, value) in
+        [("prompt", "login"), ("prompt", "select_account"), ("max_age", "0"), ("prompt", "login consent")]
+    {
         site.clock().advance(Duration::from_secs(10));
         let (request, _) = visit.request().unwrap();
         let callback: Callback = visit.answer(&request.set(name, value)).await.unwrap();

@@ -8,7 +8,10 @@ use oauth_testing::{AuthorizeRequest, KnownClient, Page, Site, Visit};
 use crate::expect;
 
 /// The page that `/authorize` comes to for somebody who is signed in, or signs in now.
-async fn asked(visit: &mut Visit, bend: impl Fn(AuthorizeRequest) -> AuthorizeRequest) -> (AuthorizeRequest, Page) {
+async fn asked(
+    visit: &mut Visit,
+    bend: impl Fn(AuthorizeRequest) -> AuthorizeRequest,
+) -> (AuthorizeRequest, Page) {
     let (request, _) = visit.request().unwrap();
     let request = bend(request);
     let mut page = visit.browser.get(request.url().as_str()).await.unwrap();
@@ -28,7 +31,10 @@ async fn the_page_says_who_asks_for_what_and_where_it_leads() {
     // AS-65 to AS-67, AS-79, CIMD-16
     let site = Site::new().await.unwrap();
     for (client, says) in [
-        (KnownClient::WebApp, vec!["Web App", "app.example", "Notes", Site::MCP, "Read your notes", "Add notes", "Owner"]),
+        (
+            KnownClient::WebApp,
+            vec!["Web App", "app.example", "Notes", Site::MCP, "Read your notes", "Add notes", "Owner"],
+        ),
         (KnownClient::Desktop, vec!["Desktop", "127.0.0.1", "this computer", Site::MCP]),
         (KnownClient::Document, vec!["Tool", "tool.example"]),
     ] {
@@ -127,7 +133,8 @@ async fn a_consent_is_remembered_for_a_client_on_the_web_and_asked_for_again_on_
 #[tokio::test]
 async fn consent_is_for_what_was_shown_and_ends() {
     // AS-68
-    let site = Site::builder().server(|server| server.resource("https://other.example/mcp")).build().await.unwrap();
+    let site =
+        Site::builder().server(|server| server.resource("https://other.example/mcp")).build().await.unwrap();
     let mut visit = site.visit(KnownClient::WebApp).await.unwrap();
     visit.person = site.owner().without_scope("notes:write");
     visit.connect().await.unwrap();
@@ -137,7 +144,9 @@ async fn consent_is_for_what_was_shown_and_ends() {
     assert!(!is_consent(&asked(&mut visit, less).await.1));
     let more = |request: AuthorizeRequest| request.set("scope", "notes:read notes:delete");
     assert!(is_consent(&asked(&mut visit, more).await.1));
-    let elsewhere = |request: AuthorizeRequest| request.set("scope", "notes:read").set("resource", "https://other.example/mcp");
+    let elsewhere = |request: AuthorizeRequest| {
+        request.set("scope", "notes:read").set("resource", "https://other.example/mcp")
+    };
     assert!(is_consent(&asked(&mut visit, elsewhere).await.1));
     let consent = |request: AuthorizeRequest| request.set("scope", "notes:read").set("prompt", "consent");
     assert!(is_consent(&asked(&mut visit, consent).await.1));
@@ -153,10 +162,9 @@ async fn a_client_that_has_changed_is_asked_about_again() {
     visit.connect().await.unwrap();
     assert!(!is_consent(&asked(&mut visit, |request| request).await.1));
     let id = KnownClient::Document.registration().client_id;
-    for (from, to) in [
-        ("\"Tool\"", "\"Another tool\""),
-        ("http://127.0.0.1/callback", "https://elsewhere.example/cb"),
-    ] {
+    for (from, to) in
+        [("\"Tool\"", "\"Another tool\""), ("http://127.0.0.1/callback", "https://elsewhere.example/cb")]
+    {
         let document = KnownClient::DOCUMENT.replace(from, to);
         site.documents().set(id.as_str(), Fetched::json(document));
         site.clock().advance(Duration::from_secs(3600));
@@ -179,7 +187,8 @@ async fn a_client_that_changes_while_its_page_is_open_is_shown_as_it_is() {
     let mut visit = site.visit(KnownClient::Document).await.unwrap();
     let id = KnownClient::Document.registration().client_id;
     let brief = |document: String| {
-        Fetched::json(document).with_header(http::header::CACHE_CONTROL, http::HeaderValue::from_static("max-age=60"))
+        Fetched::json(document)
+            .with_header(http::header::CACHE_CONTROL, http::HeaderValue::from_static("max-age=60"))
     };
     site.documents().set(id.as_str(), brief(KnownClient::DOCUMENT.to_owned()));
     let (request, page) = asked(&mut visit, |request| request).await;
@@ -199,7 +208,8 @@ async fn a_document_that_cannot_be_fetched_logs_nobody_out() {
     let site = Site::new().await.unwrap();
     let mut visit = site.visit(KnownClient::Document).await.unwrap();
     let tokens = visit.connect().await.unwrap();
-    site.documents().set_error(KnownClient::Document.registration().client_id, oauth_core::fetch::FetchError::Busy);
+    site.documents()
+        .set_error(KnownClient::Document.registration().client_id, oauth_core::fetch::FetchError::Busy);
     site.clock().advance(Duration::from_secs(2 * 86_400));
     let tokens = visit.send(&visit.refresh(&tokens).unwrap()).await.unwrap().tokens().unwrap();
     visit.call_tool(&tokens, "list_notes").await.unwrap().result().unwrap();

@@ -18,7 +18,9 @@ async fn whole_path(site: &Site, mut visit: Visit) {
         let client = visit.client.clone().with_protocol(protocol);
         let mut mcp = client.mcp();
         mcp.connect(Some(&tokens.access_token)).await.unwrap();
-        let answer = mcp.call_tool(Some(&tokens.access_token), "add_note", serde_json::json!({ "text": "hello" })).await;
+        let answer = mcp
+            .call_tool(Some(&tokens.access_token), "add_note", serde_json::json!({ "text": "hello" }))
+            .await;
         answer.unwrap().result().unwrap();
     }
     let call = site.calls().pop().unwrap();
@@ -70,9 +72,15 @@ async fn a_newcomer_registers_signs_in_agrees_and_calls_tools() {
     whole_path(&site, visit).await;
     // LIM-6: all of it is in the audit.
     let events = site.events();
-    for kind in
-        ["client_registered", "signed_in", "consent_given", "token_issued", "token_refreshed", "grant_revoked", "token_refused"]
-    {
+    for kind in [
+        "client_registered",
+        "signed_in",
+        "consent_given",
+        "token_issued",
+        "token_refreshed",
+        "grant_revoked",
+        "token_refused",
+    ] {
         assert!(events.iter().any(|event| event.starts_with(kind)), "{kind}: {events:#?}");
     }
 }

@@ -1,5 +1,7 @@
 //! The whole path over HTTP, one file a flow: browser, client, authorization server, MCP server, store.
 
+#![allow(clippy::unwrap_used, reason = "a failed set-up is a failed test")]
+
 mod authorize_errors;
 mod authorize_requests;
 mod consent;

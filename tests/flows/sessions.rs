@@ -97,7 +97,7 @@ async fn two_tabs_end_in_reverse_order_each_at_its_own_client() {
     // AS-77
     let site = Site::new().await.unwrap();
     let mut one = site.visit(KnownClient::WebApp).await.unwrap();
-    let mut other = site.visit(KnownClient::Gateway).await.unwrap();
+    let other = site.visit(KnownClient::Gateway).await.unwrap();
     let ((first, first_pkce), (second, second_pkce)) = (one.request().unwrap(), other.request().unwrap());
     let browser = &mut one.browser;
     let owner = site.owner();
@@ -167,7 +167,12 @@ async fn what_the_browser_alters_has_no_effect() {
     let last = if ticket.ends_with('A') { "B" } else { "A" };
     let other_last = format!("{}{last}", &ticket[..ticket.len() - 1]);
     let middle = ticket.len() / 2;
-    let changed = format!("{}{}{}", &ticket[..middle], if &ticket[middle..=middle] == "x" { "y" } else { "x" }, &ticket[middle + 1..]);
+    let changed = format!(
+        "{}{}{}",
+        &ticket[..middle],
+        if &ticket[middle..=middle] == "x" { "y" } else { "x" },
+        &ticket[middle + 1..]
+    );
     for bad in ["", "x", &changed, &other_last, &ticket[1..], &format!("{ticket}x")] {
         let forged = form.clone().strip("ticket").forge("ticket", bad);
         let answer = visit.browser.submit(&forged, &[], Some("allow")).await.unwrap();
@@ -205,7 +210,8 @@ async fn a_ticket_of_another_browser_or_session_or_page_opens_nothing() {
     expect::shown(&answer, 403);
     // A sign-in's ticket at the consent endpoint, and the other way round.
     let swapped = own_consent.form_with_button("allow").unwrap().clone().strip("ticket");
-    let swapped = swapped.forge("ticket", sign_in.form_with_field("passphrase").unwrap().value("ticket").unwrap());
+    let swapped =
+        swapped.forge("ticket", sign_in.form_with_field("passphrase").unwrap().value("ticket").unwrap());
     expect::shown(&victim.browser.submit(&swapped, &[], Some("allow")).await.unwrap(), 403);
     // And the victim's own still works.
     let answer = victim.person.decide(&mut victim.browser, &own_consent).await.unwrap();
@@ -233,7 +239,10 @@ async fn whoever_shares_the_browser_signs_in_for_themselves() {
     let answer = visit.person.decide(&mut visit.browser, &page).await.unwrap();
     assert!(expect::told(&answer, &request).code().is_ok());
     // A page's ticket signs nobody out twice, and a stranger's page signs out nobody.
-    let evil = Page::of_html("https://evil.example/", "<form method=post action=https://mcp.example/sign-out><input name=ticket value=x><button>Go</button></form>");
+    let evil = Page::of_html(
+        "https://evil.example/",
+        "<form method=post action=https://mcp.example/sign-out><input name=ticket value=x><button>Go</button></form>",
+    );
     let refused = visit.browser.submit(evil.form_with_button("Go").unwrap(), &[], Some("Go")).await.unwrap();
     assert_eq!(refused.status, 403);
     assert!(cookie(&visit.browser, SESSION).is_some());

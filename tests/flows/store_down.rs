@@ -5,7 +5,9 @@
 use http::{HeaderMap, StatusCode};
 use oauth_core::{GrantFilter, MemoryStore};
 use oauth_stores::SqliteStore;
-use oauth_testing::{AuthorizeRequest, Browser, KnownClient, Page, Pkce, Site, SiteBuilder, TokenRequest, Tokens, Visit};
+use oauth_testing::{
+    AuthorizeRequest, Browser, KnownClient, Page, Pkce, Site, SiteBuilder, TokenRequest, Tokens, Visit,
+};
 
 use crate::expect;
 
@@ -90,7 +92,9 @@ impl Step {
         let visit = match (self, client) {
             (Self::Remembered, _) => site.visit(KnownClient::WebApp).await,
             // Without a secret nobody introspects, and whom somebody vouches for is told at once.
-            (Self::Told, _) | (_, ClientKind::Newcomer) if self != Self::Introspect => site.visit_of_newcomer().await,
+            (Self::Told, _) | (_, ClientKind::Newcomer) if self != Self::Introspect => {
+                site.visit_of_newcomer().await
+            }
             _ => site.visit(KnownClient::Gateway).await,
         };
         let visit = visit.unwrap();
@@ -142,7 +146,9 @@ impl Ready {
         let visit = &mut self.visit;
         let browser = &mut visit.browser;
         let page = match self.step {
-            Step::Authorize | Step::Remembered | Step::Told => browser.get(self.request.url().as_str()).await.unwrap(),
+            Step::Authorize | Step::Remembered | Step::Told => {
+                browser.get(self.request.url().as_str()).await.unwrap()
+            }
             Step::SignIn => visit.person.sign_in(browser, self.page.as_ref().unwrap()).await.unwrap(),
             Step::Continue => browser.follow(self.page.as_ref().unwrap()).await.unwrap(),
             Step::Consent => visit.person.decide(browser, self.page.as_ref().unwrap()).await.unwrap(),
@@ -157,17 +163,25 @@ impl Ready {
             }
             Step::Register => {
                 let url = visit.found.endpoint("registration_endpoint").unwrap();
-                let answer = visit.client.post_json(&url, None, &visit.client.registration().json).await.unwrap();
+                let answer =
+                    visit.client.post_json(&url, None, &visit.client.registration().json).await.unwrap();
                 return Outcome::of(answer);
             }
             Step::Redeem | Step::Refresh | Step::Revoke | Step::Introspect => {
                 return Outcome::of(visit.send(self.form.as_ref().unwrap()).await.unwrap());
             }
             Step::ToolCall => {
-                return Outcome::of(visit.call_tool(self.tokens.as_ref().unwrap(), "list_notes").await.unwrap().http);
+                return Outcome::of(
+                    visit.call_tool(self.tokens.as_ref().unwrap(), "list_notes").await.unwrap().http,
+                );
             }
         };
-        Outcome { status: page.status, headers: page.headers.clone(), body: page.html.clone(), page: Some(page) }
+        Outcome {
+            status: page.status,
+            headers: page.headers.clone(),
+            body: page.html.clone(),
+            page: Some(page),
+        }
     }
 }
 
@@ -186,7 +200,10 @@ impl Outcome {
         assert_eq!(self.status, 503, "{what}: {}", self.body);
         let after = self.headers.get("retry-after").unwrap_or_else(|| panic!("{what}: no retry-after"));
         assert!(after.to_str().unwrap().parse::<u32>().is_ok_and(|seconds| seconds > 0), "{what}");
-        assert!(!self.headers.contains_key("location") && !self.headers.contains_key("www-authenticate"), "{what}");
+        assert!(
+            !self.headers.contains_key("location") && !self.headers.contains_key("www-authenticate"),
+            "{what}"
+        );
         match &self.page {
             Some(page) => expect::shown_unavailable(page),
             None => {
@@ -206,7 +223,11 @@ async fn site(store: impl FnOnce(SiteBuilder) -> SiteBuilder) -> Site {
 }
 
 /// The calls of a step, counted on a site of its own.
-async fn calls_of(step: Step, client: ClientKind, fresh: fn(SiteBuilder) -> SiteBuilder) -> Vec<&'static str> {
+async fn calls_of(
+    step: Step,
+    client: ClientKind,
+    fresh: fn(SiteBuilder) -> SiteBuilder,
+) -> Vec<&'static str> {
     let site = site(fresh).await;
     let mut ready = step.ready(&site, client).await;
     site.faults().reset();
@@ -240,7 +261,11 @@ async fn every_refusal(fresh: fn(SiteBuilder) -> SiteBuilder) {
             outcome.assert_unavailable(&what);
             // No half state.
             assert_eq!(site.stores().grants.count(GrantFilter::All).await.unwrap(), grants, "{what}");
-            assert_eq!(site.stores().clients.count(oauth_core::ClientFilter::All).await.unwrap(), clients, "{what}");
+            assert_eq!(
+                site.stores().clients.count(oauth_core::ClientFilter::All).await.unwrap(),
+                clients,
+                "{what}"
+            );
             // And it works as if nothing had been.
             let again = ready.go().await;
             assert!(again.is_success(), "{what}: again {again:?}");
@@ -279,7 +304,11 @@ async fn a_reply_of_the_store_that_is_lost_is_recovered_or_ends_in_a_fresh_start
             match (step, *name) {
                 // A code is for once: whoever got its tokens, nobody gets them now.
                 (Step::Redeem, "grants.exchange") => {
-                    assert_eq!((again.status.as_u16(), again.body.contains("invalid_grant")), (400, true), "{what}");
+                    assert_eq!(
+                        (again.status.as_u16(), again.body.contains("invalid_grant")),
+                        (400, true),
+                        "{what}"
+                    );
                 }
                 // The page was answered: the grant is there, and nobody has its code.
                 (Step::Consent, "grants.open") => expect::shown(&again.page.unwrap(), 403),

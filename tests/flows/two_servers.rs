@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use oauth_core::MemoryStore;
 use oauth_stores::SqliteStore;
-use oauth_testing::{Browser, KnownClient, Site, SiteBuilder, Visit};
+use oauth_testing::{Browser, KnownClient, Site, Visit};
 
 use crate::expect;
 
@@ -29,20 +28,18 @@ fn at(visit: &Visit, to: &Site) -> Visit {
     }
 }
 
-async fn turns(site: SiteBuilder) {
-    let a = site.build().await.unwrap();
-    let b = a.twin().await.unwrap();
+async fn turns(a: &Site, b: &Site) {
     // Registered at A, asked at B, signed in at A, agreed at B, redeemed at A, refreshed at B.
     let at_a = a.visit_of_newcomer().await.unwrap();
-    let mut at_b = at(&at_a, &b);
+    let mut at_b = at(&at_a, b);
     let (request, pkce) = at_b.request().unwrap();
     let page = at_b.browser.get(request.url().as_str()).await.unwrap();
-    let mut at_a = at(&at_b, &a);
+    let mut at_a = at(&at_b, a);
     let page = at_a.person.sign_in(&mut at_a.browser, &page).await.unwrap();
-    let mut at_b = at(&at_a, &b);
+    let mut at_b = at(&at_a, b);
     let page = at_b.browser.follow(&page).await.unwrap();
     expect::shown(&page, 200);
-    let mut at_a = at(&at_b, &a);
+    let mut at_a = at(&at_b, a);
     let page = at_a.person.decide(&mut at_a.browser, &page).await.unwrap();
     let callback = expect::told(&page, &request);
     let tokens = at_b.send(&at_b.redeem(&callback, &pkce).unwrap()).await.unwrap().tokens().unwrap();
@@ -60,14 +57,28 @@ async fn turns(site: SiteBuilder) {
     assert_eq!(revoked.status, 200);
     assert_eq!(at_a.call_tool(&refreshed, "list_notes").await.unwrap().http.status, 401);
     assert_eq!(at_b.send(&at_b.refresh(&refreshed).unwrap()).await.unwrap().error(), Some("invalid_grant"));
-    a.clock().advance(Duration::from_secs(11));
+    for site in [a, b] {
+        site.clock().advance(Duration::from_secs(11));
+    }
     assert_eq!(at_b.call_tool(&refreshed, "list_notes").await.unwrap().http.status, 401);
 }
 
 #[tokio::test]
 async fn whatever_one_began_the_other_goes_on_with() {
-    turns(Site::builder().store(MemoryStore::default())).await;
-    turns(Site::builder().store(SqliteStore::in_memory().unwrap())).await;
+    for site in [Site::builder(), Site::builder().store(SqliteStore::in_memory().unwrap())] {
+        let a = site.build().await.unwrap();
+        let b = a.twin().await.unwrap();
+        turns(&a, &b).await;
+    }
+}
+
+#[tokio::test]
+async fn it_is_so_for_two_that_share_nothing_but_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = || SqliteStore::open(folder.path().join("oauth.sqlite")).unwrap();
+    let a = Site::builder().store(store()).build().await.unwrap();
+    let b = Site::builder().store(store()).build().await.unwrap();
+    turns(&a, &b).await;
 }
 
 #[tokio::test]

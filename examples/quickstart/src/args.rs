@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[arg(long, env = "QUICKSTART_PUBLIC_URL", global = true)]
     pub(crate) public_url: Option<String>,
 
-    /// A network whose X-Forwarded-For is believed: the reverse proxy's. May be given several times.
+    /// A network whose X-Forwarded-For is believed: the reverse proxy's. With --public-url this machine's, unless named.
     #[arg(
         long,
         value_name = "NETWORK",

@@ -65,12 +65,17 @@ pub(crate) async fn start(args: Args) -> Result<Running, Box<dyn Error>> {
         Notes::open(&notes_at).map_err(|error| format!("cannot open {}: {error}", notes_at.display()))?;
     let (owner, made) = owner(&stores, &args, &rates).await?;
     let fetch = FetchPolicy::new();
+    // Whoever stands before this port stands on this machine: without its word all visitors would count as one.
+    let trusted_proxies = match (&args.public_url, args.trusted_proxy) {
+        (Some(_), named) if named.is_empty() => vec!["127.0.0.0/8".to_owned()],
+        (_, named) => named,
+    };
     let options = Options {
         rates,
         fetch: if args.develop_clients { fetch.insecure_allow_loopback() } else { fetch },
         clients,
         develop_clients: args.develop_clients,
-        trusted_proxies: args.trusted_proxy,
+        trusted_proxies,
     };
 
     let stop = CancellationToken::new();

@@ -48,7 +48,8 @@ impl FromStr for HostPattern {
         let host = url::Host::parse(name).map_err(|_| fault())?;
         let is_name = matches!(host, url::Host::Domain(_));
         let name = without_root(&host.to_string()).to_owned();
-        if name.is_empty() || name.contains('*') || (below && !is_name) {
+        let has_empty_label = is_name && name.split('.').any(str::is_empty);
+        if has_empty_label || name.contains('*') || (below && !is_name) {
             return Err(fault());
         }
         Ok(Self { below, name })
@@ -129,7 +130,7 @@ mod tests {
         assert!(!below.matches(".example.com") && !below.matches("aexample.com"));
         let v6: HostPattern = "[2600:0::1]".parse().unwrap();
         assert!(v6.matches("[2600::1]"));
-        for text in ["", "*", "*.", "*.*.com", "a b", "a/b", "a:443", "*.10.0.0.1", "."] {
+        for text in ["", "*", "*.", "*.*.com", "a b", "a/b", "a:443", "*.10.0.0.1", ".", "..", "a..b", ".a"] {
             assert!(text.parse::<HostPattern>().is_err(), "{text:?}");
         }
     }

@@ -120,7 +120,10 @@ impl Shard {
         entry.spend(at, exchange);
         let reach = &entry.reach;
         let issued = exchange.issued.iter().map(|credential| Slot::new(credential, reach, index));
-        entry.slots.reserve_exact(exchange.issued.len());
+        // Exactly, while they are few: most grants stay small. A busy one grows by doubling.
+        if entry.slots.len() < 16 {
+            entry.slots.reserve_exact(exchange.issued.len());
+        }
         entry.slots.extend(issued);
         self.sweep(exchange.now, index);
         Ok(Exchanged::Done)

@@ -69,7 +69,7 @@ impl LimitKey {
 pub struct Quota {
     /// How many at once.
     pub burst: u32,
-    /// In how long as many again.
+    /// In how long as many again; zero: without limit. At most one event a millisecond is told apart.
     pub per: Duration,
 }
 
@@ -82,7 +82,11 @@ impl Quota {
 
     /// The generic cell rate algorithm: from the time at which the quota is whole again, if it is not, to the next such time.
     pub fn admit(&self, whole_at: Option<Timestamp>, now: Timestamp) -> (Timestamp, Verdict) {
-        let step = self.per / self.burst;
+        if self.per.is_zero() {
+            return (now, Verdict::Allowed);
+        }
+        // Time is told in milliseconds: what is faster than that would not be limited at all.
+        let step = (self.per / self.burst.max(1)).max(Duration::from_millis(1));
         // A clock that stepped back must not lock anybody out for longer than the quota's own time.
         let whole_at = whole_at.unwrap_or(now).max(now).min(now + self.per);
         let next = whole_at + step;

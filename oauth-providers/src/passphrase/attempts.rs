@@ -5,10 +5,10 @@
 //!    tries all day from many addresses locks the owner out.
 //! 3. A success gives the address its whole quota again.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::time::Duration;
 
-use oauth_core::{LimitKey, Quota, RateLimiter, StoreError, Timestamp, Verdict};
+use oauth_core::{LimitKey, Quota, RateLimiter, SourceNetwork, StoreError, Timestamp, Verdict};
 
 /// For how long an address is known after a success.
 const KNOWN_FOR: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -79,21 +79,13 @@ async fn is_known(
 
 fn per_address(address: Option<IpAddr>) -> LimitKey {
     match address {
-        Some(address) => LimitKey::new("passphrase address", &network(address)),
+        Some(address) => LimitKey::new("passphrase address", &SourceNetwork::of(address).to_string()),
         None => LimitKey::new("passphrase address", "unknown"),
     }
 }
 
 fn success(address: IpAddr) -> LimitKey {
-    LimitKey::new("passphrase success", &network(address))
-}
-
-/// Of IPv6 the /64: one household has that many addresses to try from.
-fn network(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).to_string(),
-    }
+    LimitKey::new("passphrase success", &SourceNetwork::of(address).to_string())
 }
 
 #[cfg(test)]
@@ -109,7 +101,7 @@ mod tests {
             ("2001:db8:1:2::1", "2001:db8:1:3::1", false),
         ] {
             assert_eq!(
-                network(one.parse().unwrap()) == network(other.parse().unwrap()),
+                SourceNetwork::of(one.parse().unwrap()) == SourceNetwork::of(other.parse().unwrap()),
                 same,
                 "{one} {other}"
             );

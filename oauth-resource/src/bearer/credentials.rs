@@ -19,6 +19,10 @@ pub(crate) enum NoToken {
 
 /// The token that a request presents. Which of several is never chosen (RS-37).
 pub(crate) fn token<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a str, NoToken> {
+    // Proofs are not looked at here; two of them are a request that nobody should take further.
+    if headers.get_all("dpop").iter().nth(1).is_some() {
+        return Err(NoToken::Several);
+    }
     let mut presented = headers.get_all(AUTHORIZATION).iter();
     let value = presented.next().ok_or(NoToken::Absent)?;
     if presented.next().is_some() {
@@ -125,6 +129,12 @@ mod tests {
         assert_eq!(token(&headers, &bare), Ok("abc"));
         assert_eq!(token(&headers, &query), Err(NoToken::Several));
         headers.append(AUTHORIZATION, "Bearer abc".parse().unwrap());
+        assert_eq!(token(&headers, &bare), Err(NoToken::Several));
+        headers.remove(AUTHORIZATION);
+        headers.append(AUTHORIZATION, "Bearer abc".parse().unwrap());
+        headers.append("dpop", "a".parse().unwrap());
+        assert_eq!(token(&headers, &bare), Ok("abc"));
+        headers.append("dpop", "b".parse().unwrap());
         assert_eq!(token(&headers, &bare), Err(NoToken::Several));
     }
 }

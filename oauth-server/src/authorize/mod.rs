@@ -16,17 +16,18 @@ use crate::server::Context;
 use crate::wire::{Reply, Request, redirect_reply};
 
 pub(crate) async fn handle(context: &Arc<Context>, request: &Request, now: Timestamp) -> Reply {
-    let query = if request.head.method == Method::POST {
+    if request.head.method == Method::POST {
         if let Err(error) = request.form()
             && error.description.starts_with("the content type")
         {
             return show::error(context, &error);
         }
-        std::str::from_utf8(&request.body).unwrap_or("%").to_owned()
-    } else {
-        request.head.uri.query().unwrap_or_default().to_owned()
-    };
-    answer(context, &query, request, None, now).await
+        // By GET the browser brings its cookies, which a form of another site does not.
+        let query = std::str::from_utf8(&request.body).unwrap_or("%");
+        let location = format!("{}/authorize?{query}", context.issuer.path());
+        return redirect_reply(&location).unwrap_or_else(|| show::expired(context));
+    }
+    answer(context, request.head.uri.query().unwrap_or_default(), request, None, now).await
 }
 
 /// Answers the authorization request in `query`; `since`: the user was asked to sign in at that time, and comes back.

@@ -135,18 +135,7 @@ impl Pending {
         };
         let policy = &context.policy;
         let scopes = request.scopes.intersection(agreement.scopes);
-        let grant = Grant {
-            id: agreement.grant,
-            subject: agreement.subject.clone(),
-            subject_kind: SubjectKind::User,
-            client_id: self.client.id.clone(),
-            scopes: scopes.clone(),
-            resources: request.resources.clone(),
-            issued_at: now,
-            expires_at: now + policy.grant,
-            auth_time: Some(agreement.auth_time),
-            revoked_at: None,
-        };
+        let grant = self.grant(request, agreement, scopes.clone(), now);
         let (code, key) = context.format.mint(CredentialKind::AuthorizationCode, grant.id, &*context.entropy);
         let credential = Credential {
             key,
@@ -157,6 +146,7 @@ impl Pending {
             issued_at: now,
             expires_at: now + policy.code,
             code: Some(Box::new(CodeBinding {
+                issuer: context.issuer.clone(),
                 redirect_uri: self.redirect_uri.clone(),
                 challenge: request.challenge,
                 nonce: request.nonce.clone(),
@@ -167,9 +157,32 @@ impl Pending {
         Ok(self.answer(&[("code", code.expose())]))
     }
 
-    /// The user does not agree.
-    pub(crate) fn deny(self) -> Answer {
-        self.refuse(&OAuthError::new(ErrorCode::AccessDenied, "the user did not agree"))
+    /// The user does not agree. A grant that never lived takes the page's name, so that nobody answers it again.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`]: this page was answered before.
+    pub(crate) async fn deny(self, agreement: &Agreement<'_>, now: Timestamp) -> Result<Answer, StoreError> {
+        if let Some(request) = &self.request {
+            let mut grant = self.grant(request, agreement, ScopeSet::empty(), now);
+            grant.revoked_at = Some(now);
+            self.context.stores.grants.open(&grant, &[]).await?;
+        }
+        Ok(self.refuse(&OAuthError::new(ErrorCode::AccessDenied, "the user did not agree")))
+    }
+
+    fn grant(&self, request: &Request, agreement: &Agreement<'_>, scopes: ScopeSet, now: Timestamp) -> Grant {
+        Grant {
+            id: agreement.grant,
+            subject: agreement.subject.clone(),
+            subject_kind: SubjectKind::User,
+            client_id: self.client.id.clone(),
+            scopes,
+            resources: request.resources.clone(),
+            issued_at: now,
+            expires_at: now + self.context.policy.grant,
+            auth_time: Some(agreement.auth_time),
+            revoked_at: None,
+        }
     }
 
     /// The request is refused.

@@ -135,7 +135,7 @@ async fn client(
     let source = source_of(head, &context.trusted_proxies);
     context.clients.resolve(context, &id, source, now).await.map_err(|fault| match fault {
         ClientFault::Unknown => Shown { code: ErrorCode::InvalidClient, ..unknown },
-        ClientFault::Document { reason, message } => {
+        ClientFault::Document { reason, message, .. } => {
             Shown { code: ErrorCode::InvalidClient, reason, message }
         }
         ClientFault::Busy => Shown {

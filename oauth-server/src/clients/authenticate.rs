@@ -13,8 +13,8 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use oauth_core::{
-    AuthMethod, Client, ClientId, ErrorCode, Event, EventKind, Form, LimitKey, OAuthError, Secret, Timestamp,
-    TokenHash, Verdict,
+    AuthMethod, Client, ClientId, ErrorCode, Event, EventKind, Form, LimitKey, OAuthError, Secret,
+    SourceNetwork, Timestamp, TokenHash, Verdict,
 };
 
 use super::ClientFault;
@@ -116,9 +116,11 @@ impl Presented {
                     found = Some(client);
                     break;
                 }
-                Err(ClientFault::Unknown | ClientFault::Document { .. }) => {}
+                Err(ClientFault::Unknown | ClientFault::Document { passes: false, .. }) => {}
                 // What cannot be looked up is not unknown: clients throw their registration away on `invalid_client` (TOK-8).
-                Err(ClientFault::Busy | ClientFault::Store(_)) => return Err(OAuthError::unavailable()),
+                Err(ClientFault::Document { .. } | ClientFault::Busy | ClientFault::Store(_)) => {
+                    return Err(OAuthError::unavailable());
+                }
             }
         }
         let Some(client) = found else {
@@ -126,14 +128,20 @@ impl Presented {
             let _ = self.proves(&[TokenHash::of("")]);
             return Err(FAILED);
         };
-        context.count("token-client", client.id.as_str(), context.limits.token_client, now).await?;
+        // A client is known to everybody: who floods under its name must not lock it out for others.
+        let whose = format!(
+            "{}\0{}",
+            client.id,
+            source.map(|source| SourceNetwork::of(source).to_string()).unwrap_or_default()
+        );
+        context.count("token-client", &whose, context.limits.token_client, now).await?;
         if client.auth.method() != self.method {
             return Err(FAILED);
         }
         if self.method == AuthMethod::None {
             return Ok(AuthenticatedClient { client });
         }
-        let key = LimitKey::new("wrong-secret", client.id.as_str());
+        let key = LimitKey::new("wrong-secret", &whose);
         let unavailable = |_| OAuthError::unavailable();
         let quota = context.limits.wrong_secret;
         if let Verdict::Limited { retry_after } =

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use oauth_core::fetch::{Fetch, FetchError, FetchRequest, SingleFlight};
-use oauth_core::{Client, ClientId, Timestamp};
+use oauth_core::{Client, ClientId, SourceNetwork, Timestamp};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use url::Url;
@@ -78,7 +78,10 @@ struct Failure {
 /// Why there is no document, for all who wait for it.
 #[derive(Clone, Copy)]
 enum Fault {
+    /// The document is no good.
     Document(MemberFault),
+    /// What came in its place is no good; the document may be.
+    Elsewhere(MemberFault),
     Busy,
 }
 
@@ -86,7 +89,10 @@ impl From<Fault> for ClientFault {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Document(MemberFault { reason, .. }) => {
-                Self::Document { reason, message: sentence(reason) }
+                Self::Document { reason, message: sentence(reason), passes: false }
+            }
+            Fault::Elsewhere(MemberFault { reason, .. }) => {
+                Self::Document { reason, message: sentence(reason), passes: true }
             }
             Fault::Busy => Self::Busy,
         }
@@ -257,7 +263,7 @@ fn is_ours(context: &Context, url: &Url) -> bool {
 async fn within_limits(context: &Context, source: Option<IpAddr>, now: Timestamp) -> Result<(), Fault> {
     // The source first: one that is over its own limit must not use up everybody's.
     if let Some(source) = source {
-        let source = source.to_string();
+        let source = SourceNetwork::of(source).to_string();
         context.count("fetch", &source, context.limits.fetch_source, now).await.map_err(|_| Fault::Busy)?;
     }
     context.count("fetch", "", context.limits.fetch_total, now).await.map_err(|_| Fault::Busy)
@@ -275,7 +281,7 @@ async fn ask(fetch: &dyn Fetch, id: &ClientId, now: Timestamp) -> Outcome {
                     Fault::Document(MemberFault::new("document_address", "its address must not be fetched"))
                 }
                 FetchError::TooLarge { .. } => {
-                    Fault::Document(MemberFault::new("document_size", "it is too large"))
+                    Fault::Elsewhere(MemberFault::new("document_size", "it is too large"))
                 }
                 _ => Fault::Busy,
             });
@@ -291,7 +297,7 @@ async fn ask(fetch: &dyn Fetch, id: &ClientId, now: Timestamp) -> Outcome {
                 StatusCode::NOT_FOUND | StatusCode::GONE => Outcome::Refused(fault),
                 StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => Outcome::Down(Fault::Busy),
                 status if status.is_server_error() => Outcome::Down(Fault::Busy),
-                _ => Outcome::Down(Fault::Document(fault)),
+                _ => Outcome::Down(Fault::Elsewhere(fault)),
             }
         }
     }

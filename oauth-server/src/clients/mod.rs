@@ -33,7 +33,12 @@ pub(crate) enum ClientFault {
     Unknown,
     /// Its metadata document cannot be used: a stable reason, and a line for people.
     #[error("the client's metadata document cannot be used: {message}")]
-    Document { reason: &'static str, message: &'static str },
+    Document {
+        reason: &'static str,
+        message: &'static str,
+        /// It may be usable the next time: no reason for a client to throw its identity away (TOK-8).
+        passes: bool,
+    },
     /// Its metadata document cannot be fetched now, or too many are asked for.
     #[error("the client's metadata document cannot be fetched now")]
     Busy,

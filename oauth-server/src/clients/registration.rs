@@ -17,7 +17,7 @@ use http::{HeaderValue, StatusCode};
 use oauth_core::{
     ApplicationType, AuthMethod, Client, ClientAuth, ClientFilter, ClientId, ClientOrigin, ClientSecret,
     ErrorCode, Event, EventKind, OAuthError, RedirectKind, Registered, Secret, StoreError, Timestamp,
-    TokenHash, json_object,
+    TokenHash, WELL_KNOWN_SCHEMES, json_object,
 };
 use serde_json::{Value, json};
 use url::Url;
@@ -48,6 +48,9 @@ const METHODS: [AuthMethod; 3] =
 
 /// When to try again where too many registrations wait for their first use.
 const CROWDED: Duration = Duration::from_secs(60);
+
+/// How long a registration may wait for its first use while half of the room is taken.
+const CROWDED_LIFETIME: Duration = Duration::from_secs(600);
 
 /// Why nobody is registered.
 enum Refusal {
@@ -99,8 +102,8 @@ async fn register(
     may_register(&context.registration, request)?;
     let metadata = read(request)?;
     let accepted = Accepted::judge(&metadata, context)?;
-    has_room(context, now).await?;
-    let (client, secret) = accepted.into_client(context, now);
+    let lifetime = first_lifetime(context, now).await?;
+    let (client, secret) = accepted.into_client(context, lifetime, now);
     match context.stores.clients.register(&client, now).await? {
         Registered::New => Ok((client, secret)),
         Registered::Existing(known) => {
@@ -168,7 +171,7 @@ impl Accepted {
     }
 
     /// The client with an id and, if it is to have one, a secret.
-    fn into_client(self, context: &Context, now: Timestamp) -> (Client, Option<Secret>) {
+    fn into_client(self, context: &Context, lifetime: Duration, now: Timestamp) -> (Client, Option<Secret>) {
         let Self { mut client, method } = self;
         let mut secret = None;
         let mut secrets = || {
@@ -186,7 +189,7 @@ impl Accepted {
         client.fingerprint = secret.is_none().then(|| fingerprint(&client));
         client.id = ClientId::generate(&*context.entropy);
         client.issued_at = now;
-        client.expires_at = Some(now + context.policy.unused_client);
+        client.expires_at = Some(now + lifetime);
         (client, secret)
     }
 }
@@ -207,7 +210,11 @@ fn redirects_to(hosts: &[String], redirect_uris: &[oauth_core::RedirectUri]) -> 
         RedirectKind::Https => Url::parse(uri.as_str()).is_ok_and(|url| {
             url.host_str().is_some_and(|host| hosts.iter().any(|own| own.eq_ignore_ascii_case(host)))
         }),
-        _ => true,
+        RedirectKind::Loopback => true,
+        // The schemes of editors in use; any other is as good as any host.
+        RedirectKind::PrivateUse => {
+            WELL_KNOWN_SCHEMES.iter().any(|scheme| uri.as_str().starts_with(&format!("{scheme}:")))
+        }
     };
     if redirect_uris.iter().all(known) {
         Ok(())
@@ -289,18 +296,24 @@ fn jwks(metadata: &Members) -> Result<Option<&Value>, MemberFault> {
     Ok(Some(keys))
 }
 
-/// Whether another registration may wait for its first use (DCR-10).
-async fn has_room(context: &Context, now: Timestamp) -> Result<(), Refusal> {
+/// For how long another registration may wait for its first use (DCR-10).
+///
+/// Once half of the room is taken the wait is short, so that a flood cannot fill the rest: at the default limits on registrations, fewer
+/// come in than end.
+async fn first_lifetime(context: &Context, now: Timestamp) -> Result<Duration, Refusal> {
     let clients = &context.stores.clients;
-    if clients.count(ClientFilter::Unused).await? < context.limits.unused_clients {
-        return Ok(());
+    let room = context.limits.unused_clients;
+    let mut waiting = clients.count(ClientFilter::Unused).await?;
+    if waiting >= room {
+        clients.purge(now).await?;
+        waiting = clients.count(ClientFilter::Unused).await?;
     }
-    clients.purge(now).await?;
-    if clients.count(ClientFilter::Unused).await? < context.limits.unused_clients {
-        return Ok(());
+    if waiting >= room {
+        tracing::warn!(limit = room, "too many registrations wait for their first use");
+        return Err(Refusal::Later(OAuthError::limited(CROWDED)));
     }
-    tracing::warn!(limit = context.limits.unused_clients, "too many registrations wait for their first use");
-    Err(Refusal::Later(OAuthError::limited(CROWDED)))
+    let lifetime = context.policy.unused_client;
+    Ok(if waiting < room / 2 { lifetime } else { lifetime.min(CROWDED_LIFETIME) })
 }
 
 /// A client that was known before must last for as long as one that is new.

@@ -4,6 +4,7 @@ use oauth_core::fetch::Network;
 use oauth_core::{Client, ClientId, ClientOrigin, GrantTypeName, Issuer, ResourceUri, ScopeSet, TokenFormat};
 
 use super::builder::{BuildError, Builder};
+use super::options::Registration;
 
 /// A configuration without faults.
 pub(crate) struct Checked {
@@ -146,6 +147,10 @@ impl Checked {
                     Err(format!("{name}: {url:?} must be https"))
                 });
             }
+        }
+        if matches!(&builder.registration, Registration::InitialAccessToken(hash) if *hash == oauth_core::TokenHash::of(""))
+        {
+            check(Err("registration: the initial access token must not be empty".to_owned()));
         }
         if builder.development_documents && issuer.as_ref().is_ok_and(Issuer::is_https) {
             check(Err("insecure_development_documents: only for an issuer on loopback".to_owned()));

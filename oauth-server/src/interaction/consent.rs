@@ -114,53 +114,45 @@ async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Re
     if pending.client().consent_fingerprint() != shown.client {
         return page(context, &pending, &ticket.query, &visitor, user, now).await;
     }
-    let client_id = pending.client().id.clone();
-    let event = |kind, scopes| {
-        let event = Event {
-            subject: Some(&user.account.subject),
-            client_id: Some(&client_id),
-            scopes,
-            ..Event::new(kind, now)
-        };
-        context.record(&event);
-    };
-    match form.get("decision") {
-        Some("allow") => {}
-        Some("deny") => {
-            event(EventKind::ConsentDenied, None);
-            return Ok(authorize::send(context, &pending.deny()));
-        }
+    let scopes = match form.get("decision") {
+        Some("allow") => chosen(context, &form, &shown.scopes),
+        Some("deny") => ScopeSet::empty(),
         // Neither button: nothing was said (AS-79).
         _ => return page(context, &pending, &ticket.query, &visitor, user, now).await,
-    }
-    let scopes = chosen(context, &form, &shown.scopes);
-    if scopes.is_empty() && !shown.scopes.is_empty() {
-        // Permission for nothing is a refusal.
-        event(EventKind::ConsentDenied, None);
-        return Ok(authorize::send(context, &pending.deny()));
-    }
-    let (resources, fingerprint) = match pending.request() {
-        Some(asked) => (asked.resources.clone(), shown.client),
-        None => return Ok(show::expired(context)),
     };
-    let agreement = Agreement {
-        subject: &user.account.subject,
-        auth_time: user.session.auth_time,
-        scopes: &scopes,
-        grant: ticket.id,
+    let subject = &user.account.subject;
+    let agreement =
+        Agreement { subject, auth_time: user.session.auth_time, scopes: &scopes, grant: ticket.id };
+    // Permission for nothing of what was shown is a refusal, too.
+    let is_denied = form.get("decision") == Some("deny") || (scopes.is_empty() && !shown.scopes.is_empty());
+    let client_id = pending.client().id.clone();
+    let event = Event {
+        subject: Some(subject),
+        client_id: Some(&client_id),
+        ..Event::new(EventKind::ConsentDenied, now)
+    };
+    if is_denied {
+        // What they agreed to before does not outlive a no.
+        context.stores.consents.forget(subject, &client_id).await?;
+        let answer = pending.deny(&agreement, now).await?;
+        context.record(&event);
+        return Ok(authorize::send(context, &answer));
+    }
+    let Some(resources) = pending.request().map(|asked| asked.resources.clone()) else {
+        return Ok(show::expired(context));
     };
     let answer = pending.approve(&agreement, now).await?;
-    event(EventKind::ConsentGiven, Some(&scopes));
+    context.record(&Event { kind: EventKind::ConsentGiven, scopes: Some(&scopes), ..event });
     let consent = Consent {
-        subject: user.account.subject.clone(),
+        subject: subject.clone(),
         client_id: client_id.clone(),
-        client_fingerprint: fingerprint,
-        scopes,
+        client_fingerprint: shown.client,
+        scopes: scopes.clone(),
         resources,
         given_at: now,
         expires_at: now + context.policy.consent,
     };
-    if let Err(error) = remember(context, consent).await {
+    if let Err(error) = remember(context, consent, &shown.scopes).await {
         // They are asked again the next time.
         tracing::warn!(error = &error as &dyn std::error::Error, "a consent was not remembered");
     }
@@ -175,8 +167,8 @@ fn chosen(context: &Context, form: &Form<'_>, shown: &ScopeSet) -> ScopeSet {
     shown.intersection(&ticked.union(&required))
 }
 
-/// Adds to what the user agreed to before, if the client is still the same.
-async fn remember(context: &Context, mut consent: Consent) -> Result<(), StoreError> {
+/// Adds to what the user agreed to before, if the client is still the same. What was shown now and left unticked is taken back.
+async fn remember(context: &Context, mut consent: Consent, shown: &ScopeSet) -> Result<(), StoreError> {
     if context.policy.consent.is_zero() {
         return Ok(());
     }
@@ -186,7 +178,7 @@ async fn remember(context: &Context, mut consent: Consent) -> Result<(), StoreEr
             && before.resources == consent.resources
             && consent.given_at < before.expires_at
     }) {
-        consent.scopes = consent.scopes.union(&before.scopes);
+        consent.scopes = consent.scopes.union(&before.scopes.difference(shown));
     }
     context.stores.consents.remember(&consent).await
 }

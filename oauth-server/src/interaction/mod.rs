@@ -56,7 +56,7 @@ async fn go_on(
     };
     // Whoever signed in since they were asked has signed in freshly enough.
     let is_fresh = |auth_time: Timestamp| {
-        since.is_some_and(|since| auth_time >= since)
+        since.is_some_and(|since| auth_time.as_secs() >= since.as_secs())
             || !(asked.prompt.login
                 || asked.prompt.select_account
                 || asked.max_age.is_some_and(|age| now.since(auth_time) > age))
@@ -117,10 +117,17 @@ pub(crate) async fn tell(
 
 /// Checks again what was good when a page was shown. If it is not so now, the client or a resource has changed; an outage says nothing
 /// of the kind, and the page may be sent again (LIM-3).
-async fn recheck(context: &Arc<Context>, query: &str, request: &Request, now: Timestamp) -> Result<Pending, Reply> {
+async fn recheck(
+    context: &Arc<Context>,
+    query: &str,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Pending, Reply> {
     match authorize::check(context, query, &request.head, now).await {
         Checked::Ready(pending) => Ok(pending),
-        Checked::Shown(shown) if shown.code == ErrorCode::TemporarilyUnavailable => Err(show::refused(context, &shown)),
+        Checked::Shown(shown) if shown.code == ErrorCode::TemporarilyUnavailable => {
+            Err(show::refused(context, &shown))
+        }
         _ => Err(show::expired(context)),
     }
 }

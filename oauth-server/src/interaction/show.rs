@@ -29,6 +29,13 @@ pub(crate) fn nothing(context: &Context) -> Reply {
     with_headers(context, Response::new(Full::default()))
 }
 
+/// An answer to a browser that looks ahead: it asks again when somebody goes there.
+pub(crate) fn not_now(context: &Context) -> Reply {
+    let mut reply = nothing(context);
+    *reply.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    reply
+}
+
 /// A request that cannot be told to its client.
 pub(crate) fn refused(context: &Context, shown: &Shown) -> Reply {
     let status = match shown.code {
@@ -101,7 +108,7 @@ pub(super) fn untrusted(context: &Context, error: &OAuthError) -> Reply {
 }
 
 /// A page that nobody can answer any more, or not from here: it is too old, from another browser, or answered.
-pub(super) fn expired(context: &Context) -> Reply {
+pub(crate) fn expired(context: &Context) -> Reply {
     notice(
         context,
         StatusCode::FORBIDDEN,

@@ -1,7 +1,7 @@
 //! The authorization code grant, [RFC 6749 §4.1.3](https://www.rfc-editor.org/rfc/rfc6749#section-4.1.3) with PKCE.
 //!
 //! The checks on the snapshot, in order. None of them burns the code or revokes the grant, but for the last line of 5:
-//! 1. the code has our form and is known, is a code, and is this client's;
+//! 1. the code has our form and is known, is a code, of this issuer, and is this client's;
 //! 2. its grant is not revoked, and it is unspent and in time, or spent: then `exchange` decides;
 //! 3. `redirect_uri`, if sent, is the one that the code was sent to;
 //! 4. the resources are this server's and within what was granted, and the user is not disabled;
@@ -36,7 +36,8 @@ impl GrantType for AuthorizationCode {
         let key = CredentialKey::of(code).ok_or(TokenFault::Unknown)?;
         let found = asked.grants().find(&key).await?.ok_or(TokenFault::Unknown)?;
         judge(&found, &asked, CredentialKind::AuthorizationCode)?;
-        let binding = found.credential.code.as_ref().ok_or(TokenFault::Unknown)?;
+        let binding = found.credential.code.as_ref().filter(|binding| binding.issuer == asked.context.issuer);
+        let binding = binding.ok_or(TokenFault::Unknown)?;
         if asked.form.get("redirect_uri").is_some_and(|sent| sent != &*binding.redirect_uri) {
             return Err(TokenFault::RedirectMismatch);
         }

@@ -41,8 +41,13 @@ impl Cookie {
     pub(crate) fn read<'h>(self, head: &'h Parts, issuer: &Issuer) -> Option<&'h str> {
         let own = self.name(issuer);
         let mut found = None;
-        let headers = head.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-        for pair in headers.flat_map(|header| header.split(';')) {
+        // Another cookie on this host may hold any bytes; it must not hide ours.
+        let pairs = head
+            .headers
+            .get_all(COOKIE)
+            .iter()
+            .flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
+        for pair in pairs.filter_map(|pair| std::str::from_utf8(pair).ok()) {
             let Some((name, value)) = pair.trim().split_once('=') else { continue };
             if name == own && found.replace(value).is_some() {
                 return None;
@@ -83,7 +88,10 @@ mod tests {
     fn a_cookie_that_stands_twice_is_absent() {
         // A-MIX-10
         let name = "__Host-oauth-session";
-        assert_eq!(Cookie::Session.read(&head(&format!("a=b; {name}=x")), &issuer("https://as.example")), Some("x"));
+        assert_eq!(
+            Cookie::Session.read(&head(&format!("a=b; {name}=x")), &issuer("https://as.example")),
+            Some("x")
+        );
         for bad in [
             format!("{name}=x; {name}=y"),
             "session=x".to_owned(),

@@ -1,6 +1,6 @@
 //! Where a request came from.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use http::request::Parts;
 use oauth_core::fetch::Network;
@@ -16,16 +16,25 @@ pub(crate) fn source_of(head: &Parts, trusted: &[Network]) -> Option<IpAddr> {
     if !is_trusted(peer) {
         return Some(peer);
     }
-    let forwarded: Vec<IpAddr> = head
-        .headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .map_while(|address| address.trim().parse::<IpAddr>().ok())
-        .map(|address| address.to_canonical())
-        .collect();
-    Some(forwarded.into_iter().rev().find(|address| !is_trusted(*address)).unwrap_or(peer))
+    let mut last = peer;
+    let headers = head.headers.get_all("x-forwarded-for").iter().rev();
+    for written in headers.flat_map(|value| value.as_bytes().rsplit(|byte| *byte == b',')) {
+        // What cannot be read was not written by a proxy of ours: nothing to its left is believed.
+        let Some(address) = std::str::from_utf8(written).ok().and_then(address_of) else { break };
+        last = address;
+        if !is_trusted(address) {
+            break;
+        }
+    }
+    Some(last)
+}
+
+/// An address, with or without a port.
+fn address_of(written: &str) -> Option<IpAddr> {
+    let written = written.trim();
+    let address =
+        written.parse::<IpAddr>().ok().or_else(|| written.parse::<SocketAddr>().ok().map(|with| with.ip()));
+    address.map(|address| address.to_canonical())
 }
 
 #[cfg(test)]
@@ -41,6 +50,9 @@ mod tests {
             ("10.0.0.1", "192.0.2.1", "192.0.2.1"),
             ("10.0.0.1", "198.51.100.7, 192.0.2.1, 10.0.0.2", "192.0.2.1"),
             ("10.0.0.1", "", "10.0.0.1"),
+            ("10.0.0.1", "unknown, 203.0.113.9", "203.0.113.9"),
+            ("10.0.0.1", "203.0.113.9, unknown", "10.0.0.1"),
+            ("10.0.0.1", "203.0.113.9:4711, 10.0.0.2:80", "203.0.113.9"),
             ("::ffff:10.0.0.1", "192.0.2.1", "192.0.2.1"),
         ] {
             let mut request = http::Request::new(());

@@ -95,6 +95,7 @@ pub(super) fn grant_of(subject: &Subject, client: &ClientId) -> Grant {
 pub(super) fn credential(kind: CredentialKind, grant: &Grant) -> Credential {
     let code = (kind == CredentialKind::AuthorizationCode).then(|| {
         Box::new(CodeBinding {
+            issuer: "https://as.example".parse().expect("an issuer"),
             redirect_uri: "http://127.0.0.1:49152/callback".into(),
             challenge: CodeChallenge::from_bytes(random(&OsEntropy)),
             nonce: Some("n-0S6_WzA2Mj".into()),

@@ -108,7 +108,13 @@ impl ScopeRules {
 
     fn of_resource(&self, uri: &str) -> ScopeSet {
         // A completion names a template: whatever it may expand to counts.
-        if let Some((literal, _)) = uri.split_once('{') {
+        if let Some((literal, rest)) = uri.split_once('{') {
+            // What leads elsewhere once it is expanded is no template of anything below `literal`.
+            let leads_away = rest.contains(['%', '\\'])
+                || rest.split('/').any(|segment| segment == "." || segment == "..");
+            if leads_away {
+                return self.strictest.clone();
+            }
             let below = self.below.iter().map(|(prefix, scopes)| (prefix, scopes));
             let reached =
                 self.resources.named.iter().chain(below).filter(|(rule, _)| rule.starts_with(literal));
@@ -121,7 +127,9 @@ impl ScopeRules {
             self.below.iter().find(|(prefix, _)| uri.starts_with(&**prefix)).map(|(_, scopes)| scopes);
         match below.or(self.resources.others.as_ref()) {
             // `notes://%61rchive/`, `notes://x/../archive/`: another spelling of a place that may have a rule of its own.
-            Some(scopes) if self.below.is_empty() || is_plain(uri) => scopes.clone(),
+            Some(scopes) if (self.below.is_empty() && self.resources.named.is_empty()) || is_plain(uri) => {
+                scopes.clone()
+            }
             _ => self.strictest.clone(),
         }
     }
