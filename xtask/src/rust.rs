@@ -28,7 +28,7 @@ pub fn run_all(root: &Path, report: &mut Report) {
     report.step("doc tests", || cargo(root, &["test", "--workspace", "--doc", "--all-features"]));
     report.step("docs", || {
         let mut command = Command::new("cargo");
-        command.args(["doc", "--workspace", "--all-features", "--no-deps"]).current_dir(root);
+        command.args(["doc", "--workspace", "--lib", "--all-features", "--no-deps"]).current_dir(root);
         run(command.env("RUSTDOCFLAGS", "-D warnings"), LIMIT)
     });
 }
