@@ -136,6 +136,9 @@ async fn a_request_may_come_by_post_too() {
     );
     let app = Page::of_html("https://app.example/", &html);
     let page = visit.browser.submit(app.form_with_button("Go").unwrap(), &[], Some("Go")).await.unwrap();
+    // By 303 to the same by GET: only then are the browser's cookies there.
+    assert_eq!((page.status.as_u16(), page.location().unwrap().path()), (303, "/authorize"));
+    let page = visit.browser.follow(&page).await.unwrap();
     expect::shown(&page, 200);
     let page = visit.person.sign_in(&mut visit.browser, &page).await.unwrap();
     let page = visit.browser.follow(&page).await.unwrap();

@@ -165,14 +165,14 @@ impl Ready {
                 let url = visit.found.endpoint("registration_endpoint").unwrap();
                 let answer =
                     visit.client.post_json(&url, None, &visit.client.registration().json).await.unwrap();
-                return Outcome::of(answer);
+                return Outcome::of(&answer);
             }
             Step::Redeem | Step::Refresh | Step::Revoke | Step::Introspect => {
-                return Outcome::of(visit.send(self.form.as_ref().unwrap()).await.unwrap());
+                return Outcome::of(&visit.send(self.form.as_ref().unwrap()).await.unwrap());
             }
             Step::ToolCall => {
                 return Outcome::of(
-                    visit.call_tool(self.tokens.as_ref().unwrap(), "list_notes").await.unwrap().http,
+                    &visit.call_tool(self.tokens.as_ref().unwrap(), "list_notes").await.unwrap().http,
                 );
             }
         };
@@ -186,7 +186,7 @@ impl Ready {
 }
 
 impl Outcome {
-    fn of(answer: oauth_testing::Answer) -> Self {
+    fn of(answer: &oauth_testing::Answer) -> Self {
         Self { status: answer.status, headers: answer.headers.clone(), body: answer.text(), page: None }
     }
 
@@ -310,8 +310,8 @@ async fn a_reply_of_the_store_that_is_lost_is_recovered_or_ends_in_a_fresh_start
                         "{what}"
                     );
                 }
-                // The page was answered: the grant is there, and nobody has its code.
-                (Step::Consent, "grants.open") => expect::shown(&again.page.unwrap(), 403),
+                // The page was answered: what it opened is there, and nobody heard of it.
+                (Step::Consent | Step::Deny, "grants.open") => expect::shown(&again.page.unwrap(), 403),
                 // Whoever signed out is out; the page is nobody's now.
                 (Step::SignOut, "sessions.end") => expect::shown(&again.page.unwrap(), 403),
                 _ => assert!(again.is_success(), "{what}: again {again:?}"),
@@ -350,11 +350,11 @@ async fn while_the_store_is_down_everything_says_so_and_afterwards_everything_wo
     visit.call_tool(&tokens, "list_notes").await.unwrap().result().unwrap();
     site.clock().advance(std::time::Duration::from_secs(11));
     let refused = visit.call_tool(&tokens, "list_notes").await.unwrap().http;
-    Outcome::of(refused).assert_unavailable("tool call");
+    Outcome::of(&refused).assert_unavailable("tool call");
     for form in [visit.refresh(&tokens).unwrap(), visit.revoke(&tokens.access_token).unwrap()] {
         let answer = visit.send(&form).await.unwrap();
         assert_eq!(answer.error(), Some("temporarily_unavailable"));
-        Outcome::of(answer).assert_unavailable(form.url.as_str());
+        Outcome::of(&answer).assert_unavailable(form.url.as_str());
     }
     expect::shown_unavailable(&visit.browser.get(request.url().as_str()).await.unwrap());
     // What needs no store is there: clients may find their way.
