@@ -5,6 +5,7 @@
 mod authorize_errors;
 mod authorize_requests;
 mod consent;
+mod denial;
 mod expect;
 mod happy_path;
 mod limits;
@@ -12,6 +13,7 @@ mod metadata;
 mod no_secrets_logged;
 mod refresh;
 mod sessions;
+mod sources;
 mod store_down;
 mod token_errors;
 mod two_servers;
