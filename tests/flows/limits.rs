@@ -243,3 +243,25 @@ async fn proxies_are_believed_only_where_they_are_trusted() {
     assert_eq!(from([198, 51, 100, 9], "203.0.113.3").await, 200);
     assert_eq!(from([198, 51, 100, 9], "203.0.113.4").await, 429);
 }
+
+#[tokio::test]
+async fn one_wrong_secret_and_a_clock_that_is_set_back_lock_no_client_out_for_a_day() {
+    // LIM-4, CAUTH-18
+    let bend = |server: oauth_server::Builder| {
+        let mut limits = Limits::insecure_unlimited();
+        limits.wrong_secret = Quota::new(20, MINUTE);
+        server.limits(limits)
+    };
+    let site = Site::builder().server(bend).build().await.unwrap();
+    let mut visit = site.visit(KnownClient::Gateway).await.unwrap();
+    let mut tokens = visit.connect().await.unwrap();
+    let mut wrong = visit.refresh(&tokens).unwrap();
+    wrong.headers.clear();
+    assert_eq!(visit.send(&wrong.basic("gateway", "wrong")).await.unwrap().status, 401);
+    site.clock().step_back(DAY);
+    // On the safe side at first, and for as long as wrong secrets are counted over.
+    let _ = visit.send(&visit.refresh(&tokens).unwrap()).await.unwrap();
+    site.clock().advance(MINUTE);
+    tokens = visit.send(&visit.refresh(&tokens).unwrap()).await.unwrap().tokens().unwrap();
+    visit.call_tool(&tokens, "list_notes").await.unwrap().result().unwrap();
+}
