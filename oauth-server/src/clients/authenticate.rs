@@ -147,6 +147,9 @@ impl Presented {
         if let Verdict::Limited { retry_after } =
             context.stores.limits.peek(&key, quota, now).await.map_err(unavailable)?
         {
+            // What is refused takes no room. But a look writes nothing down: after the clock was set back, the count from a time that
+            // has not come yet would stand until it comes (LIM-4).
+            let _ = context.stores.limits.hit(&key, quota, now).await.map_err(unavailable)?;
             context.record(&Event {
                 client_id: Some(&client.id),
                 reason: Some("wrong_secret"),
