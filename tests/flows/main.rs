@@ -9,6 +9,7 @@ mod denial;
 mod expect;
 mod happy_path;
 mod limits;
+mod loopback;
 mod metadata;
 mod no_secrets_logged;
 mod refresh;
