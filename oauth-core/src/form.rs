@@ -28,6 +28,16 @@ pub struct Form<'a> {
 }
 
 /// Why bytes are no form.
+///
+/// ```
+/// use oauth_core::{Form, FormFault};
+///
+/// let twice = Form::read(b"code=a&code=b&state=x", &[], &[]).unwrap_err();
+/// let FormFault::Repeated { names, rest } = twice else { panic!("`code` stands twice") };
+/// assert_eq!(names, ["code"]);
+/// assert_eq!(rest.get("state"), Some("x"));
+/// assert_eq!(Form::read(b"code=%zz", &[], &[]), Err(FormFault::Malformed));
+/// ```
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormFault<'a> {

@@ -154,6 +154,27 @@ impl<'de> Deserialize<'de> for Thumbprint {
 }
 
 /// What can be presented under a grant. All of it is immutable; only whether it is spent changes, and a store keeps that.
+///
+/// ```
+/// use std::time::Duration;
+/// use oauth_core::{Binding, Credential, CredentialKind, GrantId, OsEntropy, Timestamp, TokenFormat};
+///
+/// let now = Timestamp::from_secs(1_700_000_000);
+/// let (_secret, key) = TokenFormat::default().mint(CredentialKind::AccessToken, GrantId::generate(&OsEntropy), &OsEntropy);
+/// let credential = Credential {
+///     key,
+///     kind: CredentialKind::AccessToken,
+///     binding: Binding::Bearer,
+///     scopes: "notes:read".parse()?,
+///     resources: "https://mcp.example/mcp".parse::<oauth_core::ResourceUri>()?.into(),
+///     issued_at: now,
+///     expires_at: now + Duration::from_secs(600),
+///     code: None,
+/// };
+/// assert!(!credential.is_expired(now));
+/// assert!(credential.is_expired(now + Duration::from_secs(600)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credential {
     /// How it is looked up.

@@ -22,6 +22,50 @@ use crate::time::Timestamp;
 /// | GitHub, OpenID | [`SignInStep::Redirect`] | the callback's query |
 ///
 /// [`SignInStep`] is `#[non_exhaustive]`: ways that need a script or a second device become further steps.
+///
+/// A whole provider: whoever knows the word is the owner.
+///
+/// ```
+/// use oauth_core::{
+///     FieldKind, Form, Identity, IdentityProvider, ProviderId, SignInFault, SignInField, SignInForm, SignInReply, SignInStart,
+///     SignInStep, SignedIn, Timestamp, TokenHash, async_trait,
+/// };
+///
+/// struct Word { id: ProviderId, hash: TokenHash }
+///
+/// fn form() -> SignInForm {
+///     SignInForm::new([SignInField::new("word", "The word", FieldKind::Password)])
+/// }
+///
+/// #[async_trait]
+/// impl IdentityProvider for Word {
+///     fn id(&self) -> &ProviderId {
+///         &self.id
+///     }
+///     fn label(&self) -> &str {
+///         "the word"
+///     }
+///     async fn begin(&self, _: SignInStart<'_>) -> Result<SignInStep, SignInFault> {
+///         Ok(SignInStep::Form(form()))
+///     }
+///     async fn resume(&self, reply: SignInReply<'_>) -> Result<SignInStep, SignInFault> {
+///         // Compares in constant time. A real one also limits the tries: here nothing else does.
+///         if !self.hash.matches(reply.fields.get("word").unwrap_or_default()) {
+///             return Ok(SignInStep::Form(form().with_error("that is not the word")));
+///         }
+///         let identity = Identity { provider: self.id.clone(), id: "owner".into() };
+///         Ok(SignInStep::Done(SignedIn::new(identity, reply.now)))
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let provider = Word { id: "word".parse()?, hash: TokenHash::of("correct horse battery staple") };
+/// let fields = Form::read(b"word=correct+horse+battery+staple", &[], &[])?;
+/// let reply = SignInReply::new(&fields, b"", "https://as.example/sign-in/word/callback", Timestamp::from_secs(1_700_000_000));
+/// assert!(matches!(provider.resume(reply).await?, SignInStep::Done(who) if who.identity.id == "owner"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[async_trait]
 pub trait IdentityProvider: Send + Sync + 'static {
     /// Its name in paths and in identities. Never changes: accounts are known by it.
@@ -38,6 +82,14 @@ pub trait IdentityProvider: Send + Sync + 'static {
 }
 
 /// What a provider is told at the beginning.
+///
+/// ```
+/// use oauth_core::{SignInStart, Timestamp};
+///
+/// let mut start = SignInStart::new("https://as.example/sign-in/github/callback", Timestamp::from_secs(1_700_000_000));
+/// start.login_hint = Some("alice@example.com");
+/// assert!(!start.fresh && start.address.is_none());
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct SignInStart<'a> {
@@ -62,6 +114,15 @@ impl<'a> SignInStart<'a> {
 }
 
 /// What came back.
+///
+/// ```
+/// use oauth_core::{Form, SignInReply, Timestamp};
+///
+/// let query = Form::read(b"code=abc&state=sealed", &[], &[])?;
+/// let reply = SignInReply::new(&query, b"nonce", "https://as.example/sign-in/github/callback", Timestamp::from_secs(1_700_000_000));
+/// assert_eq!((reply.fields.get("code"), reply.kept), (Some("abc"), &b"nonce"[..]));
+/// # Ok::<(), oauth_core::FormFault<'static>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct SignInReply<'a> {
@@ -86,6 +147,14 @@ impl<'a> SignInReply<'a> {
 }
 
 /// What to do next.
+///
+/// ```
+/// use oauth_core::SignInStep;
+///
+/// let step = SignInStep::Redirect { location: "https://idp.example/authorize?client_id=me".into(), keep: b"nonce".to_vec() };
+/// // What is kept comes back in `SignInReply::kept`, and only from the browser that began.
+/// assert!(matches!(step, SignInStep::Redirect { keep, .. } if keep == b"nonce"));
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum SignInStep {

@@ -8,6 +8,28 @@ use crate::store::error::StoreError;
 use crate::time::Timestamp;
 
 /// Keeps users and their identities at providers.
+///
+/// [`MemoryStore`](crate::MemoryStore) is a whole implementation to read.
+///
+/// ```
+/// use oauth_core::{Account, Identity, StoreError, Stores, Timestamp};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let accounts = Stores::memory().accounts;
+/// let github = Identity { provider: "github".parse()?, id: "583231".into() };
+/// let account = Account { subject: "alice".parse()?, name: None, created_at: Timestamp::from_secs(1), disabled: false };
+/// accounts.open(&account, &github).await?;
+/// // Of two first sign-ins at once one wins, and the other finds the account.
+/// assert!(matches!(accounts.open(&account, &github).await, Err(StoreError::Conflict)));
+/// assert_eq!(accounts.find_by_identity(&github).await?, Some(account.clone()));
+///
+/// let passphrase = Identity { provider: "passphrase".parse()?, id: "alice".into() };
+/// accounts.link(&account.subject, &passphrase).await?;
+/// assert_eq!(accounts.first_verifier(&passphrase, "a hash").await?, "a hash");
+/// assert_eq!(accounts.first_verifier(&passphrase, "another").await?, "a hash");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[async_trait]
 pub trait AccountStore: Send + Sync + 'static {
     /// Opens an account with its first identity. A taken subject or identity is a [`StoreError::Conflict`], and nothing is

@@ -11,6 +11,25 @@ use crate::time::Timestamp;
 /// Keeps clients.
 ///
 /// [`MemoryStore`](crate::MemoryStore) is a whole implementation to read.
+///
+/// ```
+/// use oauth_core::{Client, ClientFilter, Registered, StoreError, Stores, Timestamp};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let clients = Stores::memory().clients;
+/// let now = Timestamp::from_secs(1_700_000_000);
+/// let mut client = Client::public("app".parse()?, ["https://app.example/cb".parse()?]);
+/// assert_eq!(clients.register(&client, now).await?, Registered::New);
+/// assert_eq!(clients.count(ClientFilter::Unused).await?, 1);
+///
+/// let read = clients.find(&client.id).await?.expect("it was just registered");
+/// client.name = Some("App".into());
+/// clients.update(&client, read.version).await?;
+/// // Who read before that update comes too late.
+/// assert!(matches!(clients.update(&client, read.version).await, Err(StoreError::Conflict)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[async_trait]
 pub trait ClientStore: Send + Sync + 'static {
     /// Registers a client. Never overwrites.
@@ -46,6 +65,22 @@ pub trait ClientStore: Send + Sync + 'static {
 }
 
 /// How a registration ended.
+///
+/// ```
+/// use oauth_core::{Client, Registered, Stores, Timestamp, TokenHash};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let clients = Stores::memory().clients;
+/// let now = Timestamp::from_secs(1_700_000_000);
+/// let mut first = Client::public("first".parse()?, ["https://app.example/cb".parse()?]);
+/// first.fingerprint = Some(TokenHash::of("the very same metadata"));
+/// let mut second = first.clone();
+/// second.id = "second".parse()?;
+/// assert_eq!(clients.register(&first, now).await?, Registered::New);
+/// assert_eq!(clients.register(&second, now).await?, Registered::Existing(Box::new(first)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Registered {
@@ -56,6 +91,15 @@ pub enum Registered {
 }
 
 /// A client's record and its version.
+///
+/// ```
+/// use oauth_core::{Client, StoredClient, Version};
+///
+/// let client = Client::public("app".parse()?, ["https://app.example/cb".parse()?]);
+/// let stored = StoredClient::new(client, Version(3));
+/// assert_eq!(stored.version, Version(3));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredClient {

@@ -11,6 +11,62 @@ use crate::store::error::StoreError;
 use crate::time::Timestamp;
 
 /// Keeps, for each user and client, what the user last agreed to (AS-68).
+///
+/// A whole implementation, for one process:
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::sync::{Mutex, MutexGuard, PoisonError};
+/// use oauth_core::{ClientId, Consent, ConsentStore, StoreError, Subject, Timestamp, async_trait};
+///
+/// #[derive(Default)]
+/// struct Consents(Mutex<HashMap<(Subject, ClientId), Consent>>);
+///
+/// impl Consents {
+///     fn all(&self) -> MutexGuard<'_, HashMap<(Subject, ClientId), Consent>> {
+///         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+///     }
+/// }
+///
+/// #[async_trait]
+/// impl ConsentStore for Consents {
+///     async fn remember(&self, consent: &Consent) -> Result<(), StoreError> {
+///         self.all().insert((consent.subject.clone(), consent.client_id.clone()), consent.clone());
+///         Ok(())
+///     }
+///     async fn find(&self, subject: &Subject, client: &ClientId) -> Result<Option<Consent>, StoreError> {
+///         Ok(self.all().get(&(subject.clone(), client.clone())).cloned())
+///     }
+///     async fn of_subject(&self, subject: &Subject) -> Result<Vec<Consent>, StoreError> {
+///         Ok(self.all().values().filter(|consent| consent.subject == *subject).cloned().collect())
+///     }
+///     async fn forget(&self, subject: &Subject, client: &ClientId) -> Result<bool, StoreError> {
+///         Ok(self.all().remove(&(subject.clone(), client.clone())).is_some())
+///     }
+///     async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {
+///         let mut all = self.all();
+///         let kept = all.len();
+///         all.retain(|_, consent| consent.expires_at >= before);
+///         Ok((kept - all.len()) as u64)
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # let client = oauth_core::Client::public("app".parse()?, ["https://app.example/cb".parse()?]);
+/// # let now = Timestamp::from_secs(1_700_000_000);
+/// # let consent = Consent {
+/// #     subject: "alice".parse()?, client_id: client.id.clone(), client_fingerprint: client.consent_fingerprint(),
+/// #     scopes: "notes:read".parse()?, resources: "https://mcp.example/mcp".parse::<oauth_core::ResourceUri>()?.into(),
+/// #     given_at: now, expires_at: now + std::time::Duration::from_secs(60),
+/// # };
+/// let store = Consents::default();
+/// store.remember(&consent).await?;
+/// assert_eq!(store.find(&consent.subject, &consent.client_id).await?.as_ref(), Some(&consent));
+/// assert!(store.forget(&consent.subject, &consent.client_id).await?);
+/// assert!(store.of_subject(&consent.subject).await?.is_empty());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[async_trait]
 pub trait ConsentStore: Send + Sync + 'static {
     /// Remembers a consent in place of the one before for the same subject and client. Atomic; the last writer wins.
@@ -30,6 +86,27 @@ pub trait ConsentStore: Send + Sync + 'static {
 }
 
 /// What a user agreed to: this client, in this state, for these scopes at these resources.
+///
+/// ```
+/// use std::time::Duration;
+/// use oauth_core::{Client, Consent, ResourceUri, Timestamp};
+///
+/// let client = Client::public("app".parse()?, ["https://app.example/cb".parse()?]);
+/// let now = Timestamp::from_secs(1_700_000_000);
+/// let consent = Consent {
+///     subject: "alice".parse()?,
+///     client_id: client.id.clone(),
+///     client_fingerprint: client.consent_fingerprint(),
+///     scopes: "notes:read".parse()?,
+///     resources: "https://mcp.example/mcp".parse::<ResourceUri>()?.into(),
+///     given_at: now,
+///     expires_at: now + Duration::from_secs(180 * 86_400),
+/// };
+/// let covers = |scopes: &str| consent.covers(&client.consent_fingerprint(), &scopes.parse().unwrap(), &consent.resources, now);
+/// assert!(covers("notes:read"));
+/// assert!(!covers("notes:read notes:write"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Consent {
     /// Who agreed.

@@ -23,6 +23,50 @@ use crate::token::{CredentialKey, CredentialKind};
 ///
 /// [`MemoryStore`](crate::MemoryStore) is a whole implementation to read; [`store_tests!`](crate::store_tests) holds any other
 /// to the same promises.
+///
+/// Open, find, exchange; and a thief who comes second:
+///
+/// ```
+/// use oauth_core::{Exchange, Exchanged, Stores};
+/// # use std::time::Duration;
+/// # use oauth_core::{Binding, Credential, CredentialKind, Grant, GrantId, OsEntropy};
+/// # use oauth_core::{ResourceSet, ResourceUri, SealedReply, Timestamp, TokenFormat, TokenHash};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # let now = Timestamp::from_secs(1_700_000_000);
+/// # let grant = Grant {
+/// #     id: GrantId::generate(&OsEntropy), subject: "alice".parse()?, subject_kind: Default::default(), client_id: "app".parse()?,
+/// #     scopes: "notes:read".parse()?, resources: ResourceSet::from("https://mcp.example/mcp".parse::<ResourceUri>()?),
+/// #     issued_at: now, expires_at: now + Duration::from_secs(86_400), auth_time: Some(now), revoked_at: None,
+/// # };
+/// # let format = TokenFormat::default();
+/// # let issue = |kind| {
+/// #     let (secret, key) = format.mint(kind, grant.id, &OsEntropy);
+/// #     let credential = Credential {
+/// #         key, kind, binding: Binding::Bearer, scopes: grant.scopes.clone(), resources: grant.resources.clone(),
+/// #         issued_at: now, expires_at: now + Duration::from_secs(60), code: None,
+/// #     };
+/// #     (secret, credential)
+/// # };
+/// let stores = Stores::memory();
+/// let (secret, code) = issue(CredentialKind::AuthorizationCode);
+/// let (_, access) = issue(CredentialKind::AccessToken);
+/// stores.grants.open(&grant, &[code.clone()]).await?;
+///
+/// let found = stores.grants.find(&code.key).await?.expect("it was just opened");
+/// assert_eq!(found.spent, None);
+///
+/// let reply = SealedReply::seal(&secret, TokenHash::of("what was asked"), b"the response", &OsEntropy);
+/// let exchange = Exchange { spent: &code.key, issued: &[access.clone()], reply, now, grace: Duration::ZERO };
+/// assert_eq!(stores.grants.exchange(exchange.clone()).await?, Exchanged::Done);
+/// assert_eq!(stores.grants.exchange(exchange).await?, Exchanged::Replayed);
+///
+/// // The second presentation ended the grant: what the first bought is worth nothing now (OAuth 2.1 §4.1.3).
+/// let bought = stores.grants.find(&access.key).await?.expect("it is kept until it is purged");
+/// assert!(bought.grant.revoked_at.is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[async_trait]
 pub trait GrantStore: Send + Sync + 'static {
     /// Opens a grant with its first credentials.
@@ -74,6 +118,36 @@ pub trait GrantStore: Send + Sync + 'static {
 }
 
 /// A credential, its grant, and whether it is spent: a snapshot.
+///
+/// ```
+/// use oauth_core::{CredentialStatus, Found, Spent};
+/// # use std::time::Duration;
+/// # use oauth_core::{Binding, Credential, CredentialKind, Grant, GrantId, OsEntropy};
+/// # use oauth_core::{ResourceSet, ResourceUri, Timestamp, TokenFormat};
+/// # let now = Timestamp::from_secs(1_700_000_000);
+/// # let grant = Grant {
+/// #     id: GrantId::generate(&OsEntropy), subject: "alice".parse()?, subject_kind: Default::default(), client_id: "app".parse()?,
+/// #     scopes: "notes:read".parse()?, resources: ResourceSet::from("https://mcp.example/mcp".parse::<ResourceUri>()?),
+/// #     issued_at: now, expires_at: now + Duration::from_secs(86_400), auth_time: Some(now), revoked_at: None,
+/// # };
+/// # let format = TokenFormat::default();
+/// # let issue = |kind| {
+/// #     let (secret, key) = format.mint(kind, grant.id, &OsEntropy);
+/// #     let credential = Credential {
+/// #         key, kind, binding: Binding::Bearer, scopes: grant.scopes.clone(), resources: grant.resources.clone(),
+/// #         issued_at: now, expires_at: now + Duration::from_secs(60), code: None,
+/// #     };
+/// #     (secret, credential)
+/// # };
+/// # let (_, credential) = issue(CredentialKind::RefreshToken);
+/// let found = Found::new(grant, credential, None);
+/// assert_eq!(found.status(now), CredentialStatus::Live);
+/// assert_eq!(found.status(now + Duration::from_secs(60)), CredentialStatus::Expired);
+///
+/// let spent = Found::new(found.grant, found.credential, Some(Spent { at: now }));
+/// assert_eq!(spent.status(now), CredentialStatus::Spent);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Found {
@@ -139,6 +213,20 @@ pub enum CredentialStatus {
 }
 
 /// The act: one credential for others.
+///
+/// ```
+/// use std::time::Duration;
+/// use oauth_core::{CredentialKind, Exchange, GrantId, OsEntropy, SealedReply, Timestamp, TokenFormat, TokenHash};
+///
+/// let (secret, key) = TokenFormat::default().mint(CredentialKind::RefreshToken, GrantId::generate(&OsEntropy), &OsEntropy);
+/// let reply = SealedReply::seal(&secret, TokenHash::of("app, notes:read"), b"{}", &OsEntropy);
+/// let now = Timestamp::from_secs(1_700_000_000);
+/// let exchange = Exchange { spent: &key, issued: &[], reply: reply.clone(), now, grace: Duration::from_secs(120) };
+///
+/// // Spent 119 s ago for the same request: a lost reply. 120 s ago: a thief.
+/// assert!(exchange.is_retry_of(now.before(Duration::from_secs(119)), &reply));
+/// assert!(!exchange.is_retry_of(now.before(Duration::from_secs(120)), &reply));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Exchange<'a> {
     /// What is spent.
@@ -173,6 +261,17 @@ impl Exchange<'_> {
 }
 
 /// How an exchange ended.
+///
+/// ```
+/// use oauth_core::Exchanged;
+///
+/// /// Whether a reply may leave the house.
+/// fn entitles(exchanged: &Exchanged) -> bool {
+///     matches!(exchanged, Exchanged::Done | Exchanged::Retried(_))
+/// }
+/// assert!(entitles(&Exchanged::Done));
+/// assert!(!entitles(&Exchanged::Replayed) && !entitles(&Exchanged::Gone));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use = "only `Done` and `Retried` entitle to a reply"]
 pub enum Exchanged {

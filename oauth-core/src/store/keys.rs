@@ -12,6 +12,23 @@ use crate::time::Timestamp;
 /// Keeps keys, so that what one server sealed or signed another opens and verifies (KEY-7).
 ///
 /// The material is as secret as the store's file: whoever reads it can forge. Restrict who may.
+///
+/// [`MemoryStore`](crate::MemoryStore) is a whole implementation to read.
+///
+/// ```
+/// use oauth_core::{KeyPurpose, OsEntropy, StoredKey, Stores, Timestamp, random};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let keys = Stores::memory().keys;
+/// let candidate = || StoredKey::new("1", KeyPurpose::Seal, "A256GCM", random::<32>(&OsEntropy).to_vec(), Timestamp::from_secs(1));
+/// // Two servers start; both go on with one key.
+/// let first = keys.first(&candidate()).await?;
+/// let second = keys.first(&candidate()).await?;
+/// assert_eq!(first.material, second.material);
+/// assert_eq!(keys.keys(KeyPurpose::Seal).await?.len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[async_trait]
 pub trait KeyStore: Send + Sync + 'static {
     /// The keys of a purpose, newest first, retired ones included until they are removed.

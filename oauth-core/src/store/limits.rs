@@ -9,6 +9,24 @@ use crate::store::error::StoreError;
 use crate::time::Timestamp;
 
 /// Counts what may not happen too often (LIM-1).
+///
+/// [`MemoryStore`](crate::MemoryStore) is a whole implementation to read.
+///
+/// ```
+/// use std::time::Duration;
+/// use oauth_core::{LimitKey, Quota, Stores, Timestamp, Verdict};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let limits = Stores::memory().limits;
+/// let (key, quota) = (LimitKey::new("wrong-secret", "app"), Quota::new(1, Duration::from_secs(60)));
+/// let now = Timestamp::from_secs(1_700_000_000);
+/// assert_eq!(limits.hit(&key, quota, now).await?, Verdict::Allowed);
+/// assert!(matches!(limits.hit(&key, quota, now).await?, Verdict::Limited { .. }));
+/// limits.reset(&key).await?;
+/// assert_eq!(limits.hit(&key, quota, now).await?, Verdict::Allowed);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[async_trait]
 pub trait RateLimiter: Send + Sync + 'static {
     /// Counts one event under `key`, if `quota` has room for it.
