@@ -7,8 +7,13 @@ mod host;
 mod upstream;
 mod wire;
 
+mod cauthx;
+mod cimdx;
 mod code;
 mod cons;
+mod dcrx;
+mod http_level;
+mod logx;
 mod mix;
 mod pkce;
 mod redir;

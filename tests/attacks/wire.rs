@@ -27,3 +27,11 @@ pub(crate) async fn read(stream: &mut TcpStream) -> String {
     let _ = stream.read_to_end(&mut answer).await;
     String::from_utf8_lossy(&answer).into_owned()
 }
+
+/// The same, with a server that may wait for more: what it has answered within a moment counts.
+pub(crate) async fn exchange_briefly(address: SocketAddr, bytes: &[u8]) -> String {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let _ = stream.write_all(bytes).await;
+    let _ = stream.shutdown().await;
+    read(&mut stream).await
+}
