@@ -287,6 +287,21 @@ fn broken() -> Reply {
 }
 
 /// The future of a response that is on its way.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http_body_util::Full;
+/// use oauth_server::{AuthorizationServer, ResponseFuture};
+/// use tower::Service as _;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// # let builder = AuthorizationServer::builder("https://as.example", oauth_core::Stores::memory());
+/// # let mut server = builder.resource("https://as.example/mcp").insecure_approve_all("owner").build().await?;
+/// let response: ResponseFuture<Full<Bytes>> = server.call(http::Request::get("/jwks.json").body(Full::<Bytes>::default())?);
+/// assert_eq!(response.await?.status(), 200);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 pub type ResponseFuture<B> = Pin<Box<dyn Future<Output = Result<Response<B>, Infallible>> + Send>>;
 
 impl<B> Service<http::Request<B>> for AuthorizationServer
@@ -349,6 +364,26 @@ impl<S> Layer<S> for AuthorizationLayer {
 }
 
 /// A service with an authorization server before it; made by [`AuthorizationLayer`].
+///
+/// ```
+/// use bytes::Bytes;
+/// use http_body_util::Full;
+/// use oauth_server::{AuthorizationServer, WithAuthorization};
+/// use tower::{Layer as _, ServiceExt as _, service_fn};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// # let builder = AuthorizationServer::builder("https://as.example", oauth_core::Stores::memory());
+/// # let server = builder.resource("https://as.example/mcp").insecure_approve_all("owner").build().await?;
+/// let app = service_fn(|_: http::Request<Full<Bytes>>| async {
+///     http::Response::builder().status(418).body(Full::<Bytes>::default())
+/// });
+/// let both: WithAuthorization<_> = server.layer().layer(app);
+/// let at = |path| http::Request::get(path).body(Full::<Bytes>::default());
+/// assert_eq!(both.clone().oneshot(at("/jwks.json")?).await?.status(), 200);
+/// assert_eq!(both.oneshot(at("/mcp")?).await?.status(), 418);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct WithAuthorization<S> {
     server: AuthorizationServer,

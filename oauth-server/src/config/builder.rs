@@ -18,6 +18,19 @@ use crate::server::AuthorizationServer;
 use crate::token::GrantType;
 
 /// Everything that is wrong with a configuration, a line each.
+///
+/// ```
+/// use oauth_core::Stores;
+/// use oauth_server::{AuthorizationServer, BuildError};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let wrong = AuthorizationServer::builder("http://as.example", Stores::memory()).trusted_proxy("everybody").build().await;
+/// let Err(BuildError::Config(faults)) = wrong else { panic!("nothing in it is right") };
+/// // The issuer, the resource that is missing, the network, the way to sign in that is missing: all at once.
+/// assert_eq!(faults.len(), 4);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -32,6 +45,42 @@ pub enum BuildError {
 /// Builds an [`AuthorizationServer`].
 ///
 /// What is not set has a safe default: S256 alone, consent on, secrets hashed, limits on. Holes are called `insecure_*`.
+///
+/// ```
+/// use oauth_core::Stores;
+/// use oauth_server::{AuthorizationServer, Limits, OfferedScope, Policy, Registration, pages::Theme};
+/// # use oauth_core::{IdentityProvider, ProviderId, SignInFault, SignInReply, SignInStart, SignInStep, async_trait};
+/// # struct Nobody(ProviderId);
+/// # #[async_trait]
+/// # impl IdentityProvider for Nobody {
+/// #     fn id(&self) -> &ProviderId { &self.0 }
+/// #     fn label(&self) -> &str { "nobody" }
+/// #     async fn begin(&self, _: SignInStart<'_>) -> Result<SignInStep, SignInFault> { Err(SignInFault::Refused("nobody")) }
+/// #     async fn resume(&self, _: SignInReply<'_>) -> Result<SignInStep, SignInFault> { Err(SignInFault::Refused("nobody")) }
+/// # }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// # let provider = Nobody("nobody".parse()?); // the example of `IdentityProvider` is a whole one
+/// let mut limits = Limits::default();
+/// limits.set("register-source=10/60")?;
+///
+/// let server = AuthorizationServer::builder("https://as.example", Stores::memory())
+///     .theme(&Theme::new("Notes")?)
+///     .named_resource("https://mcp.example/mcp", "Notes")
+///     .scope(OfferedScope::new("notes:read", "Read your notes").required())
+///     .scope(OfferedScope::new("notes:delete", "Delete your notes").on_request())
+///     .sign_in_with(provider)
+///     .registration(Registration::RedirectHosts(vec!["app.example".into()]))
+///     .policy(Policy::strict())
+///     .limits(limits)
+///     .trusted_proxy("10.0.0.0/8")
+///     .build()
+///     .await?;
+/// assert_eq!(server.issuer().as_str(), "https://as.example");
+/// assert_eq!(server.advertised_scopes().as_str(), "notes:read");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[must_use]
 pub struct Builder {
     pub(crate) issuer: String,
@@ -128,6 +177,19 @@ impl Builder {
 
     /// Clients from configuration: a JSON list with `client_id`, `redirect_uris`, `client_name`, `token_endpoint_auth_method`,
     /// `client_secret`, `scope`, `grant_types`.
+    ///
+    /// ```
+    /// use oauth_core::Stores;
+    /// use oauth_server::AuthorizationServer;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let clients = r#"[{"client_id": "console", "client_name": "Console", "redirect_uris": ["https://console.example/cb"],
+    ///     "token_endpoint_auth_method": "client_secret_basic", "client_secret": "at least sixteen characters"}]"#;
+    /// let builder = AuthorizationServer::builder("https://as.example", Stores::memory()).resource("https://as.example/mcp");
+    /// assert!(builder.insecure_approve_all("owner").clients_json(clients).build().await.is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     pub fn clients_json(mut self, json: &str) -> Self {
         self.clients.push(ClientConfig::Json(json.to_owned()));
         self
@@ -165,6 +227,19 @@ impl Builder {
     }
 
     /// The document of one client, in place of what its URL answers: for documents that cannot be fetched from here (CIMD-18).
+    ///
+    /// ```
+    /// use oauth_core::Stores;
+    /// use oauth_server::AuthorizationServer;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let id = "https://app.example/client.json";
+    /// let document = r#"{"client_id": "https://app.example/client.json", "client_name": "App", "redirect_uris": ["https://app.example/cb"]}"#;
+    /// let builder = AuthorizationServer::builder("https://as.example", Stores::memory()).resource("https://as.example/mcp");
+    /// assert!(builder.insecure_approve_all("owner").pinned_document(id, document).build().await.is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
     pub fn pinned_document(mut self, client_id: &str, json: &str) -> Self {
         self.pinned.push((client_id.to_owned(), json.to_owned()));
         self
@@ -225,6 +300,10 @@ impl Builder {
     }
 
     /// A network (`10.0.0.0/8`) whose `X-Forwarded-For` is believed: the reverse proxy's. Nobody's, unless named.
+    ///
+    /// # Deployment
+    /// Whoever is in this network can claim any address by that header: name the proxy, not the whole of a company. With a proxy and without
+    /// this, all visitors have the proxy's address, and share its limits.
     pub fn trusted_proxy(mut self, network: &str) -> Self {
         self.trusted_proxies.push(network.to_owned());
         self

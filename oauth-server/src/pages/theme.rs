@@ -41,6 +41,13 @@ pub(super) struct Logo {
 }
 
 /// A value that a [`Theme`] cannot have.
+///
+/// ```
+/// use oauth_server::pages::Theme;
+///
+/// let error = Theme::new("").unwrap_err();
+/// assert_eq!(error.field, "product name");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("invalid {field} {value:?}: {reason}")]
 #[non_exhaustive]

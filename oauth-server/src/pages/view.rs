@@ -3,6 +3,21 @@
 use super::{ClientName, HttpsLink};
 
 /// A page to draw.
+///
+/// ```
+/// use oauth_server::pages::{Page, samples};
+///
+/// /// What the title bar says.
+/// fn title(page: &Page<'_>) -> String {
+///     match page {
+///         Page::SignIn(_) => "Sign in".into(),
+///         Page::Consent(page) => format!("Permission for {}", page.client.origin()),
+///         Page::Error(page) => page.title.into(),
+///         _ => "Notes".into(),
+///     }
+/// }
+/// assert!(samples().iter().any(|(_, page)| title(page) == "Permission for nimbus.example"));
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Page<'a> {
@@ -19,6 +34,20 @@ pub enum Page<'a> {
 }
 
 /// The app that asks.
+///
+/// ```
+/// use oauth_server::pages::{Page, samples};
+///
+/// # let page = samples().into_iter().find_map(|(_, page)| match page {
+/// #     Page::Consent(page) => Some(page),
+/// #     _ => None,
+/// # });
+/// # let page = page.expect("there is a sample");
+/// let client = page.client;
+/// // Never the name without the origin: the one is said, the other is known.
+/// let shown = format!("{} ({})", client.name.map_or("An app", |name| name.as_str()), client.origin());
+/// assert_eq!(shown, "Nimbus CLI (nimbus.example)");
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ClientView<'a> {
@@ -48,6 +77,17 @@ impl<'a> ClientView<'a> {
 }
 
 /// Where the browser is sent with the answer: the redirect URI, as far as a person needs it.
+///
+/// ```
+/// use oauth_server::pages::Destination;
+///
+/// let words = |destination| match destination {
+///     Destination::Loopback { .. } => "a program on this computer".to_owned(),
+///     other => other.shown().to_owned(),
+/// };
+/// assert_eq!(words(Destination::Site { host: "app.example" }), "app.example");
+/// assert_eq!(words(Destination::Loopback { host: "127.0.0.1" }), "a program on this computer");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Destination<'a> {
@@ -79,6 +119,18 @@ impl<'a> Destination<'a> {
 }
 
 /// A protected resource: usually one MCP server.
+///
+/// ```
+/// use oauth_server::pages::{Page, samples};
+///
+/// # let page = samples().into_iter().find_map(|(_, page)| match page {
+/// #     Page::Consent(page) => Some(page),
+/// #     _ => None,
+/// # });
+/// # let page = page.expect("there is a sample");
+/// let resource = page.resources[0];
+/// assert_eq!(resource.name.unwrap_or(resource.id), "Personal notes");
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ResourceView<'a> {
@@ -89,6 +141,19 @@ pub struct ResourceView<'a> {
 }
 
 /// The sign-in page: forms, buttons that lead elsewhere, or both.
+///
+/// ```
+/// use oauth_server::pages::{Page, samples};
+///
+/// # let page = samples().into_iter().find_map(|(_, page)| match page {
+/// #     Page::SignIn(page) if !page.providers.is_empty() => Some(page),
+/// #     _ => None,
+/// # });
+/// # let page = page.expect("there is a sample");
+/// // One form each, every one with the hidden field `ticket`.
+/// let ways: Vec<&str> = page.forms.iter().map(|form| form.id).chain(page.providers.iter().map(|way| way.id)).collect();
+/// assert_eq!(ways, ["mail", "github", "google"]);
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct SignInPage<'a> {
@@ -103,6 +168,18 @@ pub struct SignInPage<'a> {
 }
 
 /// One button of the sign-in page.
+///
+/// ```
+/// use oauth_server::pages::{Page, samples};
+///
+/// # let page = samples().into_iter().find_map(|(_, page)| match page {
+/// #     Page::SignIn(page) if !page.providers.is_empty() => Some(page),
+/// #     _ => None,
+/// # });
+/// # let page = page.expect("there is a sample");
+/// let way = page.providers[0];
+/// assert_eq!(format!("Continue with {}", way.label), "Continue with GitHub");
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ProviderChoice<'a> {
@@ -115,6 +192,18 @@ pub struct ProviderChoice<'a> {
 }
 
 /// One form of the sign-in page.
+///
+/// ```
+/// use oauth_server::pages::{Page, samples};
+///
+/// # let page = samples().into_iter().find_map(|(_, page)| match page {
+/// #     Page::SignIn(page) if !page.forms.is_empty() => Some(page),
+/// #     _ => None,
+/// # });
+/// # let page = page.expect("there is a sample");
+/// let form = page.forms[0];
+/// assert_eq!((form.fields[0].name, form.submit, form.error), ("passphrase", "Sign in", None));
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct SignInForm<'a> {
@@ -131,6 +220,19 @@ pub struct SignInForm<'a> {
 }
 
 /// One field of a sign-in form.
+///
+/// ```
+/// use oauth_server::pages::{Page, samples};
+///
+/// # let page = samples().into_iter().find_map(|(_, page)| match page {
+/// #     Page::SignIn(page) if !page.forms.is_empty() => Some(page),
+/// #     _ => None,
+/// # });
+/// # let page = page.expect("there is a sample");
+/// let field = page.forms[0].fields[0];
+/// let input = format!(r#"<input name="{}" type="{}" autocomplete="{}">"#, field.name, field.kind.input_type(), field.autocomplete);
+/// assert_eq!(input, r#"<input name="passphrase" type="password" autocomplete="current-password">"#);
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct FieldView<'a> {
@@ -147,6 +249,12 @@ pub struct FieldView<'a> {
 }
 
 /// What a field takes.
+///
+/// ```
+/// use oauth_server::pages::FieldKind;
+/// assert_eq!(FieldKind::Password.input_type(), "password");
+/// assert_eq!(FieldKind::Code.input_type(), "text");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FieldKind {
@@ -172,6 +280,19 @@ impl FieldKind {
 }
 
 /// The consent page.
+///
+/// ```
+/// use oauth_server::pages::{Page, samples};
+///
+/// # let page = samples().into_iter().find_map(|(_, page)| match page {
+/// #     Page::Consent(page) => Some(page),
+/// #     _ => None,
+/// # });
+/// # let page = page.expect("there is a sample");
+/// // What can be unticked is a box; the rest is said, and not sent.
+/// let boxes: Vec<&str> = page.scopes.iter().filter(|scope| scope.optional).map(|scope| scope.name).collect();
+/// assert_eq!(boxes, ["notes:write", "notes:delete", "offline_access"]);
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ConsentPage<'a> {
@@ -192,6 +313,18 @@ pub struct ConsentPage<'a> {
 }
 
 /// The account that is signed in.
+///
+/// ```
+/// use oauth_server::pages::{Page, samples};
+///
+/// # let page = samples().into_iter().find_map(|(_, page)| match page {
+/// #     Page::Consent(page) => Some(page),
+/// #     _ => None,
+/// # });
+/// # let page = page.expect("there is a sample");
+/// let account = page.account.expect("somebody is signed in");
+/// assert_eq!(account.name, "alice@example.com");
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct AccountView<'a> {
@@ -202,6 +335,18 @@ pub struct AccountView<'a> {
 }
 
 /// One scope of the consent page.
+///
+/// ```
+/// use oauth_server::pages::{Page, samples};
+///
+/// # let page = samples().into_iter().find_map(|(_, page)| match page {
+/// #     Page::Consent(page) => Some(page),
+/// #     _ => None,
+/// # });
+/// # let page = page.expect("there is a sample");
+/// let words: Vec<&str> = page.scopes.iter().map(|scope| scope.words.unwrap_or(scope.name)).collect();
+/// assert_eq!((words[0], words[3]), ("Read your notes", "offline_access"));
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ScopeView<'a> {
@@ -218,6 +363,17 @@ pub struct ScopeView<'a> {
 }
 
 /// What another provider will be asked for.
+///
+/// ```
+/// use oauth_server::pages::{Page, samples};
+///
+/// let upstream = samples().into_iter().find_map(|(_, page)| match page {
+///     Page::Consent(page) => page.upstream,
+///     _ => None,
+/// });
+/// let upstream = upstream.expect("there is a sample");
+/// assert_eq!(upstream.provider, "GitHub");
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct UpstreamView<'a> {
@@ -228,6 +384,16 @@ pub struct UpstreamView<'a> {
 }
 
 /// The error page. Nothing on it may come from the request, but for what was checked.
+///
+/// ```
+/// use oauth_server::pages::{Page, samples};
+///
+/// let error = samples().into_iter().find_map(|(_, page)| match page {
+///     Page::Error(error) => Some(error),
+///     _ => None,
+/// });
+/// assert_eq!(error.expect("there is a sample").status, 400);
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ErrorPage<'a> {
@@ -246,6 +412,16 @@ pub struct ErrorPage<'a> {
 }
 
 /// A page that informs: expired, already answered, done.
+///
+/// ```
+/// use oauth_server::pages::{Page, samples};
+///
+/// let notice = samples().into_iter().find_map(|(_, page)| match page {
+///     Page::Notice(notice) => Some(notice),
+///     _ => None,
+/// });
+/// assert_eq!(notice.expect("there is a sample").title, "This page has expired");
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct NoticePage<'a> {
@@ -260,6 +436,17 @@ pub struct NoticePage<'a> {
 }
 
 /// A link within this server.
+///
+/// ```
+/// use oauth_server::pages::{Page, samples};
+///
+/// # let signed_out = samples().into_iter().find_map(|(_, page)| match page {
+/// #     Page::SignedOut(page) => Some(page),
+/// #     _ => None,
+/// # });
+/// let link = signed_out.and_then(|page| page.sign_in).expect("there is a sample");
+/// assert!(link.path.starts_with('/'));
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct LinkView<'a> {
@@ -270,6 +457,16 @@ pub struct LinkView<'a> {
 }
 
 /// The page after signing out.
+///
+/// ```
+/// use oauth_server::pages::{Page, samples};
+///
+/// let signed_out = samples().into_iter().find_map(|(_, page)| match page {
+///     Page::SignedOut(page) => Some(page),
+///     _ => None,
+/// });
+/// assert!(signed_out.expect("there is a sample").sign_in.is_some());
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct SignedOutPage<'a> {

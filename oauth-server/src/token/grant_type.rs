@@ -44,6 +44,46 @@ pub trait GrantType: Send + Sync + 'static {
 }
 
 /// A token request by an authenticated client.
+///
+/// ```
+/// use oauth_core::{GrantTypeName, SubjectKind, async_trait};
+/// use oauth_server::{Asked, Entitlement, GrantType, TokenFault};
+///
+/// /// Jobs say which they are.
+/// struct Jobs;
+///
+/// #[async_trait]
+/// impl GrantType for Jobs {
+///     fn name(&self) -> GrantTypeName {
+///         GrantTypeName::ClientCredentials
+///     }
+///     async fn entitle(&self, asked: Asked<'_>) -> Result<Entitlement, TokenFault> {
+///         let job = asked.form().get("job").ok_or(TokenFault::Malformed("job is missing"))?;
+///         let subject = format!("{}:{job}", asked.client().id).parse().map_err(|_| TokenFault::Malformed("job is no name"))?;
+///         Entitlement::new(&asked, subject, SubjectKind::Client)
+///     }
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// # let clients = r#"[{"client_id": "job", "token_endpoint_auth_method": "client_secret_post",
+/// #     "client_secret": "sixteen characters", "grant_types": ["client_credentials"], "scope": "notes:read notes:write"}]"#;
+/// # let server = oauth_server::AuthorizationServer::builder("https://as.example", oauth_core::Stores::memory())
+/// #     .resource("https://as.example/mcp")
+/// #     .scope(oauth_server::OfferedScope::new("notes:read", "Read"))
+/// #     .scope(oauth_server::OfferedScope::new("notes:write", "Write"))
+/// #     .clients_json(clients).insecure_approve_all("owner").grant_type(Jobs).build().await?;
+/// # let form = "grant_type=client_credentials&client_id=job&client_secret=sixteen+characters";
+/// # let request = http::Request::post("/token").header("content-type", "application/x-www-form-urlencoded");
+/// # let request = request.body(http_body_util::Full::<bytes::Bytes>::from(form))?;
+/// # let response = tower::ServiceExt::oneshot(server, request).await?;
+/// # let status = response.status();
+/// # let body = http_body_util::BodyExt::collect(response.into_body()).await?.to_bytes();
+/// # let answer: serde_json::Value = serde_json::from_slice(&body)?;
+/// // Nobody said which.
+/// assert_eq!((status.as_u16(), &answer["error"]), (400, &"invalid_request".into()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Copy)]
 pub struct Asked<'a> {
     pub(crate) form: &'a Form<'a>,
