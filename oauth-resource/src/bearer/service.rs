@@ -25,7 +25,30 @@ use crate::challenge::{Challenge, Fault};
 use crate::identity::IdentityHeaders;
 
 /// Lets through only requests with a token that is good for this resource. Made by [`RequireBearerLayer`](crate::RequireBearerLayer),
-/// where the example is.
+/// where another example is.
+///
+/// ```
+/// use http::Request;
+/// # use http_body_util::Empty;
+/// use oauth_core::Stores;
+/// use oauth_resource::{RequireBearer, RequireBearerLayer, StoreVerifier};
+/// use tower::{Layer as _, ServiceExt as _, service_fn};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # let mcp_server = service_fn(|_: Request<Empty<bytes::Bytes>>| async {
+/// #     Ok::<_, std::convert::Infallible>(http::Response::new(Empty::<bytes::Bytes>::new()))
+/// # });
+/// let verifier = StoreVerifier::new(Stores::memory().grants, &"https://as.example".parse()?);
+/// let layer = RequireBearerLayer::new("https://mcp.example/mcp".parse()?, verifier);
+/// let service: RequireBearer<_, StoreVerifier> = layer.layer(mcp_server);
+///
+/// let response = service.oneshot(Request::post("/mcp").body(Empty::new())?).await?;
+/// assert_eq!(response.status(), 401);
+/// let challenge = response.headers()["www-authenticate"].to_str()?;
+/// assert!(challenge.contains(r#"resource_metadata="https://mcp.example/.well-known/oauth-protected-resource/mcp""#));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 pub struct RequireBearer<S, V> {
     inner: S,
     gate: Arc<Gate<V>>,

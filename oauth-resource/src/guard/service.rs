@@ -15,8 +15,29 @@ use crate::guard::origin::{From, is_preflight, preflight_answer};
 use crate::guard::{Hosts, Origins};
 use crate::metadata::MetadataService;
 
-/// Refuses foreign pages and foreign names, answers preflights, serves the metadata. Made by [`GuardLayer`](crate::GuardLayer), where the
+/// Refuses foreign pages and foreign names, answers preflights, serves the metadata. Made by [`GuardLayer`](crate::GuardLayer), where another
 /// example is.
+///
+/// ```
+/// use http::Request;
+/// # use http_body_util::Empty;
+/// use oauth_core::metadata::ProtectedResourceMetadata;
+/// use oauth_resource::{Guard, GuardLayer, MetadataService};
+/// use tower::{Layer as _, ServiceExt as _, service_fn};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # let mcp_server = service_fn(|_: Request<()>| async {
+/// #     Ok::<_, std::convert::Infallible>(http::Response::new(Empty::<bytes::Bytes>::new()))
+/// # });
+/// let document = ProtectedResourceMetadata::new("https://mcp.example/mcp".parse()?, "https://as.example".parse()?);
+/// let service: Guard<_> = GuardLayer::new(&document.resource, MetadataService::new([&document])).layer(mcp_server);
+///
+/// let from = |origin| Request::post("/mcp").header("origin", origin).body(());
+/// assert_eq!(service.clone().oneshot(from("https://mcp.example")?).await?.status(), 200);
+/// assert_eq!(service.oneshot(from("https://evil.example")?).await?.status(), 403);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct Guard<S> {
     inner: S,

@@ -55,6 +55,21 @@ pub struct ProtectedResource<V = StoreVerifier> {
 }
 
 /// A service behind all layers of a [`ProtectedResource`]: guards and metadata, then tokens, then scopes, then sessions.
+///
+/// ```
+/// use oauth_core::Stores;
+/// use oauth_resource::{Protected, ProtectedResource, ScopeRules};
+/// use tower::Layer as _;
+///
+/// let resource = ProtectedResource::builder("https://mcp.example/mcp", "https://as.example")
+///     .scopes(ScopeRules::builder("notes:read"))
+///     .stores(&Stores::memory())
+///     .build()?;
+/// /// A name for what is kept in a struct.
+/// fn name(_: &Protected<&'static str>) -> &'static str { "protected" }
+/// assert_eq!(name(&resource.layer().layer("any service")), "protected");
+/// # Ok::<(), oauth_resource::ConfigErrors>(())
+/// ```
 pub type Protected<S, V = StoreVerifier> = Guard<RequireBearer<RequireScope<BindSession<S>>, V>>;
 
 impl ProtectedResource<()> {
@@ -100,6 +115,22 @@ impl<V> fmt::Debug for ProtectedResource<V> {
 }
 
 /// The layers of a [`ProtectedResource`] as one, where the example is.
+///
+/// ```
+/// use oauth_core::Stores;
+/// use oauth_resource::{ProtectedLayer, ProtectedResource, ScopeRules};
+/// use tower::Layer as _;
+///
+/// let resource = ProtectedResource::builder("https://mcp.example/mcp", "https://as.example")
+///     .scopes(ScopeRules::builder("notes:read"))
+///     .stores(&Stores::memory())
+///     .build()?;
+/// let layer: ProtectedLayer = resource.layer();
+/// // One layer may guard several services: they share the cache of tokens.
+/// let (_tools, _events) = (layer.layer("tools"), layer.layer("events"));
+/// assert_eq!(resource.resource().as_str(), "https://mcp.example/mcp");
+/// # Ok::<(), oauth_resource::ConfigErrors>(())
+/// ```
 pub struct ProtectedLayer<V = StoreVerifier> {
     guard: GuardLayer,
     bearer: RequireBearerLayer<V>,

@@ -21,6 +21,15 @@ pub enum Need {
 }
 
 /// What is asked of a policy.
+///
+/// ```
+/// use oauth_resource::{Asked, Need, Operation, ScopePolicy, ScopeRules};
+///
+/// let rules = ScopeRules::builder("notes:read").tool("add_note", "notes:write").build()?;
+/// let operation = Operation::Tool { name: "add_note".into() };
+/// assert_eq!(rules.need(Asked::new(&operation, None)), Need::Scopes("notes:write".parse()?));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Asked<'a> {

@@ -19,7 +19,31 @@ use crate::scope::decide::{Caller, Settings};
 use crate::scope::future::ResponseFuture;
 
 /// Lets through only requests whose caller has the scopes that their operation needs. Made by
-/// [`RequireScopeLayer`](crate::RequireScopeLayer), where the example is.
+/// [`RequireScopeLayer`](crate::RequireScopeLayer), where another example is.
+///
+/// ```
+/// use http::Request;
+/// # use http_body_util::{Empty, Full};
+/// use oauth_core::{Claims, Timestamp};
+/// use oauth_resource::{Authorized, PeekedBody, RequireScope, RequireScopeLayer, ScopeRules};
+/// use tower::{Layer as _, ServiceExt as _, service_fn};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # let mcp_server = service_fn(|_: Request<PeekedBody<Full<bytes::Bytes>>>| async {
+/// #     Ok::<_, std::convert::Infallible>(http::Response::new(Empty::<bytes::Bytes>::new()))
+/// # });
+/// let rules = ScopeRules::builder("notes:read").tool("add_note", "notes:write").build()?;
+/// let layer = RequireScopeLayer::new(&"https://mcp.example/mcp".parse()?, rules);
+/// let service: RequireScope<_> = layer.layer(mcp_server);
+///
+/// let claims = Claims::new("https://as.example", "alice".parse()?, "app".parse()?, Timestamp::MAX);
+/// let caller = Authorized::assertion(claims.with_scopes("notes:read notes:write".parse()?));
+/// let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"add_note"}}"#;
+/// let request = Request::post("/mcp").extension(caller).body(Full::from(call))?;
+/// assert_eq!(service.oneshot(request).await?.status(), 200);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone)]
 pub struct RequireScope<S> {
     inner: S,

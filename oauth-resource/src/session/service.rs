@@ -13,7 +13,28 @@ use crate::body::ResponseBody;
 use crate::session::future::ResponseFuture;
 use crate::session::key::SessionKey;
 
-/// Lets a session be named only by who opened it. Made by [`BindSessionLayer`](crate::BindSessionLayer), where the example is.
+/// Lets a session be named only by who opened it. Made by [`BindSessionLayer`](crate::BindSessionLayer), where another example is.
+///
+/// ```
+/// use http::Request;
+/// # use http_body_util::Empty;
+/// use oauth_core::{Claims, Timestamp};
+/// use oauth_resource::{Authorized, BindSession, BindSessionLayer, SessionKey};
+/// use tower::{Layer as _, ServiceExt as _, service_fn};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// # let mcp_server = service_fn(|_: Request<()>| async {
+/// #     Ok::<_, std::convert::Infallible>(http::Response::new(Empty::<bytes::Bytes>::new()))
+/// # });
+/// let service: BindSession<_> = BindSessionLayer::new(SessionKey::random()).layer(mcp_server);
+/// let alice = Authorized::assertion(Claims::new("https://as.example", "alice".parse()?, "app".parse()?, Timestamp::MAX));
+///
+/// // A session that this server never handed out is nobody's.
+/// let guessed = Request::post("/mcp").extension(alice).header("mcp-session-id", "guessed").body(())?;
+/// assert_eq!(service.oneshot(guessed).await?.status(), 404);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
 #[derive(Clone, Debug)]
 pub struct BindSession<S> {
     inner: S,
