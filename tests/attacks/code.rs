@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{Method, Request, StatusCode};
-use oauth_core::{GrantFilter, Identity, Stores};
+use oauth_core::{Clock as _, GrantFilter, Identity, Stores};
 use oauth_server::{AuthorizationServer, OfferedScope};
 use oauth_testing::{InProcess, Landed};
 use tokio::io::AsyncWriteExt as _;
@@ -301,16 +301,25 @@ async fn a_code_13_nothing_happens_to_who_only_looks() {
     assert_eq!(grants().await, before);
 }
 
-/// A page that was answered cannot be answered again, not even after the store has forgotten what it opened.
+/// A page that was answered cannot be answered again, whichever way, and whatever the store has forgotten meanwhile.
 #[tokio::test]
-async fn a_consent_page_opens_one_grant() {
+async fn a_consent_page_is_answered_once() {
     let host = Host::start().await;
-    let mut browser = host.browser();
-    let page = consent_page(&mut browser, &ask("app", CALLBACK), "alice").await;
-    let next = decide(&mut browser, &page, "allow").await;
-    let code = out(&mut browser, next).await.code().unwrap().to_owned();
-    let again = decide(&mut browser, &page, "allow").await;
-    assert_eq!(again.status, StatusCode::FORBIDDEN, "{}", again.text());
-    assert_eq!(host.stores().grants.count(GrantFilter::All).await.unwrap(), 1);
-    host.client().send(&redeem("app", &code)).await.unwrap().tokens().unwrap();
+    for (first, then) in [("allow", "allow"), ("allow", "deny"), ("deny", "allow"), ("deny", "deny")] {
+        let mut browser = host.browser();
+        let request = ask("app", CALLBACK).set("prompt", "consent");
+        let page = consent_page(&mut browser, &request, "alice").await;
+        let next = decide(&mut browser, &page, first).await;
+        let callback = out(&mut browser, next).await;
+        let again = decide(&mut browser, &page, then).await;
+        assert_eq!((again.status, again.location()), (StatusCode::FORBIDDEN, None), "{first}, {then}");
+        // Whoever sweeps, keeps for an hour what has ended.
+        host.forward(300);
+        host.stores().purge(host.clock().now().before(std::time::Duration::from_secs(3600))).await.unwrap();
+        let again = decide(&mut browser, &page, then).await;
+        assert_eq!((again.status, again.location()), (StatusCode::FORBIDDEN, None), "{first}, swept, {then}");
+        if first == "deny" {
+            assert_eq!(callback.error(), Some("access_denied"));
+        }
+    }
 }
