@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use oauth_core::{
     Binding, Client, CodeBinding, CodeChallenge, Credential, CredentialKind, ErrorCode, Grant, GrantId,
-    OAuthError, RedirectKind, RedirectUri, ResourceSet, ScopeSet, StoreError, Subject, SubjectKind,
+    OAuthError, RedirectKind, RedirectUri, ResourceSet, ScopeSet, Secret, StoreError, Subject, SubjectKind,
     Timestamp,
 };
 
@@ -133,26 +133,9 @@ impl Pending {
                 self.refuse(&OAuthError::new(ErrorCode::InvalidRequest, "the request was not checked"))
             );
         };
-        let policy = &context.policy;
         let scopes = request.scopes.intersection(agreement.scopes);
-        let grant = self.grant(request, agreement, scopes.clone(), now);
-        let (code, key) = context.format.mint(CredentialKind::AuthorizationCode, grant.id, &*context.entropy);
-        let credential = Credential {
-            key,
-            kind: CredentialKind::AuthorizationCode,
-            binding: Binding::Bearer,
-            scopes,
-            resources: request.resources.clone(),
-            issued_at: now,
-            expires_at: now + policy.code,
-            code: Some(Box::new(CodeBinding {
-                issuer: context.issuer.clone(),
-                redirect_uri: self.redirect_uri.clone(),
-                challenge: request.challenge,
-                nonce: request.nonce.clone(),
-                dpop_jkt: None,
-            })),
-        };
+        let grant = self.grant(request, agreement, scopes, now);
+        let (code, credential) = self.code(request, &grant, now);
         context.stores.grants.open(&grant, &[credential]).await?;
         Ok(self.answer(&[("code", code.expose())]))
     }
@@ -165,7 +148,9 @@ impl Pending {
         if let Some(request) = &self.request {
             let mut grant = self.grant(request, agreement, ScopeSet::empty(), now);
             grant.revoked_at = Some(now);
-            self.context.stores.grants.open(&grant, &[]).await?;
+            // A code that nobody is told of and that buys nothing: without one, the first sweep would take the grant, and its name with it.
+            let (_, credential) = self.code(request, &grant, now);
+            self.context.stores.grants.open(&grant, &[credential]).await?;
         }
         Ok(self.refuse(&OAuthError::new(ErrorCode::AccessDenied, "the user did not agree")))
     }
@@ -183,6 +168,29 @@ impl Pending {
             auth_time: Some(agreement.auth_time),
             revoked_at: None,
         }
+    }
+
+    fn code(&self, request: &Request, grant: &Grant, now: Timestamp) -> (Secret, Credential) {
+        let context = &self.context;
+        let kind = CredentialKind::AuthorizationCode;
+        let (code, key) = context.format.mint(kind, grant.id, &*context.entropy);
+        let credential = Credential {
+            key,
+            kind,
+            binding: Binding::Bearer,
+            scopes: grant.scopes.clone(),
+            resources: request.resources.clone(),
+            issued_at: now,
+            expires_at: now + context.policy.code,
+            code: Some(Box::new(CodeBinding {
+                issuer: context.issuer.clone(),
+                redirect_uri: self.redirect_uri.clone(),
+                challenge: request.challenge,
+                nonce: request.nonce.clone(),
+                dpop_jkt: None,
+            })),
+        };
+        (code, credential)
     }
 
     /// The request is refused.
