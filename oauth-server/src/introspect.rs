@@ -4,7 +4,7 @@
 //!    here (INTR-1).
 //! 2. A resource is told of access tokens that are for it; a client of its own tokens. To all others a live token looks
 //!    like one that does not exist (INTR-2, INTR-3).
-//! 3. Who asks for many tokens that do not exist is stopped; those that exist stay answered, whoever floods (A-INTRO-3).
+//! 3. Who asks for many tokens that are not theirs is stopped; their own stay answered, whoever floods (A-INTRO-3).
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ const RESOURCE_SECRET: HeaderName = HeaderName::from_static("x-resource-secret")
 /// All that anybody learns of a token that is not theirs to see.
 const INACTIVE: &str = r#"{"active":false}"#;
 
-/// How many tokens that do not exist a caller may ask for, for each request of a client: a resource asks for all its users.
+/// How many tokens that are not theirs a caller may ask for, for each request of a client: a resource asks for all its users.
 const MISSES: u32 = 10;
 
 /// Who asks.
@@ -63,13 +63,14 @@ async fn introspect(context: &Context, request: &Request, now: Timestamp) -> Res
         Some(key) => context.stores.grants.find(&key).await.map_err(|error| unavailable(&error))?,
         None => None,
     };
-    let Some(found) = found else {
+    // What is not theirs is to them as what does not exist, in what it counts for, too.
+    let Some(found) = found.filter(|found| caller.may_see(found)) else {
         let quota = context.limits.token_client;
         let quota = Quota::new(quota.burst.saturating_mul(MISSES), quota.per);
         context.count("introspect-miss", caller.name(), quota, now).await?;
         return Ok(INACTIVE.to_owned());
     };
-    if found.status(now) == CredentialStatus::Live && caller.may_see(&found) {
+    if found.status(now) == CredentialStatus::Live {
         Ok(Value::Object(answer(context, &found)).to_string())
     } else {
         Ok(INACTIVE.to_owned())
