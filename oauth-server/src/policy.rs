@@ -24,7 +24,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 pub struct Policy {
     /// An authorization code: 60 s. At most 10 minutes (AS-57).
     pub code: Duration,
-    /// An access token: 10 minutes. At most a day (TOK-12).
+    /// An access token: 10 minutes (TOK-12). At most 30 days.
     pub access_token: Duration,
     /// A refresh token that is not used: 30 days (REF-8).
     pub refresh_token: Duration,
