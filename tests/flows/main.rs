@@ -4,6 +4,7 @@
 
 mod authorize_errors;
 mod authorize_requests;
+mod bodies;
 mod consent;
 mod denial;
 mod expect;
