@@ -2,7 +2,7 @@
 //!
 //! One typed operation an endpoint, a thin HTTP adapter, and one service over all paths: [`AuthorizationServer`].
 //!
-//! The [manual](manual) says [how to](manual::howto) put it into a program, why each [default](manual::defaults) is as it is, and what stops
+//! The [manual] says [how to](manual::howto) put it into a program, why each [default](manual::defaults) is as it is, and what stops
 //! each known [attack](manual::attacks).
 //!
 //! # Deployment
@@ -16,7 +16,7 @@
 //! - **Several servers** over one store are one server: a code of one is redeemed at another. Quotas on floods are counted in each process,
 //!   guesses of secrets in the store.
 //! - **The runtime.** Any executor will do; on tokio, with time enabled (`enable_all`): slow bodies are cut off after 10 s. Outside of
-//!   tokio the host does that.
+//!   tokio the host does that; the guarded fetcher and the owner's passphrase do need tokio.
 //! - **TLS** is the proxy's, or the host's. An `http` issuer is for loopback, and answers to loopback names alone.
 //!
 //! ```

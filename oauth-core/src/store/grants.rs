@@ -48,6 +48,7 @@ use crate::token::{CredentialKey, CredentialKind};
 /// #     };
 /// #     (secret, credential)
 /// # };
+/// // `issue` makes a secret and its credential under `grant`.
 /// let stores = Stores::memory();
 /// let (secret, code) = issue(CredentialKind::AuthorizationCode);
 /// let (_, access) = issue(CredentialKind::AccessToken);
