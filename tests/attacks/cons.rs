@@ -155,7 +155,7 @@ async fn a_cons_7_scopes_as_text() {
         let page = browser.get(ask("app", CALLBACK).set("scope", scope).url().as_str()).await.unwrap();
         match (page.location(), told) {
             (Some(location), Some(error)) => {
-                assert!(location.as_str().contains(&format!("error={error}")), "{location}")
+                assert!(location.as_str().contains(&format!("error={error}")), "{location}");
             }
             (None, None) => {
                 // Only what the operator has words for is shown.
@@ -190,7 +190,7 @@ async fn a_cons_8_consent_without_a_press() {
     // Enter presses the first button, which sends nothing.
     let form = page.form_with_button("allow").unwrap();
     let entered = browser.submit(form, &[], None).await;
-    assert!(matches!(entered, Err(BrowserError::NotSent { .. })), "{entered:?}");
+    assert!(matches!(entered, Err(BrowserError::NotSent)), "{entered:?}");
     // A post without a decision, or with both.
     let cookies: String =
         browser.cookies().iter().map(|cookie| format!("{}={}; ", cookie.name, cookie.value)).collect();

@@ -16,7 +16,7 @@ use crate::upstream::{Upstream, comes_back, depart};
 
 #[tokio::test]
 async fn a_logx_1_no_secret_in_the_log() {
-    let log = CapturedLog::of_this_thread();
+    let log = CapturedLog::of_the_process().unwrap();
     let host = Host::with(|server| server.sign_in_with(Upstream::new("idp"))).await;
     let mut secrets = vec![
         Site::PASSPHRASE.to_owned(),
@@ -178,7 +178,7 @@ async fn a_logx_4_error_detail() {
     ];
     for page in pages {
         assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.text());
-        bare(&page.html.split("</style>").last().unwrap().to_owned());
+        bare(page.html.split("</style>").last().unwrap());
     }
     let answer =
         host.client().mcp().call_tool(Some(&tokens.access_token), "list_notes", json!({})).await.unwrap();
@@ -260,7 +260,7 @@ impl IdentityProvider for Chatty {
 
 #[tokio::test]
 async fn a_logx_6_what_another_server_says() {
-    let log = CapturedLog::of_this_thread();
+    let log = CapturedLog::of_the_process().unwrap();
     let host = Host::with(|server| server.sign_in_with(Chatty("chatty".parse().unwrap()))).await;
     let said = "ghp_a-token-in-an-error";
     for code in ["invalid", "refused"] {

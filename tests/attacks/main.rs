@@ -2,6 +2,7 @@
 //!
 //! All of them go through HTTP against a whole host, in process, with a clock that stands still. Those that are about
 //! connections go over loopback.
+#![allow(clippy::unwrap_used)] // Clippy knows tests, but not what they call.
 
 mod host;
 mod upstream;

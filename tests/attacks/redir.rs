@@ -231,6 +231,8 @@ async fn a_redir_21_the_redirect_uri_twice() {
         ask("app", evil).add("redirect_uri", CALLBACK),
         ask("app", CALLBACK).add("redirect_uri", CALLBACK),
         ask("app", CALLBACK).add("redirect_uri", ""),
+        // Where one is registered, and none need be named: two are not none.
+        ask("one", "https://one.example/cb").add("redirect_uri", evil),
         ask("app", CALLBACK).add("client_id", "one"),
         ask("app", CALLBACK)
             .remove("redirect_uri")

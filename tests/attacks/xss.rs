@@ -184,7 +184,7 @@ async fn a_xss_8_locales_name_no_files() {
 
 #[tokio::test]
 async fn a_xss_9_a_log_line_is_one_line() {
-    let log = CapturedLog::of_this_thread();
+    let log = CapturedLog::of_the_process().unwrap();
     let host = Host::start().await;
     let forged = "x\r\nFORGED granted everything\u{1b}[31m\u{7}";
     host.register(&json!({ "client_name": forged, "redirect_uris": [EVIL] })).await;
