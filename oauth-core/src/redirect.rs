@@ -15,7 +15,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use url::{Position, Url};
 
-use crate::web::{MAX_URL, UrlError, absolute, secure, shown};
+use crate::web::{UrlError, absolute, secure, shown};
 
 /// Private-use schemes without a dot that clients in use have (A-REDIR-14).
 pub const WELL_KNOWN_SCHEMES: &[&str] = &["cursor", "vscode", "vscode-insiders", "windsurf", "claude", "zed"];
@@ -93,10 +93,6 @@ impl RedirectUri {
         if *self.0 == *asked {
             return true;
         }
-        // Whatever is admitted must be a redirect URI itself: with its port it may be longer than one can be.
-        if asked.len() > MAX_URL {
-            return false;
-        }
         match (LoopbackParts::of(&self.0), LoopbackParts::of(asked)) {
             // What is admitted is a redirect URI itself: a port can make it too long.
             (Some(own), Some(other)) => own == other && asked.parse::<Self>().is_ok(),
@@ -108,10 +104,10 @@ impl RedirectUri {
     #[must_use]
     pub fn with_parameters<'a>(&self, parameters: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
         let mut location = String::from(&*self.0);
-        let mut separator = match &*self.0 {
-            uri if !uri.contains('?') => "?",
-            uri if uri.ends_with(['?', '&']) => "",
-            _ => "&",
+        let mut separator = match self.0.split_once('?') {
+            None => "?",
+            Some((_, query)) if query.is_empty() || query.ends_with('&') => "",
+            Some(_) => "&",
         };
         for (name, value) in parameters {
             location.push_str(separator);
@@ -345,6 +341,7 @@ mod tests {
             ("https://c.example/cb?x=1", "https://c.example/cb?x=1&code=a%26b&state=%C3%A9"),
             ("https://c.example/cb?", "https://c.example/cb?code=a%26b&state=%C3%A9"),
             ("https://c.example/cb?x&", "https://c.example/cb?x&code=a%26b&state=%C3%A9"),
+            ("https://c.example/cb??", "https://c.example/cb??&code=a%26b&state=%C3%A9"),
             // No query: the path stays as it is.
             ("https://c.example/cb&", "https://c.example/cb&?code=a%26b&state=%C3%A9"),
         ] {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use url::{Position, Url};
 
-use crate::web::{UrlError, secure, shown};
+use crate::web::{MAX_URL, UrlError, secure, shown};
 
 /// A protected resource's identifier in its canonical form: https (http on loopback), scheme and host in lower case, no
 /// default port, no slash at the end, no query, no fragment (RS-5, RS-6, AS-43).
@@ -74,7 +74,12 @@ impl FromStr for ResourceUri {
         if url.query().is_some() {
             return Err(UrlError::Component { url: shown(text), component: "query" });
         }
-        Ok(Self(url[..Position::AfterPath].trim_end_matches('/').into()))
+        let canonical = url[..Position::AfterPath].trim_end_matches('/');
+        // What the parser encodes grows: stored, it would not be read again.
+        if canonical.len() > MAX_URL {
+            return Err(UrlError::TooLong(MAX_URL));
+        }
+        Ok(Self(canonical.into()))
     }
 }
 
@@ -180,6 +185,8 @@ mod tests {
         ] {
             assert!(bad.parse::<ResourceUri>().is_err(), "{bad}");
         }
+        let grows = format!("https://mcp.example/{}", "é".repeat(500));
+        assert!(matches!(grows.parse::<ResourceUri>(), Err(UrlError::TooLong(_))));
     }
 
     #[test]

@@ -73,6 +73,17 @@ impl Settings {
         }
     }
 
+    /// The answer to a body that does not arrive.
+    pub(crate) fn too_slow(&self, caller: &Caller) -> Answer {
+        match caller {
+            Caller::Known(_) => {
+                let why = "the request body did not arrive";
+                answer::plain(StatusCode::REQUEST_TIMEOUT, "invalid_request", why)
+            }
+            Caller::Stranger(fault) => self.challenge_stranger(*fault, self.policy.minimum()),
+        }
+    }
+
     /// One sign-in shall do for basic use, whatever the first request is (RS-19).
     fn challenge_stranger(&self, fault: Fault, needed: &ScopeSet) -> Answer {
         self.challenge.answer(fault, &needed.union(&self.basic))

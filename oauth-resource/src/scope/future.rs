@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::request::Parts;
@@ -34,7 +35,7 @@ pin_project! {
     enum State<S, B, F> {
         Answer { answer: Option<Answer> },
         Inner { #[pin] future: F },
-        Reading { #[pin] body: B, read: Read, waiting: Option<Waiting<S>> },
+        Reading { #[pin] body: B, read: Read, waiting: Option<Waiting<S>>, patience: Patience },
     }
 }
 
@@ -79,6 +80,24 @@ impl Read {
     }
 }
 
+/// How long a body may take to arrive.
+pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Waits for a body that is not there yet. Most are: no timer is made for them. Outside of a tokio runtime there is none, and the host's
+/// own time-outs rule.
+#[derive(Default)]
+struct Patience(Option<Pin<Box<tokio::time::Sleep>>>);
+
+impl Patience {
+    /// Ready once the time is over.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.0.is_none() && tokio::runtime::Handle::try_current().is_ok() {
+            self.0 = Some(Box::pin(tokio::time::sleep(BODY_TIMEOUT)));
+        }
+        self.0.as_mut().map_or(Poll::Pending, |sleep| sleep.as_mut().poll(cx))
+    }
+}
+
 impl<S: Service<Request<PeekedBody<B>>>, B> ResponseFuture<S, B> {
     pub(crate) fn answer(answer: Answer) -> Self {
         Self { state: State::Answer { answer: Some(answer) } }
@@ -90,7 +109,7 @@ impl<S: Service<Request<PeekedBody<B>>>, B> ResponseFuture<S, B> {
 
     pub(crate) fn reading(parts: Parts, body: B, caller: Caller, ready: S, settings: Arc<Settings>) -> Self {
         let waiting = Some(Waiting { parts, caller, ready, settings });
-        Self { state: State::Reading { body, read: Read::default(), waiting } }
+        Self { state: State::Reading { body, read: Read::default(), waiting, patience: Patience::default() } }
     }
 }
 
@@ -113,9 +132,16 @@ where
                     let answer = answer.take().expect("a future is not polled after it is done");
                     return Poll::Ready(Ok(answer.map(ResponseBody::own)));
                 }
-                StateProjection::Reading { body, read, waiting } => {
+                StateProjection::Reading { body, read, waiting, patience } => {
                     let pending = waiting.as_ref().expect("taken below alone, on the way to another state");
-                    match ready!(read_all(body, read, pending, cx)) {
+                    let read_so_far = match read_all(body, read, pending, cx) {
+                        Poll::Pending => {
+                            ready!(patience.poll(cx));
+                            Err(pending.settings.too_slow(&pending.caller))
+                        }
+                        Poll::Ready(outcome) => outcome,
+                    };
+                    match read_so_far {
                         Err(answer) => State::Answer { answer: Some(answer) },
                         Ok(()) => {
                             let (data, trailers) = read.take();

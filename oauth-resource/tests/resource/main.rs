@@ -8,5 +8,6 @@ mod identity;
 mod metadata;
 mod scopes;
 mod sessions;
+mod slow;
 mod store;
 mod tokens;
