@@ -5,6 +5,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use axum::Router;
+use axum::serve::ListenerExt as _;
 
 use crate::rounds::median;
 use crate::table::Row;
@@ -29,6 +30,10 @@ impl Served {
                 let router = make(address).await;
                 let thread = std::fs::read_link("/proc/thread-self").unwrap_or_default();
                 tell.send((address, thread.to_string_lossy().into_owned())).expect("somebody waits");
+                // Else an answer in two pieces waits for the client to confirm the first.
+                let listener = listener.tap_io(|stream| {
+                    let _ = stream.set_nodelay(true);
+                });
                 axum::serve(listener, router).await.expect("it serves to the end");
             });
         });
@@ -68,7 +73,7 @@ impl Rate {
 
 /// The rates of a floor and of ours, round by round, as lines of the table.
 #[must_use]
-pub fn rows(what: &str, limit: f64, rounds: &[[Rate; 2]]) -> Vec<Row> {
+pub fn rows(what: &str, limit: Option<f64>, rounds: &[[Rate; 2]]) -> Vec<Row> {
     let middle = |of: &dyn Fn(&[Rate; 2]) -> f64| median(rounds.iter().map(of).collect());
     let clock = middle(&|rates| 100.0 * rates[1].by_clock / rates[0].by_clock);
     let core = middle(&|rates| 100.0 * rates[1].by_core / rates[0].by_core);
@@ -77,7 +82,10 @@ pub fn rows(what: &str, limit: f64, rounds: &[[Rate; 2]]) -> Vec<Row> {
     let by_core =
         format!("{:.0}/s of {:.0}/s", middle(&|rates| rates[1].by_core), middle(&|rates| rates[0].by_core));
     vec![
-        Row::at_least(format!("{what}, over HTTP: rate"), clock, limit, &by_clock),
-        Row::told(format!("{what}: rate of a core of the server"), core, "%", &by_core),
+        match limit {
+            Some(limit) => Row::at_least(format!("{what}, over HTTP"), clock, limit, &by_clock),
+            None => Row::told(format!("{what}, over HTTP"), clock, "%", &by_clock),
+        },
+        Row::told("  the same, by what the server takes of a core", core, "%", &by_core),
     ]
 }

@@ -39,7 +39,11 @@ impl Row {
 }
 
 fn shown(value: f64, unit: &str, detail: &str) -> String {
-    let digits = if value.abs() >= 20.0 || value.fract() == 0.0 { 0 } else { 1 };
+    let digits = match value.abs() {
+        whole if whole >= 20.0 || whole.fract() == 0.0 => 0,
+        small if small < 2.0 => 2,
+        _ => 1,
+    };
     let more = if detail.is_empty() { String::new() } else { format!(" ({detail})") };
     format!("{value:.digits$} {unit}{more}")
 }

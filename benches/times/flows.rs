@@ -49,7 +49,7 @@ pub(crate) fn measure() -> Vec<Row> {
             rounds.push(rates);
         }
     }
-    rows("whole flows, in memory", 60.0, &rounds)
+    rows("whole flows, in memory", Some(60.0), &rounds)
 }
 
 /// A server, and the cookies of its owner's browser, who has signed in and agreed.

@@ -16,7 +16,7 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use tower::Layer as _;
 
 use benches::client::{Connections, value};
-use benches::fixture::{CALL, credential_in, protected};
+use benches::fixture::{CALL, bearer, credential_in, protected};
 use benches::served::{Rate, Served, rows};
 use benches::table::Row;
 
@@ -29,20 +29,35 @@ pub(crate) fn measure() -> Vec<Row> {
     let token = block_on(credential_in(&stores, CredentialKind::AccessToken));
     let resource = protected(&stores);
 
-    // The very same handler, by itself and behind the layers.
+    // The very same handler: by itself, behind the bearer layer, and behind all of them.
     let handler = || post(|_: Bytes| async { "ok" });
     let bare = Served::start(move |_| async move { Router::new().route("/mcp", handler()) });
-    let (no_ops, pings) = (resource.layer(), resource.layer());
-    let guarded =
+    let (alone, no_ops, pings) = (bearer(&stores), resource.layer(), resource.layer());
+    let alone = Served::start(move |_| async move { Router::new().route("/mcp", handler().layer(alone)) });
+    let whole =
         Served::start(move |_| async move { Router::new().route_service("/mcp", no_ops.layer(handler())) });
-    let rates = [&bare, &guarded].map(|server| Connections::open(server.address, CONNECTIONS));
-    let mut rows = compare("a protected no-op", 95.0, [&bare, &guarded], rates, &token, CALL);
+    let open_to =
+        |servers: [&Served; 2]| servers.map(|server| Connections::open(server.address, CONNECTIONS));
+    let mut rows = Vec::new();
+    for (what, limit, server) in [
+        ("a no-op behind RequireBearer", Some(95.0), &alone),
+        ("a no-op behind all layers, its body read twice", None, &whole),
+    ] {
+        rows.extend(compare(what, limit, [&bare, server], open_to([&bare, server]), &token, CALL));
+    }
 
     let open = Served::start(|_| async { Router::new().route_service("/mcp", mcp()) });
     let guarded = Served::start(|_| async move { Router::new().route_service("/mcp", pings.layer(mcp())) });
     let sessions = [&open, &guarded].map(|server| sessions(server, &token));
     let ping = r#"{"jsonrpc":"2.0","id":2,"method":"ping"}"#;
-    rows.extend(compare("an rmcp ping", 97.0, [&open, &guarded], sessions, &token, ping));
+    rows.extend(compare(
+        "an rmcp ping behind all layers",
+        Some(97.0),
+        [&open, &guarded],
+        sessions,
+        &token,
+        ping,
+    ));
     rows
 }
 
@@ -86,7 +101,7 @@ fn sessions(server: &Served, token: &str) -> Connections {
 
 fn compare(
     what: &str,
-    limit: f64,
+    limit: Option<f64>,
     servers: [&Served; 2],
     mut connections: [Connections; 2],
     token: &str,

@@ -24,7 +24,7 @@ pub(crate) fn measure() -> Vec<Row> {
     let path = folder.path().join("sessions.sqlite");
     let runtime = tokio::runtime::Runtime::new().expect("there are threads");
     runtime.block_on(async {
-        drop(server(&Stores::new(SqliteStore::open(&path).expect("the file is new"))).await)
+        drop(server(&Stores::new(SqliteStore::open(&path).expect("the file is new"))).await);
     });
     let before = size(&path);
     runtime.block_on(sign_in(&path));
