@@ -177,7 +177,11 @@ impl FromStr for RedirectUri {
             _ => return Err(UrlError::Scheme(shown(text))),
         }
         let component = |component| UrlError::Component { url: shown(text), component };
-        if !url.username().is_empty() || url.password().is_some() {
+        // An empty user is none to the parser, and is one to whoever reads the text.
+        let authority = text
+            .split_once("://")
+            .map_or("", |(_, rest)| rest.split(['/', '?', '#']).next().unwrap_or_default());
+        if !url.username().is_empty() || url.password().is_some() || authority.contains('@') {
             return Err(component("user"));
         }
         if text.contains('#') {
@@ -272,6 +276,7 @@ mod tests {
             "HTTPS://app.example/cb",
             "https://app.example/\u{0}",
             "http://localhost@evil.example/",
+            "com.example.app://@",
             "http://localhost:99999/cb",
         ] {
             assert!(bad.parse::<RedirectUri>().is_err(), "{bad}");

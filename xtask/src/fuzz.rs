@@ -17,6 +17,9 @@ pub const DEFAULT: Duration = Duration::from_secs(20);
 /// How long each target runs as part of `test`.
 pub const BRIEF: Duration = Duration::from_secs(10);
 
+/// How often each target is tried as part of `test`.
+const TRIES: u32 = 100_000;
+
 const BUILD: Duration = Duration::from_secs(20 * 60);
 
 /// What cargo-fuzz sets, less the address sanitizer: `unsafe` is forbidden in what is fuzzed.
@@ -64,6 +67,10 @@ pub fn run_all(root: &Path, report: &mut Report, each: Duration) {
                 command.arg(seeds);
             }
             command.arg(format!("-max_total_time={}", each.as_secs()));
+            if each == BRIEF {
+                // As part of the tests: the same tries each time. What is new is looked for by `cargo xtask fuzz`.
+                command.args(["-seed=1", &format!("-runs={TRIES}")]);
+            }
             command.arg(format!("-artifact_prefix={}/", artifacts.display()));
             command.args(["-timeout=10", "-rss_limit_mb=2048", "-verbosity=0", "-print_final_stats=1"]);
             run(&mut command, each + Duration::from_secs(60))
