@@ -1,6 +1,8 @@
 //! What the family costs, each thing as a ratio to a floor in the same run. Two programs: `times` and `counts`; here is what both need.
 //!
-//!     cargo bench -p benches
+//! ```sh
+//! cargo bench -p benches
+//! ```
 //!
 //! With names of parts to measure those alone: `cargo bench -p benches --bench times -- peek token`. They are no tests: what they print
 //! depends on the machine, and on who else is at work there.
