@@ -6,7 +6,7 @@ mod request;
 use std::sync::Arc;
 
 use http::Method;
-use oauth_core::{Event, EventKind, Timestamp};
+use oauth_core::{ErrorCode, Event, EventKind, OAuthError, Timestamp};
 
 pub(crate) use pending::{Agreement, Answer, Pending};
 pub(crate) use request::{Checked, Shown, check};
@@ -22,8 +22,16 @@ pub(crate) async fn handle(context: &Arc<Context>, request: &Request, now: Times
         {
             return show::error(context, &error);
         }
-        // By GET the browser brings its cookies, which a form of another site does not.
-        let query = std::str::from_utf8(&request.body).unwrap_or("%");
+        // By GET the browser brings its cookies, which a form of another site does not. An encoded form is visible ASCII.
+        let query = std::str::from_utf8(&request.body)
+            .ok()
+            .filter(|text| text.bytes().all(|byte| byte.is_ascii_graphic()));
+        let Some(query) = query else {
+            return show::error(
+                context,
+                &OAuthError::new(ErrorCode::InvalidRequest, "the form is not well-formed"),
+            );
+        };
         let location = format!("{}/authorize?{query}", context.issuer.path());
         return redirect_reply(&location).unwrap_or_else(|| show::expired(context));
     }
@@ -61,6 +69,5 @@ pub(crate) async fn answer(
 
 /// Sends an answer to the client.
 pub(crate) fn send(context: &Context, answer: &Answer) -> Reply {
-    redirect_reply(answer.location())
-        .unwrap_or_else(|| show::error(context, &oauth_core::OAuthError::unavailable()))
+    redirect_reply(answer.location()).unwrap_or_else(|| show::error(context, &OAuthError::unavailable()))
 }
