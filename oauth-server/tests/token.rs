@@ -247,3 +247,21 @@ async fn a_form_must_be_one() {
         assert_eq!(text(&host.token(bad).await.1, "error"), "invalid_request");
     }
 }
+
+#[tokio::test]
+async fn on_loopback_only_loopback_names_are_answered() {
+    // A-PROXY-7: a page of another name that was pointed at this machine reads nothing.
+    let server = AuthorizationServer::builder("http://127.0.0.1:8080", Stores::memory())
+        .resource("http://127.0.0.1:8080/mcp")
+        .insecure_approve_all("owner")
+        .build()
+        .await
+        .unwrap();
+    for (host, status) in
+        [("127.0.0.1:8080", 200), ("localhost:8080", 200), ("[::1]:8080", 200), ("evil.example:8080", 403)]
+    {
+        let request = Request::get("/.well-known/oauth-authorization-server").header("host", host);
+        let response = server.clone().oneshot(request.body(Full::<Bytes>::default()).unwrap()).await.unwrap();
+        assert_eq!(response.status().as_u16(), status, "{host}");
+    }
+}
