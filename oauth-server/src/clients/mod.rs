@@ -1,6 +1,7 @@
 //! Who a `client_id` is: configured, registered, or the URL of a metadata document.
 
 pub(crate) mod authenticate;
+mod changes;
 pub(crate) mod configured;
 pub(crate) mod document;
 mod documents;
@@ -13,9 +14,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use oauth_core::fetch::Fetch;
-use oauth_core::{Client, ClientId, ClientStore, StoreError, Timestamp};
+use oauth_core::{Client, ClientId, ClientOrigin, ClientStore, StoreError, Timestamp};
 
 use self::documents::Documents;
+use crate::config::DocumentPolicy;
 use crate::server::Context;
 
 /// All clients that this server knows, and how it comes to know others.
@@ -54,17 +56,31 @@ impl Clients {
         fetch: Option<Arc<dyn Fetch>>,
         pinned: Vec<(String, String)>,
         development: bool,
+        policy: DocumentPolicy,
     ) -> Self {
         Self {
             configured: configured.into_iter().map(|client| (client.id.clone(), Arc::new(client))).collect(),
             registered,
-            documents: Documents::new(fetch, pinned, development),
+            documents: Documents::new(fetch, pinned, development, policy),
         }
     }
 
     /// Whether a `client_id` may be the URL of a document.
     pub(crate) fn takes_documents(&self) -> bool {
         self.documents.are_enabled()
+    }
+
+    /// Whether a grant that was just opened may stand. Not if the client has changed meanwhile: what users agreed to is another (CIMD-12).
+    pub(crate) async fn confirm(
+        &self,
+        context: &Context,
+        client: &Client,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        match client.origin {
+            ClientOrigin::MetadataDocument => self.documents.confirm(context, client, now).await,
+            _ => Ok(true),
+        }
     }
 
     /// The client, if it is known and live. May fetch its document, within the limits of `source`.

@@ -36,12 +36,6 @@ const LONGEST_TEXT: usize = 255;
 /// How many `contacts` there may be.
 const MOST_CONTACTS: usize = 10;
 
-/// How many bytes of JSON `jwks` may have.
-const LARGEST_KEYS: usize = 8 * 1024;
-
-/// The members of a private or symmetric key (RFC 7518 §6): who publishes one has made a mistake (DCR-12).
-const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
-
 /// How clients may authenticate that register by themselves, the strongest first.
 const METHODS: [AuthMethod; 3] =
     [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost, AuthMethod::None];
@@ -234,7 +228,7 @@ fn extra(metadata: &Members, context: &Context) -> Result<Option<Box<Members>>, 
             extra.insert(name.to_owned(), url.into());
         }
     }
-    if let Some(keys) = jwks(metadata)? {
+    if let Some(keys) = members::jwks(metadata)? {
         extra.insert("jwks".to_owned(), keys.clone());
     }
     for name in ["software_id", "software_version"] {
@@ -271,29 +265,6 @@ fn scope(metadata: &Members, context: &Context) -> Result<Option<String>, Member
     let granted = asked.intersection(&context.grantable);
     let granted: oauth_core::ScopeSet = granted.iter().chain(offline.then_some(OFFLINE_ACCESS)).collect();
     Ok((!granted.is_empty()).then(|| granted.to_string()))
-}
-
-/// Public keys, by value or by reference, not both (DCR-12). The reference is not fetched.
-fn jwks(metadata: &Members) -> Result<Option<&Value>, MemberFault> {
-    let fault = |line| MemberFault::new("jwks", line);
-    let Some(keys) = members::member(metadata, "jwks") else { return Ok(None) };
-    if members::member(metadata, "jwks_uri").is_some() {
-        return Err(fault("jwks and jwks_uri must not both be there"));
-    }
-    let list = keys
-        .get("keys")
-        .and_then(Value::as_array)
-        .ok_or(fault("jwks must be an object with a list of keys"))?;
-    for key in list {
-        let key = key.as_object().ok_or(fault("jwks must be an object with a list of keys"))?;
-        if PRIVATE_MEMBERS.iter().any(|name| key.contains_key(*name)) {
-            return Err(fault("jwks must have public keys alone; the one sent is no secret any more"));
-        }
-    }
-    if keys.to_string().len() > LARGEST_KEYS {
-        return Err(fault("jwks is too large"));
-    }
-    Ok(Some(keys))
 }
 
 /// For how long another registration may wait for its first use (DCR-10).

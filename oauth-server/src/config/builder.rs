@@ -10,6 +10,7 @@ use oauth_core::{
 };
 
 use super::checked::Checked;
+use super::documents::DocumentPolicy;
 use super::options::{OfferedScope, Registration};
 use crate::clients::configured::ClientConfig;
 use crate::pages::{DefaultPages, PageRenderer, Theme};
@@ -94,6 +95,7 @@ pub struct Builder {
     pub(crate) registration: Registration,
     pub(crate) fetch: Option<Arc<dyn Fetch>>,
     pub(crate) pinned: Vec<(String, String)>,
+    pub(crate) document_policy: DocumentPolicy,
     pub(crate) development_documents: bool,
     pub(crate) policy: Policy,
     pub(crate) limits: Limits,
@@ -136,6 +138,7 @@ impl Builder {
             registration: Registration::default(),
             fetch: None,
             pinned: Vec::new(),
+            document_policy: DocumentPolicy::default(),
             development_documents: false,
             policy: Policy::default(),
             limits: Limits::default(),
@@ -223,6 +226,23 @@ impl Builder {
     /// Lets clients be known by the document at their `client_id`, fetched by `fetch`.
     pub fn client_documents(mut self, fetch: Arc<dyn Fetch>) -> Self {
         self.fetch = Some(fetch);
+        self
+    }
+
+    /// Whose metadata documents are taken, how many, and what a change of one revokes. Without it: every valid one; grants end if
+    /// a client may have changed hands.
+    ///
+    /// ```
+    /// use oauth_core::Stores;
+    /// use oauth_server::{AuthorizationServer, DocumentPolicy};
+    ///
+    /// let builder = AuthorizationServer::builder("https://as.example", Stores::memory())
+    ///     .document_policy(DocumentPolicy::new().allow("*.vendor.example")?.at_most(100));
+    /// # let _ = builder;
+    /// # Ok::<(), oauth_core::fetch::HostPatternError>(())
+    /// ```
+    pub fn document_policy(mut self, policy: DocumentPolicy) -> Self {
+        self.document_policy = policy;
         self
     }
 
