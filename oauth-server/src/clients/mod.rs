@@ -6,6 +6,7 @@ pub(crate) mod configured;
 pub(crate) mod document;
 mod documents;
 mod freshness;
+mod guesses;
 mod members;
 pub(crate) mod registration;
 

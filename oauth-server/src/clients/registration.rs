@@ -7,7 +7,8 @@
 //! 4. The answer tells back what was accepted, that and nothing else, without a `null` (DCR-2, DCR-4).
 //! 5. A public client that registers the very same again gets the same `client_id` (DCR-11): products do so at each
 //!    connect. One with a secret gets a new one: nobody is handed another's secret (A-DCRX-8).
-//! 6. A registration that is not used ends soon, and how many of those may wait is bounded (DCR-10).
+//! 6. A registration that is not used ends soon, and how many of those may wait is bounded (DCR-10). Who is known is known when there
+//!    is no more room, too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -96,7 +97,10 @@ async fn register(
     may_register(&context.registration, request)?;
     let metadata = read(request)?;
     let accepted = Accepted::judge(&metadata, context)?;
-    let lifetime = first_lifetime(context, now).await?;
+    let Some(lifetime) = first_lifetime(context, now).await? else {
+        let (client, _) = accepted.into_client(context, Duration::ZERO, now);
+        return Ok((known_before(context, &client, now).await?, None));
+    };
     let (client, secret) = accepted.into_client(context, lifetime, now);
     match context.stores.clients.register(&client, now).await? {
         Registered::New => Ok((client, secret)),
@@ -267,11 +271,28 @@ fn scope(metadata: &Members, context: &Context) -> Result<Option<String>, Member
     Ok((!granted.is_empty()).then(|| granted.to_string()))
 }
 
-/// For how long another registration may wait for its first use (DCR-10).
+/// The client that registered the very same before, where there is no room for another (DCR-11).
+async fn known_before(context: &Context, client: &Client, now: Timestamp) -> Result<Client, Refusal> {
+    let clients = &context.stores.clients;
+    // To ask is to register. What is registered here by that has ended already and is taken out again: nobody is told its id.
+    if client.fingerprint.is_some() {
+        match clients.register(client, now).await? {
+            Registered::Existing(known) => {
+                keep_alive(context, &known, now).await?;
+                return Ok(*known);
+            }
+            Registered::New => drop(clients.remove(&client.id).await?),
+        }
+    }
+    tracing::warn!(limit = context.limits.unused_clients, "too many registrations wait for their first use");
+    Err(Refusal::Later(OAuthError::limited(CROWDED)))
+}
+
+/// For how long another registration may wait for its first use (DCR-10); `None`: there is no room for one.
 ///
 /// Once half of the room is taken the wait is short, so that a flood cannot fill the rest: at the default limits on registrations, fewer
 /// come in than end.
-async fn first_lifetime(context: &Context, now: Timestamp) -> Result<Duration, Refusal> {
+async fn first_lifetime(context: &Context, now: Timestamp) -> Result<Option<Duration>, StoreError> {
     let clients = &context.stores.clients;
     let room = context.limits.unused_clients;
     let mut waiting = clients.count(ClientFilter::Unused).await?;
@@ -280,11 +301,10 @@ async fn first_lifetime(context: &Context, now: Timestamp) -> Result<Duration, R
         waiting = clients.count(ClientFilter::Unused).await?;
     }
     if waiting >= room {
-        tracing::warn!(limit = room, "too many registrations wait for their first use");
-        return Err(Refusal::Later(OAuthError::limited(CROWDED)));
+        return Ok(None);
     }
     let lifetime = context.policy.unused_client;
-    Ok(if waiting < room / 2 { lifetime } else { lifetime.min(CROWDED_LIFETIME) })
+    Ok(Some(if waiting < room / 2 { lifetime } else { lifetime.min(CROWDED_LIFETIME) }))
 }
 
 /// A client that was known before must last for as long as one that is new.
