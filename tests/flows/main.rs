@@ -8,6 +8,7 @@ mod bodies;
 mod consent;
 mod denial;
 mod expect;
+mod fresh_sign_in;
 mod happy_path;
 mod limits;
 mod loopback;

@@ -142,7 +142,7 @@ impl Presented {
             client.auth.secrets().iter().filter(|secret| secret.expires_at.is_none_or(|end| now < end));
         let hashes: Vec<TokenHash> = live.map(|secret| secret.hash).collect();
         if self.proves(&hashes) {
-            guesses.right(now).await;
+            guesses.right(now).await?;
             return Ok(AuthenticatedClient { client });
         }
         guesses.wrong(now).await?;

@@ -81,19 +81,17 @@ impl<'a> Guesses<'a> {
         Ok(())
     }
 
-    /// The secret was right: the source is known from now on. If that cannot be written down, it is the next time.
-    pub(super) async fn right(&self, now: Timestamp) {
-        if !matches!(self.context.flood.hit(&self.known, WRITTEN, now).await, Ok(Verdict::Allowed)) {
-            return;
+    /// The secret was right: the source is known from now on.
+    pub(super) async fn right(&self, now: Timestamp) -> Result<(), OAuthError> {
+        let (here, limits) = (&self.context.flood, &self.context.stores.limits);
+        if is_limited(&**here, &self.known, WRITTEN, now).await? {
+            return Ok(());
         }
-        let limits = &self.context.stores.limits;
-        let written = match limits.reset(&self.known).await {
-            Ok(()) => limits.hit(&self.known, KNOWN, now).await.map(|_| ()),
-            Err(error) => Err(error),
-        };
-        if let Err(error) = written {
-            tracing::warn!(error = &error as &dyn std::error::Error, "a client's source was not noted");
-        }
+        // Anew: it is to last from now on, not from when it was first known.
+        limits.reset(&self.known).await.map_err(unavailable)?;
+        self.hit(&self.known, KNOWN, now).await?;
+        // Last, so that what could not be written is tried again.
+        here.hit(&self.known, WRITTEN, now).await.map(|_| ()).map_err(unavailable)
     }
 
     async fn is_known(&self, now: Timestamp) -> Result<bool, OAuthError> {
