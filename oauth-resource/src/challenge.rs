@@ -83,7 +83,8 @@ impl Challenge {
         if let Some(age) = demand.and_then(|demand| demand.max_age) {
             text.push_str(&format!("max_age=\"{}\", ", age.as_secs()));
         }
-        if let Some(classes) = demand.and_then(|demand| demand.classes.as_ref()).filter(|all| !all.is_empty()) {
+        if let Some(classes) = demand.and_then(|demand| demand.classes.as_ref()).filter(|all| !all.is_empty())
+        {
             text.push_str(&format!("acr_values=\"{}\", ", classes.join(" ")));
         }
         if !scopes.is_empty() {
@@ -112,7 +113,8 @@ mod tests {
         // RS-20, RS-28
         let challenge = Challenge::new(&"https://h/mcp".parse().unwrap());
         let scopes = "b a".parse().unwrap();
-        let value = |fault, scopes: &ScopeSet| challenge.value(fault, scopes, None).to_str().unwrap().to_owned();
+        let value =
+            |fault, scopes: &ScopeSet| challenge.value(fault, scopes, None).to_str().unwrap().to_owned();
         let place = r#"resource_metadata="https://h/.well-known/oauth-protected-resource/mcp""#;
         assert_eq!(value(Fault::Missing, &scopes), format!(r#"Bearer scope="a b", {place}"#));
         assert_eq!(value(Fault::Missing, &ScopeSet::empty()), format!("Bearer {place}"));

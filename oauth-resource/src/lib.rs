@@ -81,8 +81,8 @@ pub use protected::{Protected, ProtectedLayer, ProtectedResource, ProtectedResou
 #[cfg(feature = "rmcp")]
 pub use rmcp::Caller;
 pub use scope::{
-    Asked, Authentication, MAX_BODY, Need, Operation, PeekedBody, RequireScope, RequireScopeLayer, ScopePolicy, ScopeRules,
-    ScopeRulesBuilder,
+    Asked, Authentication, MAX_BODY, Need, Operation, PeekedBody, RequireScope, RequireScopeLayer,
+    ScopePolicy, ScopeRules, ScopeRulesBuilder,
 };
 pub use session::{BindSession, BindSessionLayer, SessionKey};
 pub use signed::{MetadataKey, MetadataKeyError};

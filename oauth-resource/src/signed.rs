@@ -58,7 +58,8 @@ impl MetadataKey {
     /// # Errors
     /// [`MetadataKeyError`]: it is something else.
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, MetadataKeyError> {
-        let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).map_err(|_| MetadataKeyError)?;
+        let pair =
+            EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, der).map_err(|_| MetadataKeyError)?;
         Ok(Self::new(pair))
     }
 

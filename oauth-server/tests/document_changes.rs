@@ -161,7 +161,10 @@ async fn a_change_is_seen_after_a_restart_and_by_another_server() {
     let token = world.sign_in(0).await;
     // The second server never saw the document before: it knows of the first one from the store alone.
     world.show(&with(&json!({ "redirect_uris": ["https://evil.example/cb"] })));
-    assert_eq!(authorize(&world.servers[1], URL, "https://evil.example/cb").await.status, StatusCode::SEE_OTHER);
+    assert_eq!(
+        authorize(&world.servers[1], URL, "https://evil.example/cb").await.status,
+        StatusCode::SEE_OTHER
+    );
     // The first one still goes by what it fetched; the ledger does not.
     world.fetches[0].set(URL, with(&json!({})));
     assert_eq!(world.refresh(0, &token).await, Err("invalid_grant".to_owned()));

@@ -51,7 +51,8 @@ impl World {
         let mut compared = 0;
         for at in 0..most {
             let source = format!("203.0.{}.{}", at / 250, 1 + at % 250);
-            compared += usize::from(self.tries(client, &format!("guess number {at} of many"), &source).await == 401);
+            compared +=
+                usize::from(self.tries(client, &format!("guess number {at} of many"), &source).await == 401);
         }
         compared
     }

@@ -11,6 +11,7 @@ mod expect;
 mod fresh_sign_in;
 mod happy_path;
 mod limits;
+mod logos;
 mod loopback;
 mod metadata;
 mod no_secrets_logged;

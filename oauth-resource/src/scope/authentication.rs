@@ -38,7 +38,8 @@ impl Authentication {
     /// By one of these authentication context classes (`acr`), separated by spaces, the best first.
     #[must_use]
     pub fn by(mut self, acr_values: &str) -> Self {
-        self.classes = Some(acr_values.split(' ').filter(|class| !class.is_empty()).map(Into::into).collect());
+        self.classes =
+            Some(acr_values.split(' ').filter(|class| !class.is_empty()).map(Into::into).collect());
         self
     }
 
@@ -50,7 +51,9 @@ impl Authentication {
             (one, other) => one.or(other),
         };
         let classes = match (self.classes, &other.classes) {
-            (Some(own), Some(others)) => Some(own.into_iter().filter(|class| others.contains(class)).collect()),
+            (Some(own), Some(others)) => {
+                Some(own.into_iter().filter(|class| others.contains(class)).collect())
+            }
             (own, others) => own.or_else(|| others.clone()),
         };
         Self { max_age, classes }
@@ -71,7 +74,8 @@ impl Authentication {
     /// What is wrong with it.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         let classes = self.classes.as_deref();
-        let fits = |class: &str| class.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
+        let fits =
+            |class: &str| class.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
         match classes {
             None if self.max_age.is_none() => Some("asks for nothing: name an age or classes"),
             Some([]) => Some("names no class"),
@@ -90,13 +94,18 @@ mod tests {
     #[test]
     fn two_demands_are_met_together() {
         let seconds = Duration::from_secs;
-        let (one, other) = (Authentication::within(seconds(300)).by("a b"), Authentication::within(seconds(60)));
+        let (one, other) =
+            (Authentication::within(seconds(300)).by("a b"), Authentication::within(seconds(60)));
         assert_eq!(one.clone().and(&other), Authentication::within(seconds(60)).by("a b"));
         assert_eq!(other.clone().and(&one), Authentication::within(seconds(60)).by("a b"));
-        assert_eq!(one.clone().and(&Authentication::default().by("b c")), Authentication::within(seconds(300)).by("b"));
+        assert_eq!(
+            one.clone().and(&Authentication::default().by("b c")),
+            Authentication::within(seconds(300)).by("b")
+        );
         // No sign-in is of two classes at once.
         let never = one.and(&Authentication::default().by("c"));
-        let mut claims = Claims::new("https://as", "a".parse().unwrap(), "c".parse().unwrap(), Timestamp::MAX);
+        let mut claims =
+            Claims::new("https://as", "a".parse().unwrap(), "c".parse().unwrap(), Timestamp::MAX);
         claims.auth_time = Some(Timestamp::from_secs(10));
         claims.extra = Some(std::sync::Arc::new([("acr".to_owned(), "a".into())].into_iter().collect()));
         assert!(Authentication::default().by("b a").is_met_by(&claims, Timestamp::from_secs(10)));
@@ -106,7 +115,8 @@ mod tests {
     #[test]
     fn the_age_counts_to_the_second() {
         // RS-30
-        let mut claims = Claims::new("https://as", "a".parse().unwrap(), "c".parse().unwrap(), Timestamp::MAX);
+        let mut claims =
+            Claims::new("https://as", "a".parse().unwrap(), "c".parse().unwrap(), Timestamp::MAX);
         claims.auth_time = Some(Timestamp::from_secs(1000));
         let demand = Authentication::within(Duration::from_secs(300));
         for (now, met) in [(1000, true), (1300, true), (1301, false), (990, true)] {

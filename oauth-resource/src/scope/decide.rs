@@ -192,7 +192,9 @@ impl Settings {
                     && !demand.is_met_by(caller.claims(), self.clock.now())
                 {
                     tracing::debug!(reason = "insufficient_user_authentication", "refused");
-                    return Err(Box::new(self.challenge.authenticate(&demand, &caller.scopes().union(&needed))));
+                    return Err(Box::new(
+                        self.challenge.authenticate(&demand, &caller.scopes().union(&needed)),
+                    ));
                 }
                 if self.policy.hierarchy().missing(caller.scopes(), &needed).is_empty() {
                     return Ok(());

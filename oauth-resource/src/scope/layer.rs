@@ -59,7 +59,16 @@ impl RequireScopeLayer {
         let challenge = Challenge::new(resource);
         let basic = ScopeSet::empty();
         let clock = Arc::new(SystemClock);
-        Self { settings: Settings { policy, challenge, max_body: MAX_BODY, includes_granted: false, basic, clock } }
+        Self {
+            settings: Settings {
+                policy,
+                challenge,
+                max_body: MAX_BODY,
+                includes_granted: false,
+                basic,
+                clock,
+            },
+        }
     }
 
     /// How many bytes a body may have; longer ones are answered 413. Without it, [`MAX_BODY`].

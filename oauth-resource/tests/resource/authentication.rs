@@ -12,7 +12,8 @@ use crate::fixture::{Bench, ISSUER, NOW, RESOURCE, call, claims, method, rules};
 const SECOND: Duration = Duration::from_secs(1);
 
 fn bench(demand: &Authentication) -> Bench {
-    let rules = rules().tool_authentication("add_note", demand.clone()).tool_authentication("wipe", demand.clone());
+    let rules =
+        rules().tool_authentication("add_note", demand.clone()).tool_authentication("wipe", demand.clone());
     let bench = Bench::with(|builder| builder.scopes(rules.tool("wipe", "admin")));
     let mut fresh = claims("root", "admin notes:delete");
     fresh.auth_time = Some(Timestamp::from_secs(NOW - 100));
@@ -71,12 +72,28 @@ async fn nothing_gets_past_the_demand_by_another_shape() {
         ("{".to_owned(), 401),
         ("[]".to_owned(), 401),
         (method("x/unknown"), 401),
-        (json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": ["add_note"]}}).to_string(), 401),
-        (json!({"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": "file:///x"}}).to_string(), 401),
-        (json!({"jsonrpc": "2.0", "id": 1, "method": "prompts/get", "params": {"name": "unknown"}}).to_string(), 401),
+        (
+            json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": ["add_note"]}})
+                .to_string(),
+            401,
+        ),
+        (
+            json!({"jsonrpc": "2.0", "id": 1, "method": "resources/read", "params": {"uri": "file:///x"}})
+                .to_string(),
+            401,
+        ),
+        (
+            json!({"jsonrpc": "2.0", "id": 1, "method": "prompts/get", "params": {"name": "unknown"}})
+                .to_string(),
+            401,
+        ),
         (method("tools/list"), 200),
         (call("move_note"), 200),
-        (json!({"jsonrpc": "2.0", "id": 1, "method": "prompts/get", "params": {"name": "digest"}}).to_string(), 200),
+        (
+            json!({"jsonrpc": "2.0", "id": 1, "method": "prompts/get", "params": {"name": "digest"}})
+                .to_string(),
+            200,
+        ),
     ] {
         assert_eq!(bench.post("fresh", &body).await.status, status, "{body}");
     }
@@ -94,7 +111,8 @@ fn a_demand_that_asks_for_nothing_or_cannot_be_written_is_refused() {
         (Authentication::default().by("urn:mace:incommon:iap:silver"), true),
     ] {
         let rules = ScopeRules::builder("a").tool("t", "b").tool_authentication("t", demand.clone());
-        let built = ProtectedResource::builder(RESOURCE, ISSUER).scopes(rules).stores(&oauth_core::Stores::memory());
+        let built =
+            ProtectedResource::builder(RESOURCE, ISSUER).scopes(rules).stores(&oauth_core::Stores::memory());
         assert_eq!(built.build().is_ok(), good, "{demand:?}");
     }
 }

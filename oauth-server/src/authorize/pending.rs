@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use oauth_core::{
     Binding, Client, CodeBinding, CodeChallenge, Credential, CredentialKind, ErrorCode, Grant, GrantId,
-    OAuthError, RedirectKind, RedirectUri, ResourceSet, Revocation, ScopeSet, Secret, StoreError, Subject, SubjectKind,
-    Timestamp,
+    OAuthError, RedirectKind, RedirectUri, ResourceSet, Revocation, ScopeSet, Secret, StoreError, Subject,
+    SubjectKind, Timestamp,
 };
 
 use crate::server::Context;

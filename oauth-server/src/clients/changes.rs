@@ -48,7 +48,11 @@ pub(super) async fn settle(
     let clients = &context.stores.clients;
     for _ in 0..ATTEMPTS {
         let Some(stored) = clients.find(&client.id).await? else {
-            return Ok(if has_room(context, policy, now).await? { Standing::Current } else { Standing::NoRoom });
+            return Ok(if has_room(context, policy, now).await? {
+                Standing::Current
+            } else {
+                Standing::NoRoom
+            });
         };
         let (before, after) = (State::of(&stored.client), State::of(client));
         if before == after {

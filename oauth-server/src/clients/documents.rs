@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use oauth_core::fetch::{Fetch, FetchError, FetchRequest, SingleFlight};
-use oauth_core::{Client, ClientId, RedirectKind, SourceNetwork, StoreError, Timestamp};
+use oauth_core::{Client, ClientId, OAuthError, RedirectKind, SourceNetwork, StoreError, Timestamp};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use url::Url;
@@ -175,6 +175,11 @@ impl Documents {
         self.fetch.is_some()
     }
 
+    /// Whether the operator has pinned the document or listed its host.
+    pub(super) fn is_spoken_for(&self, id: &ClientId) -> bool {
+        self.pinned.contains_key(id) || self.policy.names(id.as_str())
+    }
+
     /// The client whose document is at `id`.
     pub(super) async fn resolve(
         &self,
@@ -212,7 +217,7 @@ impl Documents {
             let outcome = match within_limits(context, source, now).await {
                 Ok(()) => self.judge(context, ask(&**fetch, id, now).await, &url, now).await,
                 // No fetch took place, so there is nothing to remember.
-                Err(fault) => return self.last_good(id, now).ok_or(fault),
+                Err(_) => return self.last_good(id, now).ok_or(Fault::Busy),
             };
             self.keep(id, outcome, now)
         };
@@ -326,13 +331,17 @@ fn is_ours(context: &Context, url: &Url) -> bool {
     Url::parse(context.issuer.as_str()).is_ok_and(|own| own.origin() == url.origin())
 }
 
-async fn within_limits(context: &Context, source: Option<IpAddr>, now: Timestamp) -> Result<(), Fault> {
+pub(super) async fn within_limits(
+    context: &Context,
+    source: Option<IpAddr>,
+    now: Timestamp,
+) -> Result<(), OAuthError> {
     // The source first: one that is over its own limit must not use up everybody's.
     if let Some(source) = source {
         let source = SourceNetwork::of(source).to_string();
-        context.count("fetch", &source, context.limits.fetch_source, now).await.map_err(|_| Fault::Busy)?;
+        context.count("fetch", &source, context.limits.fetch_source, now).await?;
     }
-    context.count("fetch", "", context.limits.fetch_total, now).await.map_err(|_| Fault::Busy)
+    context.count("fetch", "", context.limits.fetch_total, now).await
 }
 
 async fn ask(fetch: &dyn Fetch, id: &ClientId, now: Timestamp) -> Outcome {

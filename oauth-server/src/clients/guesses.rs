@@ -99,7 +99,12 @@ impl<'a> Guesses<'a> {
     }
 
     /// For how long nothing may be tried.
-    async fn over(&self, key: &LimitKey, quota: Quota, now: Timestamp) -> Result<Option<Duration>, OAuthError> {
+    async fn over(
+        &self,
+        key: &LimitKey,
+        quota: Quota,
+        now: Timestamp,
+    ) -> Result<Option<Duration>, OAuthError> {
         match self.context.stores.limits.peek(key, quota, now).await.map_err(unavailable)? {
             Verdict::Allowed => Ok(None),
             Verdict::Limited { retry_after } => {

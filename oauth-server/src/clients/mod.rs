@@ -7,6 +7,7 @@ pub(crate) mod document;
 mod documents;
 mod freshness;
 mod guesses;
+mod logos;
 mod members;
 pub(crate) mod registration;
 
@@ -18,7 +19,9 @@ use oauth_core::fetch::Fetch;
 use oauth_core::{Client, ClientId, ClientOrigin, ClientStore, StoreError, Timestamp};
 
 use self::documents::Documents;
+use self::logos::Logos;
 use crate::config::DocumentPolicy;
+use crate::pages::ClientLogo;
 use crate::server::Context;
 
 /// All clients that this server knows, and how it comes to know others.
@@ -26,6 +29,7 @@ pub(crate) struct Clients {
     configured: HashMap<ClientId, Arc<Client>>,
     registered: Arc<dyn ClientStore>,
     documents: Documents,
+    logos: Logos,
 }
 
 /// Why nobody can say who a client is.
@@ -58,11 +62,13 @@ impl Clients {
         pinned: Vec<(String, String)>,
         development: bool,
         policy: DocumentPolicy,
+        logos: Option<Arc<dyn Fetch>>,
     ) -> Self {
         Self {
             configured: configured.into_iter().map(|client| (client.id.clone(), Arc::new(client))).collect(),
             registered,
             documents: Documents::new(fetch, pinned, development, policy),
+            logos: Logos::new(logos),
         }
     }
 
@@ -82,6 +88,22 @@ impl Clients {
             ClientOrigin::MetadataDocument => self.documents.confirm(context, client, now).await,
             _ => Ok(true),
         }
+    }
+
+    /// The logo of a client for which the operator has spoken.
+    pub(crate) async fn logo(
+        &self,
+        context: &Context,
+        client: &Client,
+        source: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Option<Arc<ClientLogo>> {
+        let is_spoken_for = match client.origin {
+            ClientOrigin::Configured => true,
+            ClientOrigin::MetadataDocument => self.documents.is_spoken_for(&client.id),
+            _ => false,
+        };
+        if is_spoken_for { self.logos.of(context, client, source, now).await } else { None }
     }
 
     /// The client, if it is known and live. May fetch its document, within the limits of `source`.

@@ -96,6 +96,7 @@ pub struct Builder {
     pub(crate) fetch: Option<Arc<dyn Fetch>>,
     pub(crate) pinned: Vec<(String, String)>,
     pub(crate) document_policy: DocumentPolicy,
+    pub(crate) logos: Option<Arc<dyn Fetch>>,
     pub(crate) development_documents: bool,
     pub(crate) policy: Policy,
     pub(crate) limits: Limits,
@@ -139,6 +140,7 @@ impl Builder {
             fetch: None,
             pinned: Vec::new(),
             document_policy: DocumentPolicy::default(),
+            logos: None,
             development_documents: false,
             policy: Policy::default(),
             limits: Limits::default(),
@@ -179,7 +181,7 @@ impl Builder {
     }
 
     /// Clients from configuration: a JSON list with `client_id`, `redirect_uris`, `client_name`, `token_endpoint_auth_method`,
-    /// `client_secret`, `scope`, `grant_types`.
+    /// `client_secret`, `scope`, `grant_types`, `logo_uri`.
     ///
     /// ```
     /// use oauth_core::Stores;
@@ -226,6 +228,28 @@ impl Builder {
     /// Lets clients be known by the document at their `client_id`, fetched by `fetch`.
     pub fn client_documents(mut self, fetch: Arc<dyn Fetch>) -> Self {
         self.fetch = Some(fetch);
+        self
+    }
+
+    /// Shows the `logo_uri` of clients for which the operator has spoken, fetched by `fetch`, on the consent page: of
+    /// [configured](Self::clients_json) ones, [pinned](Self::pinned_document) documents, and documents of hosts that the
+    /// [policy](Self::document_policy) allows by name. A picture is PNG, JPEG, WebP or GIF of at most 64 KiB; what is not is left out.
+    ///
+    /// ```
+    /// # #[cfg(feature = "fetch")] {
+    /// use std::sync::Arc;
+    /// use oauth_core::Stores;
+    /// use oauth_core::fetch::{FetchPolicy, GuardedFetch};
+    /// use oauth_server::AuthorizationServer;
+    ///
+    /// let fetch = Arc::new(GuardedFetch::new(FetchPolicy::new())?);
+    /// let builder = AuthorizationServer::builder("https://as.example", Stores::memory()).client_logos(fetch);
+    /// # let _ = builder;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn client_logos(mut self, fetch: Arc<dyn Fetch>) -> Self {
+        self.logos = Some(fetch);
         self
     }
 

@@ -173,7 +173,9 @@ mod tests {
         assert!(policy.admits("https://notevil.example/c"));
         let both = DocumentPolicy::new().allow("*.example").unwrap().deny("evil.example").unwrap();
         assert!(!both.admits("https://evil.example/c") && both.admits("https://app.example/c"));
-        for bad in ["", "*", "*.", "a..b", "https://app.example", "app.example/c", "a.*.example", "*.10.0.0.1"] {
+        for bad in
+            ["", "*", "*.", "a..b", "https://app.example", "app.example/c", "a.*.example", "*.10.0.0.1"]
+        {
             assert!(DocumentPolicy::new().allow(bad).is_err(), "{bad}");
         }
     }
