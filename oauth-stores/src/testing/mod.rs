@@ -5,8 +5,10 @@ mod launch;
 mod lease;
 mod port;
 mod postgres;
+mod redis;
 
 pub use launch::{LaunchError, START_LIMIT, available, needed};
 pub use lease::{Lease, Service, detached};
 pub use port::free_port;
 pub use postgres::TestPostgres;
+pub use redis::{TestRedis, TestRedisCluster, TestSentinel, fresh_prefix};
