@@ -24,7 +24,8 @@ fn main() {
     let mut numbers = std::env::args().filter_map(|argument| argument.parse::<u64>().ok());
     let time = Duration::from_secs(numbers.next().unwrap_or(2));
     let rounds = numbers.next().unwrap_or(3).max(1);
-    let runtime = tokio::runtime::Builder::new_multi_thread().build().expect("there are threads");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("there are threads");
     #[cfg(all(unix, feature = "redis"))]
     redis::measure(&runtime, time, rounds);
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the target folder can be written");
