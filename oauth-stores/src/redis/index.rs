@@ -2,12 +2,12 @@
 //!
 //! - An entry is written before what it leads to, and struck out after it: a crash between the two leaves an entry that leads nowhere.
 //! - Who reads skips such entries. It is not struck out: perhaps what it leads to is just being written.
-//! - Whoever enters something strikes out what ended long ago, so an index does not grow for ever.
+//! - Whoever enters something strikes out what ended a day ago, so an index does not grow for ever.
 
 use oauth_core::{StoreError, Timestamp};
 use redis::cmd;
 
-use crate::redis::life::{MARGIN, lifetime, score};
+use crate::redis::life::{ENTRY_MARGIN, lifetime, score};
 use crate::redis::link::Link;
 use crate::redis::script::{ENTER, PAGE};
 
@@ -35,7 +35,7 @@ pub(super) async fn enter(
         .call([index.to_owned()])
         .number(score(ends))
         .text(member)
-        .number(score(Some(now.before(MARGIN))))
+        .number(score(Some(now.before(ENTRY_MARGIN))))
         .optional(life);
     link.write(index, &call).await
 }

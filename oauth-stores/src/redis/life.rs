@@ -15,6 +15,10 @@ use oauth_core::Timestamp;
 /// For how much longer than its record a key lives.
 pub(super) const MARGIN: Duration = Duration::from_secs(3600);
 
+/// How long ago an entry of an index ended when somebody's clock strikes it out: longer than any server's clock is ahead, so that what is
+/// live stays in it and a revocation by subject or client reaches it.
+pub(super) const ENTRY_MARGIN: Duration = Duration::from_secs(86_400);
+
 /// For how much longer than the grace window a sealed reply is kept: more than any two servers' clocks differ.
 pub(super) const REPLY_MARGIN: Duration = Duration::from_secs(600);
 
