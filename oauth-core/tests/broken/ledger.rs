@@ -143,7 +143,7 @@ pub(crate) fn sound() -> Stores {
     stores(F::None)
 }
 
-fn stores(fault: Fault) -> Stores {
+pub(crate) fn stores(fault: Fault) -> Stores {
     Stores::memory().with_grants(Arc::new(Ledger { fault, rows: Mutex::default() }))
 }
 
