@@ -24,6 +24,8 @@
 
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(all(unix, feature = "testing"))]
+pub mod testing;
 
 #[cfg(feature = "sqlite")]
 pub use sqlite::{OpenError, SqliteOptions, SqliteStore};
