@@ -126,7 +126,8 @@ macro_rules! __store_tests_of {
 /// Holds a store to the promises of the ports: one `#[test]` for each, named after it.
 ///
 /// The expression is a future of an empty store of its own: it is evaluated afresh for each test, in a runtime of the test's
-/// own, and tests run at once. Anything that is a [`Backend`] will do. In a module of its own two stores stand in one file.
+/// own, and tests run at once. Anything that is a [`Backend`] will do, and an `Option` of it: without a store there is nothing to
+/// test. In a module of its own two stores stand in one file.
 ///
 /// ```
 /// use oauth_core::MemoryStore;
@@ -216,7 +217,7 @@ pub const fn cases() -> &'static [Case] {
 ///
 /// # Panics
 /// If the store breaks the promise, or there is no such case.
-pub fn run<B: Backend>(name: &str, fresh: impl Future<Output = B>) {
+pub fn run<F: Fresh>(name: &str, fresh: impl Future<Output = F>) {
     let Some(case) = cases().iter().find(|case| case.name == name) else {
         panic!("there is no case `{name}`");
     };
@@ -224,5 +225,43 @@ pub fn run<B: Backend>(name: &str, fresh: impl Future<Output = B>) {
         Ok(runtime) => runtime,
         Err(error) => panic!("there is no runtime to run the case in: {error}"),
     };
-    runtime.block_on(async { case.run(Stores::new(fresh.await)).await });
+    runtime.block_on(async {
+        if let Some(store) = fresh.await.store() {
+            case.run(Stores::new(store)).await;
+        }
+    });
+}
+
+/// What a case is run against: a store, or none where its database is not installed. The case then passes unseen; whoever
+/// makes the store says so, or fails.
+///
+/// ```
+/// use oauth_core::testing::Fresh;
+/// use oauth_core::MemoryStore;
+///
+/// assert!(MemoryStore::default().store().is_some());
+/// assert!(None::<MemoryStore>.store().is_none());
+/// ```
+pub trait Fresh {
+    /// The store.
+    type Store: Backend;
+
+    /// The store, if there is one.
+    fn store(self) -> Option<Self::Store>;
+}
+
+impl<B: Backend> Fresh for B {
+    type Store = B;
+
+    fn store(self) -> Option<B> {
+        Some(self)
+    }
+}
+
+impl<B: Backend> Fresh for Option<B> {
+    type Store = B;
+
+    fn store(self) -> Self {
+        self
+    }
 }
