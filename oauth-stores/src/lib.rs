@@ -22,10 +22,17 @@
 //! # }
 //! ```
 
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(all(unix, feature = "testing"))]
 pub mod testing;
 
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOpenError, PostgresOptions, PostgresStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{OpenError, SqliteOptions, SqliteStore};
+/// The driver of [`PostgresStore`], whose pool is in its interface.
+#[cfg(feature = "postgres")]
+pub use sqlx;
