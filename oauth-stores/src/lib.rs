@@ -3,6 +3,9 @@
 //! | feature | store | for |
 //! |---|---|---|
 //! | `sqlite` (default) | [`SqliteStore`] | one machine: a file, durable at every answer, no server to run |
+//! | `postgres` | [`PostgresStore`](https://docs.rs/oauth-stores/latest/oauth_stores/struct.PostgresStore.html) | many machines: any number of servers over one database |
+//!
+//! The feature `testing` starts databases for tests, from installed programs.
 //!
 //! Each implements every port, so it goes as a whole into [`Stores::new`](oauth_core::Stores::new):
 //!
