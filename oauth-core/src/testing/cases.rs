@@ -20,6 +20,7 @@ macro_rules! __store_cases {
             grants::spent_expired_and_revoked_credentials_are_found,
             grants::a_credential_is_known_by_its_grant_and_its_hash,
             grants::grants_are_listed_page_by_page_each_once,
+            grants::grants_that_ended_are_listed_and_counted,
             grants::grants_are_counted_until_they_are_purged,
             exchange::an_exchange_spends_one_and_stores_the_others,
             exchange::an_exchange_of_something_unknown_changes_nothing,
@@ -62,6 +63,7 @@ macro_rules! __store_cases {
             clients::clients_are_listed_page_by_page_each_once,
             clients::unused_clients_are_counted,
             clients::clients_by_document_are_counted,
+            clients::clients_that_ended_are_listed_and_counted,
             clients::only_clients_that_ended_are_purged,
             clients::of_many_twins_at_once_one_is_registered,
             clients::of_many_updates_at_once_one_succeeds,
@@ -107,6 +109,8 @@ macro_rules! __store_cases {
             keys::of_many_first_keys_at_once_all_get_one,
             vault::what_is_sealed_is_kept_byte_for_byte,
             vault::a_vault_has_a_place_for_each_subject_and_provider,
+            vault::replacing_what_is_sealed_needs_what_was_read,
+            vault::of_many_replacements_at_once_one_succeeds,
             vault::forgetting_what_is_sealed_says_whether_there_was_something,
         }
     };
