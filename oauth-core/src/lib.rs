@@ -66,7 +66,7 @@ pub use resource::{ResourceSet, ResourceUri};
 pub use scope::{ScopeError, ScopeHierarchy, ScopeSet};
 pub use seal::{SealedReply, Sealer};
 pub use secret::{Secret, TokenHash};
-pub use source::SourceNetwork;
+pub use source::{PeerAddress, SourceNetwork};
 pub use store::{
     Account, AccountStore, Backend, ClientFilter, ClientStore, Consent, ConsentStore, CredentialStatus,
     Epoch, Exchange, Exchanged, Found, GrantFilter, GrantStore, Identity, KeyPurpose, KeyStore, LimitKey,

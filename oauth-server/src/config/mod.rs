@@ -7,4 +7,4 @@ mod options;
 pub(crate) use builder::Links;
 pub use builder::{BuildError, Builder};
 pub(crate) use checked::{Checked, MIN_SECRET, OFFLINE_ACCESS};
-pub use options::{OfferedScope, PeerAddress, Registration};
+pub use options::{OfferedScope, Registration};
