@@ -53,12 +53,15 @@
 //! - A revocation in this process counts at once, one in another process within the cache's time (10 s).
 //! - Several processes that share legacy sessions share a [`SessionKey`].
 
+pub mod manual;
+
 mod answer;
 mod authorized;
 mod bearer;
 mod body;
 mod challenge;
 mod config;
+mod forward;
 mod guard;
 mod identity;
 mod metadata;
@@ -73,6 +76,7 @@ pub use authorized::Authorized;
 pub use bearer::{MAX_LEEWAY, MAX_TOKEN, RequireBearer, RequireBearerLayer};
 pub use body::ResponseBody;
 pub use config::{ConfigError, ConfigErrors};
+pub use forward::{ForwardAuth, ForwardAuthBuilder, PathRules, ProxyStyle};
 pub use guard::{Guard, GuardLayer};
 pub use identity::IdentityClaim;
 pub use metadata::{MetadataService, WELL_KNOWN};

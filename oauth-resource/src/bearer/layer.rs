@@ -144,6 +144,10 @@ impl<V: TokenVerifier> RequireBearerLayer<V> {
         self
     }
 
+    pub(crate) const fn scopes(&self) -> &ScopeSet {
+        &self.settings.scopes
+    }
+
     /// Leaves the answer to callers without a good token to the scope layer behind, which knows what the operation needs and
     /// whether it needs a token at all. Not public: without that layer it is a hole.
     pub(crate) fn deferring(mut self) -> Self {

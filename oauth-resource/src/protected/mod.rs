@@ -5,8 +5,8 @@ mod builder;
 
 use std::fmt;
 
-use oauth_core::ResourceUri;
 use oauth_core::metadata::ProtectedResourceMetadata;
+use oauth_core::{ResourceUri, ScopeSet, TokenVerifier};
 use tower_layer::Layer;
 
 use crate::bearer::{RequireBearer, RequireBearerLayer};
@@ -105,6 +105,18 @@ impl<V> ProtectedResource<V> {
     #[must_use]
     pub const fn resource(&self) -> &ResourceUri {
         &self.document.resource
+    }
+
+    /// The token check by itself.
+    pub(crate) const fn bearer(&self) -> &RequireBearerLayer<V> {
+        &self.layer.bearer
+    }
+}
+
+impl<V: TokenVerifier> ProtectedResource<V> {
+    /// What is named to whoever comes without a token.
+    pub(crate) const fn basic_scopes(&self) -> &ScopeSet {
+        self.layer.bearer.scopes()
     }
 }
 
