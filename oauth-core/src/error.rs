@@ -56,6 +56,10 @@ pub enum ErrorCode {
     InvalidToken,
     /// RFC 6750 §3.1.
     InsufficientScope,
+    /// RFC 9449 §5, §7.1: the proof of possession proves nothing.
+    InvalidDpopProof,
+    /// RFC 9449 §8, §9: the proof needs the nonce that the answer carries.
+    UseDpopNonce,
     /// Not of an RFC: too many requests (429). SDKs know the word.
     TooManyRequests,
 }
@@ -86,6 +90,8 @@ impl ErrorCode {
             Self::InvalidSoftwareStatement => "invalid_software_statement",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
             Self::TooManyRequests => "too_many_requests",
         }
     }

@@ -84,4 +84,8 @@ pub use scope::{
     ScopeRulesBuilder,
 };
 pub use session::{BindSession, BindSessionLayer, SessionKey};
-pub use verify::StoreVerifier;
+pub use verify::presets;
+pub use verify::{
+    AnyOf, ApiKey, ApiKeys, ByIssuer, HmacVerifier, JwtVerifier, JwtVerifierBuilder, KeySetHealth, KeyTiming,
+    RequiredClaim, StoreVerifier, TrustedIssuer, VerifyFn, verify_fn,
+};
