@@ -67,6 +67,7 @@ mod protected;
 mod rmcp;
 mod scope;
 mod session;
+mod signed;
 mod verify;
 
 pub use authorized::Authorized;
@@ -80,8 +81,8 @@ pub use protected::{Protected, ProtectedLayer, ProtectedResource, ProtectedResou
 #[cfg(feature = "rmcp")]
 pub use rmcp::Caller;
 pub use scope::{
-    Asked, MAX_BODY, Need, Operation, PeekedBody, RequireScope, RequireScopeLayer, ScopePolicy, ScopeRules,
-    ScopeRulesBuilder,
+    Asked, Authentication, MAX_BODY, Need, Operation, PeekedBody, RequireScope, RequireScopeLayer,
+    ScopePolicy, ScopeRules, ScopeRulesBuilder,
 };
 pub use session::{BindSession, BindSessionLayer, SessionKey};
 pub use verify::presets;
@@ -89,3 +90,4 @@ pub use verify::{
     AnyOf, ApiKey, ApiKeys, ByIssuer, HmacVerifier, JwtVerifier, JwtVerifierBuilder, KeySetHealth, KeyTiming,
     RequiredClaim, StoreVerifier, TrustedIssuer, VerifyFn, verify_fn,
 };
+pub use signed::{MetadataKey, MetadataKeyError};

@@ -50,7 +50,9 @@ mod service;
 mod token;
 mod wire;
 
-pub use config::{BuildError, Builder, OfferedScope, PeerAddress, Registration};
+pub use config::{
+    BuildError, Builder, DocumentChange, DocumentPolicy, OfferedScope, PeerAddress, Registration,
+};
 pub use policy::{LimitError, Limits, Policy};
 pub use server::AuthorizationServer;
 pub use service::{AuthorizationLayer, ResponseFuture, WithAuthorization};
