@@ -43,6 +43,8 @@ pub struct Claims {
     pub not_before: Option<Timestamp>,
     /// From when it does not count (`exp`).
     pub expires_at: Timestamp,
+    /// By how much its issuer's clock may differ; the layer's own leeway counts if it is more.
+    pub leeway: Duration,
     /// To what it is bound (`cnf`).
     pub binding: Binding,
     /// When the user proved who they are (`auth_time`).
@@ -67,6 +69,7 @@ impl Claims {
             issued_at: None,
             not_before: None,
             expires_at,
+            leeway: Duration::ZERO,
             binding: Binding::Bearer,
             auth_time: None,
             grant: None,

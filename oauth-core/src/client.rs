@@ -274,11 +274,17 @@ impl Client {
         self.redirect_uris.iter().all(|uri| uri.kind() == RedirectKind::Loopback)
     }
 
-    /// The hash of what a user agreed to when they agreed to this client: its name, redirects and way to authenticate.
+    /// The hash of what a user agreed to when they agreed to this client: its name, redirects, way to authenticate and keys.
     /// Consent given to another state of the client does not count (AS-68, CIMD-12).
     #[must_use]
     pub fn consent_fingerprint(&self) -> TokenHash {
         let shown = (&self.id, &self.name, &self.redirect_uris, self.auth.method());
-        TokenHash::of(&serde_json::to_string(&shown).expect("a tuple of texts has a json form"))
+        let mut text = serde_json::to_string(&shown).expect("a tuple of texts has a json form");
+        for name in ["jwks", "jwks_uri"] {
+            if let Some(keys) = self.extra.as_ref().and_then(|extra| extra.get(name)) {
+                text.push_str(&keys.to_string());
+            }
+        }
+        TokenHash::of(&text)
     }
 }

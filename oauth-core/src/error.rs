@@ -42,6 +42,8 @@ pub enum ErrorCode {
     ConsentRequired,
     /// OpenID Connect Core §3.1.2.6.
     InteractionRequired,
+    /// The user cannot be authenticated as the client asked (RFC 9470 §5).
+    UnmetAuthenticationRequirements,
     /// OpenID Connect Core §3.1.2.6: `request` is not understood.
     RequestNotSupported,
     /// OpenID Connect Core §3.1.2.6: `request_uri` is not understood.
@@ -56,6 +58,12 @@ pub enum ErrorCode {
     InvalidToken,
     /// RFC 6750 §3.1.
     InsufficientScope,
+    /// RFC 9449 §5, §7.1: the proof of possession proves nothing.
+    InvalidDpopProof,
+    /// RFC 9449 §8, §9: the proof needs the nonce that the answer carries.
+    UseDpopNonce,
+    /// The user signed in too long ago, or by other means than the resource wants (RFC 9470 §3).
+    InsufficientUserAuthentication,
     /// Not of an RFC: too many requests (429). SDKs know the word.
     TooManyRequests,
 }
@@ -79,6 +87,7 @@ impl ErrorCode {
             Self::LoginRequired => "login_required",
             Self::ConsentRequired => "consent_required",
             Self::InteractionRequired => "interaction_required",
+            Self::UnmetAuthenticationRequirements => "unmet_authentication_requirements",
             Self::RequestNotSupported => "request_not_supported",
             Self::RequestUriNotSupported => "request_uri_not_supported",
             Self::InvalidRedirectUri => "invalid_redirect_uri",
@@ -86,6 +95,9 @@ impl ErrorCode {
             Self::InvalidSoftwareStatement => "invalid_software_statement",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
+            Self::InsufficientUserAuthentication => "insufficient_user_authentication",
             Self::TooManyRequests => "too_many_requests",
         }
     }
@@ -94,7 +106,9 @@ impl ErrorCode {
     #[must_use]
     pub const fn status(self) -> http::StatusCode {
         match self {
-            Self::InvalidClient | Self::InvalidToken => http::StatusCode::UNAUTHORIZED,
+            Self::InvalidClient | Self::InvalidToken | Self::InsufficientUserAuthentication => {
+                http::StatusCode::UNAUTHORIZED
+            }
             Self::InsufficientScope | Self::AccessDenied => http::StatusCode::FORBIDDEN,
             Self::TemporarilyUnavailable => http::StatusCode::SERVICE_UNAVAILABLE,
             Self::TooManyRequests => http::StatusCode::TOO_MANY_REQUESTS,

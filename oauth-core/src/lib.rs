@@ -12,7 +12,9 @@
 //!
 //! [`MemoryStore`] implements every store port, and is the shortest text on what they mean.
 
+pub mod dpop;
 pub mod fetch;
+pub mod jose;
 pub mod metadata;
 #[cfg(feature = "testing")]
 pub mod testing;

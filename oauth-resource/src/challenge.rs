@@ -11,6 +11,7 @@ use http::header::WWW_AUTHENTICATE;
 use oauth_core::{ErrorCode, ResourceUri, ScopeSet};
 
 use crate::answer::{self, Answer};
+use crate::scope::Authentication;
 
 /// The challenges of one resource.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub(crate) enum Fault {
     Invalid,
     /// They are good, for something else.
     Scope,
+    /// They are good, but the user must sign in again.
+    Authentication,
 }
 
 impl Challenge {
@@ -36,6 +39,15 @@ impl Challenge {
 
     /// The answer that refuses, naming what the operation needs.
     pub(crate) fn answer(&self, fault: Fault, scopes: &ScopeSet) -> Answer {
+        self.answer_with(fault, scopes, None)
+    }
+
+    /// The answer to who must sign in again (RFC 9470 §3). What the operation needs is named too: one sign-in does for both.
+    pub(crate) fn authenticate(&self, demand: &Authentication, scopes: &ScopeSet) -> Answer {
+        self.answer_with(Fault::Authentication, scopes, Some(demand))
+    }
+
+    fn answer_with(&self, fault: Fault, scopes: &ScopeSet, demand: Option<&Authentication>) -> Answer {
         let mut answer = match fault {
             // RFC 6750 has no code for it; SDKs know this word.
             Fault::Missing => answer::oauth(ErrorCode::InvalidToken, "an access token is needed"),
@@ -46,18 +58,20 @@ impl Challenge {
                     r#"{{"error":"insufficient_scope","error_description":"{SCOPE}","scope":"{scopes}"}}"#
                 ),
             ),
+            Fault::Authentication => answer::oauth(ErrorCode::InsufficientUserAuthentication, AUTHENTICATION),
         };
-        answer.headers_mut().insert(WWW_AUTHENTICATE, self.value(fault, scopes));
+        answer.headers_mut().insert(WWW_AUTHENTICATE, self.value(fault, scopes, demand));
         answer
     }
 
-    fn value(&self, fault: Fault, scopes: &ScopeSet) -> HeaderValue {
+    fn value(&self, fault: Fault, scopes: &ScopeSet, demand: Option<&Authentication>) -> HeaderValue {
         let mut text = String::with_capacity(192);
         text.push_str("Bearer ");
         let error = match fault {
             Fault::Missing => None,
             Fault::Invalid => Some((ErrorCode::InvalidToken, INVALID)),
             Fault::Scope => Some((ErrorCode::InsufficientScope, SCOPE)),
+            Fault::Authentication => Some((ErrorCode::InsufficientUserAuthentication, AUTHENTICATION)),
         };
         if let Some((code, description)) = error {
             text.push_str("error=\"");
@@ -65,6 +79,13 @@ impl Challenge {
             text.push_str("\", error_description=\"");
             text.push_str(description);
             text.push_str("\", ");
+        }
+        if let Some(age) = demand.and_then(|demand| demand.max_age) {
+            text.push_str(&format!("max_age=\"{}\", ", age.as_secs()));
+        }
+        if let Some(classes) = demand.and_then(|demand| demand.classes.as_ref()).filter(|all| !all.is_empty())
+        {
+            text.push_str(&format!("acr_values=\"{}\", ", classes.join(" ")));
         }
         if !scopes.is_empty() {
             text.push_str("scope=\"");
@@ -74,12 +95,13 @@ impl Challenge {
         text.push_str("resource_metadata=\"");
         text.push_str(&self.metadata_url);
         text.push('"');
-        // A scope has neither quote nor backslash, a parsed URL is ASCII with both percent-encoded.
+        // A scope and a class have neither quote nor backslash, a parsed URL is ASCII with both percent-encoded.
         HeaderValue::from_str(&text).expect("scopes and urls are printable ascii")
     }
 }
 
 const INVALID: &str = "the access token is invalid, expired or not for this resource";
+const AUTHENTICATION: &str = "the user must sign in again";
 const SCOPE: &str = "the access token lacks a scope that this operation needs";
 
 #[cfg(test)]
@@ -91,7 +113,8 @@ mod tests {
         // RS-20, RS-28
         let challenge = Challenge::new(&"https://h/mcp".parse().unwrap());
         let scopes = "b a".parse().unwrap();
-        let value = |fault, scopes: &ScopeSet| challenge.value(fault, scopes).to_str().unwrap().to_owned();
+        let value =
+            |fault, scopes: &ScopeSet| challenge.value(fault, scopes, None).to_str().unwrap().to_owned();
         let place = r#"resource_metadata="https://h/.well-known/oauth-protected-resource/mcp""#;
         assert_eq!(value(Fault::Missing, &scopes), format!(r#"Bearer scope="a b", {place}"#));
         assert_eq!(value(Fault::Missing, &ScopeSet::empty()), format!("Bearer {place}"));
@@ -106,7 +129,7 @@ mod tests {
     fn no_quote_of_a_configured_url_ends_a_value() {
         // RS-27
         let challenge = Challenge::new(&r#"https://h/a"b"#.parse().unwrap());
-        let value = challenge.value(Fault::Missing, &ScopeSet::empty());
+        let value = challenge.value(Fault::Missing, &ScopeSet::empty(), None);
         assert_eq!(value.to_str().unwrap().matches('"').count(), 2);
     }
 }

@@ -56,6 +56,9 @@ pub enum ConfigError {
     /// A leeway above the limit.
     #[error("leeway of {0} s: must be at most 60 s")]
     Leeway(u64),
+    /// A key that cannot sign the metadata.
+    #[error("metadata key: it cannot sign")]
+    MetadataKey,
     /// A link that is no URL.
     #[error("{what} {url:?}: must be an absolute https url")]
     Link {

@@ -70,6 +70,7 @@ mod protected;
 mod rmcp;
 mod scope;
 mod session;
+mod signed;
 mod verify;
 
 pub use authorized::Authorized;
@@ -84,8 +85,13 @@ pub use protected::{Protected, ProtectedLayer, ProtectedResource, ProtectedResou
 #[cfg(feature = "rmcp")]
 pub use rmcp::Caller;
 pub use scope::{
-    Asked, MAX_BODY, Need, Operation, PeekedBody, RequireScope, RequireScopeLayer, ScopePolicy, ScopeRules,
-    ScopeRulesBuilder,
+    Asked, Authentication, MAX_BODY, Need, Operation, PeekedBody, RequireScope, RequireScopeLayer,
+    ScopePolicy, ScopeRules, ScopeRulesBuilder,
 };
 pub use session::{BindSession, BindSessionLayer, SessionKey};
-pub use verify::StoreVerifier;
+pub use verify::presets;
+pub use verify::{
+    AnyOf, ApiKey, ApiKeys, ByIssuer, HmacVerifier, JwtVerifier, JwtVerifierBuilder, KeySetHealth, KeyTiming,
+    RequiredClaim, StoreVerifier, TrustedIssuer, VerifyFn, verify_fn,
+};
+pub use signed::{MetadataKey, MetadataKeyError};

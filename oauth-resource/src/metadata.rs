@@ -17,6 +17,7 @@ use oauth_core::metadata::ProtectedResourceMetadata;
 use tower_service::Service;
 
 use crate::answer::{self, Answer};
+use crate::signed::{KEYS, MetadataKey};
 
 /// The well-known path of RFC 9728 §3; what a resource's own path is put behind.
 pub const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
@@ -81,6 +82,14 @@ impl MetadataService {
             Arc::make_mut(&mut service.documents).remove("");
         }
         service
+    }
+
+    /// Serves the public half of `key` too, at the `jwks_uri` of the document that it signed (RS-16).
+    #[must_use]
+    pub fn with_keys(mut self, document: &ProtectedResourceMetadata, key: &MetadataKey) -> Self {
+        let path = format!("{}{KEYS}", document.resource.path());
+        Arc::make_mut(&mut self.documents).insert(path.into(), key.jwks().to_string().into());
+        self
     }
 
     /// The answer if `path` is at or below [`WELL_KNOWN`].

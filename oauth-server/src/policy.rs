@@ -129,6 +129,8 @@ pub struct Limits {
     pub fetch_total: Quota,
     /// Wrong secrets of one client from one address, in a store that all servers share (CAUTH-18).
     pub wrong_secret: Quota,
+    /// Wrong secrets of one client from all addresses from which it has not authenticated in the last 30 days, in the same store.
+    pub wrong_secret_client: Quota,
     /// Wrong verifiers for one code; the next one kills it (AS-61).
     pub wrong_verifier: Quota,
     /// How many registrations that were never used may be kept (DCR-10).
@@ -147,6 +149,7 @@ impl Default for Limits {
             fetch_source: Quota::new(30, MINUTE),
             fetch_total: Quota::new(300, MINUTE),
             wrong_secret: Quota::new(20, MINUTE),
+            wrong_secret_client: Quota::new(200, HOUR),
             wrong_verifier: Quota::new(4, HOUR),
             unused_clients: 20_000,
         }
@@ -180,7 +183,7 @@ impl Limits {
 ///
 /// let error = Limits::default().set("register-source=many").unwrap_err();
 /// assert_eq!(error.to_string(), "limit \"register-source=many\" must be NAME=COUNT/SECONDS, with one of the names token-client, \
-///     token-total, authorize-source, authorize-total, register-source, register-total, fetch-source, fetch-total, wrong-secret, wrong-verifier");
+///     token-total, authorize-source, authorize-total, register-source, register-total, fetch-source, fetch-total, wrong-secret, wrong-secret-client, wrong-verifier");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("limit {0:?} must be NAME=COUNT/SECONDS, with one of the names {names}", names = Limits::NAMES.join(", "))]
@@ -198,6 +201,7 @@ impl Limits {
         "fetch-source",
         "fetch-total",
         "wrong-secret",
+        "wrong-secret-client",
         "wrong-verifier",
     ];
 
@@ -235,6 +239,7 @@ impl Limits {
             "fetch-source" => &mut self.fetch_source,
             "fetch-total" => &mut self.fetch_total,
             "wrong-secret" => &mut self.wrong_secret,
+            "wrong-secret-client" => &mut self.wrong_secret_client,
             "wrong-verifier" => &mut self.wrong_verifier,
             _ => return Err(fault()),
         };

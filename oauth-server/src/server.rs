@@ -110,6 +110,8 @@ impl AuthorizationServer {
             builder.fetch,
             builder.pinned,
             builder.development_documents,
+            builder.document_policy,
+            builder.logos,
         );
         let default_resource = ResourceSet::from(checked.resources[0].0.clone());
         Self {

@@ -369,6 +369,39 @@ async fn a_flood_is_stopped_and_what_it_left_goes_away() {
 }
 
 #[tokio::test]
+async fn who_is_known_gets_its_registration_back_when_there_is_no_room() {
+    // DCR-10, DCR-11
+    let clock = FixedClock::default();
+    let stores = Stores::memory();
+    let mut limits = Limits::default();
+    limits.unused_clients = 3;
+    let server = builder(stores.clone(), &clock).limits(limits).build().await.unwrap();
+    let client = |at: usize| app(&json!({ "client_name": format!("App {at}") }));
+    let id = |answer: &support::Answer| answer.json()["client_id"].as_str().unwrap().to_owned();
+    let known = register(&server, &client(0)).await;
+    // It is used: what is unused fills the table all the same.
+    let _ = sign_in(&server, &id(&known)).await;
+    let waiting = register(&server, &client(1)).await;
+    for at in 2..4 {
+        assert_eq!(register(&server, &client(at)).await.status, StatusCode::CREATED);
+    }
+    for (at, first) in [(0, &known), (1, &waiting)] {
+        let again = register(&server, &client(at)).await;
+        assert_eq!((again.status, id(&again)), (StatusCode::CREATED, id(first)));
+    }
+    // Who is not known leaves nothing behind, nor does who can never be known again.
+    let mut confidential = client(0);
+    confidential["token_endpoint_auth_method"] = json!("client_secret_basic");
+    for stranger in [client(9), client(9), confidential] {
+        assert_eq!(register(&server, &stranger).await.status, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(stores.clients.count(ClientFilter::All).await.unwrap(), 4);
+    }
+    // And is known as little as before once there is room.
+    clock.advance(25 * HOUR);
+    assert_eq!(register(&server, &client(9)).await.status, StatusCode::CREATED);
+}
+
+#[tokio::test]
 async fn who_may_register_is_the_operators_choice() {
     // DCR-9
     let closed = with(|builder| builder.registration(Registration::Off)).await;

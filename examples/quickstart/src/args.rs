@@ -58,7 +58,7 @@ pub(crate) enum Command {
 }
 
 const LIMITS: &str = "Limits: token-client token-total authorize-source authorize-total register-source register-total fetch-source \
-fetch-total wrong-secret wrong-verifier, and passphrase-source passphrase-total for wrong passphrases.
+fetch-total wrong-secret wrong-secret-client wrong-verifier, and passphrase-source passphrase-total for wrong passphrases.
 Example: quickstart --limit register-total=6000/60 --limit passphrase-source=100/60";
 
 fn secret(text: &str) -> Result<std::sync::Arc<Secret>, std::convert::Infallible> {

@@ -61,6 +61,9 @@ pub struct ProtectedResourceMetadata {
     /// Whether only bound tokens are accepted; left out where they are not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dpop_bound_access_tokens_required: Option<bool>,
+    /// All of this once more, as a JWT of the resource; what is signed takes precedence (§2.2).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signed_metadata: Option<String>,
 }
 
 /// The scope by which a client asks an authorization server for a refresh token. No business of a resource (RS-8).
@@ -82,6 +85,7 @@ impl ProtectedResourceMetadata {
             jwks_uri: None,
             dpop_signing_alg_values_supported: Vec::new(),
             dpop_bound_access_tokens_required: None,
+            signed_metadata: None,
         }
     }
 

@@ -27,10 +27,11 @@ impl Judge {
         if !claims.audience.iter().any(|audience| is_audience(audience, &self.resource)) {
             return Err("audience");
         }
-        if now >= claims.expires_at + self.leeway {
+        let leeway = self.leeway.max(claims.leeway.min(MAX_LEEWAY));
+        if now >= claims.expires_at + leeway {
             return Err("expired");
         }
-        if claims.not_before.is_some_and(|not_before| not_before > now + self.leeway) {
+        if claims.not_before.is_some_and(|not_before| not_before > now + leeway) {
             return Err("not_before");
         }
         // Who bears a bound token has proved nothing (DPOP-11).

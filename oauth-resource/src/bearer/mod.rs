@@ -19,6 +19,7 @@ mod layer;
 mod service;
 
 pub use credentials::MAX_TOKEN;
+pub(crate) use judge::is_audience;
 pub use judge::MAX_LEEWAY;
 pub use layer::RequireBearerLayer;
 pub use service::RequireBearer;

@@ -169,6 +169,7 @@ impl<V: TokenVerifier> Gate<V> {
         // been missed between the two.
         let epoch =
             if claims.grant == grant { epoch } else { settings.revocations.epoch(claims.grant.as_ref()) };
+        // The issuer's leeway is for clocks that differ, not for keeping a token longer: the verifier decides anew.
         let ends = claims.expires_at + settings.judge.leeway;
         let authorized = Authorized::new(claims, settings.hierarchy.clone());
         self.accepted.put(hash, authorized.clone(), ends, epoch, now);

@@ -94,11 +94,18 @@ impl<V: TokenVerifier> ProtectedResourceBuilder<V> {
         for (link, url) in set.links {
             *link.of(&mut document) = Some(url);
         }
-        let metadata = if set.shares_origin {
+        if let Some(key) = &set.metadata_key {
+            let signed = key.sign(document, set.clock.now());
+            document = signed.map_err(|_| ConfigErrors(vec![ConfigError::MetadataKey]))?;
+        }
+        let mut metadata = if set.shares_origin {
             MetadataService::without_root(&document)
         } else {
             MetadataService::new([&document])
         };
+        if let Some(key) = &set.metadata_key {
+            metadata = metadata.with_keys(&document, key);
+        }
 
         let mut bearer = RequireBearerLayer::new(resource.clone(), verifier)
             .with_issuers(&issuers)
@@ -111,7 +118,7 @@ impl<V: TokenVerifier> ProtectedResourceBuilder<V> {
             .with_hierarchy(policy.hierarchy().clone())
             .with_leeway(set.leeway)
             .with_revocations(set.revocations)
-            .with_clock(set.clock)
+            .with_clock(set.clock.clone())
             .deferring();
         if let Some((capacity, ttl)) = set.cache {
             bearer = bearer.with_cache(capacity, ttl);
@@ -124,7 +131,8 @@ impl<V: TokenVerifier> ProtectedResourceBuilder<V> {
         }
         let mut scope = RequireScopeLayer::shared(&resource, policy)
             .with_basic_scopes(supported.unwrap_or_default())
-            .with_challenge_that_includes_granted(set.includes_granted);
+            .with_challenge_that_includes_granted(set.includes_granted)
+            .with_clock(set.clock);
         if let Some(bytes) = set.max_body {
             scope = scope.with_max_body(bytes);
         }

@@ -9,6 +9,7 @@ use oauth_core::{Clock, Revocations, Stores, SystemClock, TokenVerifier};
 use crate::identity::IdentityClaim;
 use crate::scope::{ScopePolicy, ScopeRules, ScopeRulesBuilder};
 use crate::session::SessionKey;
+use crate::signed::MetadataKey;
 use crate::verify::StoreVerifier;
 
 /// Rules that are still to be checked, or a policy of somebody's own.
@@ -53,6 +54,7 @@ pub(super) struct Set {
     pub(super) max_body: Option<usize>,
     pub(super) includes_granted: bool,
     pub(super) session_key: Option<SessionKey>,
+    pub(super) metadata_key: Option<MetadataKey>,
     pub(super) revocations: Revocations,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -84,6 +86,7 @@ impl ProtectedResourceBuilder<()> {
             max_body: None,
             includes_granted: false,
             session_key: None,
+            metadata_key: None,
             revocations: Revocations::default(),
             clock: Arc::new(SystemClock),
         };
@@ -240,6 +243,25 @@ impl<V> ProtectedResourceBuilder<V> {
     #[must_use]
     pub fn session_key(mut self, key: SessionKey) -> Self {
         self.set.session_key = Some(key);
+        self
+    }
+
+    /// Signs the metadata document, and publishes the key beside it (RFC 9728 §2.2). Without it the document stands for itself, by TLS.
+    ///
+    /// ```
+    /// use oauth_core::Stores;
+    /// use oauth_resource::{MetadataKey, ProtectedResource};
+    ///
+    /// let resource = ProtectedResource::builder("https://mcp.example/mcp", "https://as.example")
+    ///     .sign_metadata(MetadataKey::generate()?)
+    ///     .stores(&Stores::memory())
+    ///     .build()?;
+    /// assert!(resource.document().signed_metadata.is_some());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn sign_metadata(mut self, key: MetadataKey) -> Self {
+        self.set.metadata_key = Some(key);
         self
     }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{HeaderMap, StatusCode};
-use oauth_core::{ErrorCode, ScopeSet};
+use oauth_core::{Clock, ErrorCode, ScopeSet};
 
 use crate::answer::{self, Answer};
 use crate::authorized::Authorized;
 use crate::challenge::{Challenge, Fault};
+use crate::scope::authentication::Authentication;
 use crate::scope::headers;
 use crate::scope::json;
 use crate::scope::operation::Operation;
@@ -25,6 +26,8 @@ pub(crate) struct Settings {
     pub(crate) includes_granted: bool,
     /// What basic use needs, named to strangers beside what their operation needs.
     pub(crate) basic: ScopeSet,
+    /// Looked at only where a sign-in must not be old.
+    pub(crate) clock: Arc<dyn Clock>,
 }
 
 /// How many bytes are read of the body of a caller without a good token, to name in the challenge what the operation needs.
@@ -50,7 +53,27 @@ impl Caller {
 /// What the operations of a request need together.
 enum Needs {
     Nothing,
-    Scopes(ScopeSet),
+    // Boxed: hardly any operation asks for a sign-in, and this is moved about.
+    Scopes(ScopeSet, Option<Box<Authentication>>),
+}
+
+impl Needs {
+    const fn scopes(scopes: ScopeSet) -> Self {
+        Self::Scopes(scopes, None)
+    }
+
+    fn and(self, more: Self) -> Self {
+        match (self, more) {
+            (Self::Scopes(all, demand), Self::Scopes(scopes, more)) => {
+                let demand = match (demand, more) {
+                    (Some(demand), Some(more)) => Some(Box::new(demand.and(&more))),
+                    (demand, more) => demand.or(more),
+                };
+                Self::Scopes(all.union(&scopes), demand)
+            }
+            (needs @ Self::Scopes(..), Self::Nothing) | (Self::Nothing, needs) => needs,
+        }
+    }
 }
 
 impl Settings {
@@ -92,11 +115,7 @@ impl Settings {
     /// A request without a body.
     pub(crate) fn decide_bare(&self, parts: &Parts, caller: &Caller) -> Result<(), Box<Answer>> {
         let operation = Operation::Http { method: &parts.method };
-        let needs = match self.policy.need(Asked { operation: &operation, caller: caller.known() }) {
-            Need::Nothing => Needs::Nothing,
-            Need::Scopes(scopes) => Needs::Scopes(scopes),
-        };
-        self.judge(needs, &parts.headers, caller)
+        self.judge(self.needs_of(&operation, caller), &parts.headers, caller)
     }
 
     /// A request with a body.
@@ -105,11 +124,11 @@ impl Settings {
         let needs = match &messages {
             Ok(messages) => self.needs(messages, caller),
             // A stranger is told what basic use needs, not what everything does.
-            Err(_) if caller.known().is_none() => Needs::Scopes(self.policy.minimum().clone()),
+            Err(_) if caller.known().is_none() => Needs::scopes(self.policy.minimum().clone()),
             Err(_) => self.needs_of(&Operation::Unclassified, caller),
         };
         if let Caller::Stranger(fault) = caller
-            && (matches!(needs, Needs::Scopes(_)) || *fault != Fault::Missing)
+            && (matches!(needs, Needs::Scopes(..)) || *fault != Fault::Missing)
         {
             return self.judge(needs, &parts.headers, caller);
         }
@@ -132,15 +151,11 @@ impl Settings {
     }
 
     fn needs(&self, messages: &Messages<'_>, caller: &Caller) -> Needs {
-        let mut needs = None;
+        let mut needs: Option<Needs> = None;
         let mut add = |more: Needs| {
-            needs = Some(match (needs.take(), more) {
-                (None, more) => more,
-                (Some(Needs::Scopes(all)), Needs::Scopes(scopes)) => Needs::Scopes(all.union(&scopes)),
-                (Some(Needs::Scopes(all)), Needs::Nothing) | (Some(Needs::Nothing), Needs::Scopes(all)) => {
-                    Needs::Scopes(all)
-                }
-                (Some(Needs::Nothing), Needs::Nothing) => Needs::Nothing,
+            needs = Some(match needs.take() {
+                None => more,
+                Some(needs) => needs.and(more),
             });
         };
         for message in messages.as_slice() {
@@ -153,11 +168,12 @@ impl Settings {
     fn needs_of(&self, operation: &Operation<'_>, caller: &Caller) -> Needs {
         // A stranger who sends what cannot be read is told what basic use needs.
         if *operation == Operation::Unclassified && caller.known().is_none() {
-            return Needs::Scopes(self.policy.minimum().clone());
+            return Needs::scopes(self.policy.minimum().clone());
         }
-        match self.policy.need(Asked { operation, caller: caller.known() }) {
+        let asked = Asked { operation, caller: caller.known() };
+        match self.policy.need(asked) {
             Need::Nothing => Needs::Nothing,
-            Need::Scopes(scopes) => Needs::Scopes(scopes),
+            Need::Scopes(scopes) => Needs::Scopes(scopes, self.policy.authentication(asked).map(Box::new)),
         }
     }
 
@@ -168,10 +184,18 @@ impl Settings {
             (Caller::Stranger(fault), Needs::Nothing) => {
                 Err(Box::new(self.challenge_stranger(*fault, self.policy.minimum())))
             }
-            (Caller::Stranger(fault), Needs::Scopes(scopes)) => {
+            (Caller::Stranger(fault), Needs::Scopes(scopes, _)) => {
                 Err(Box::new(self.challenge_stranger(*fault, &scopes)))
             }
-            (Caller::Known(caller), Needs::Scopes(needed)) => {
+            (Caller::Known(caller), Needs::Scopes(needed, demand)) => {
+                if let Some(demand) = demand
+                    && !demand.is_met_by(caller.claims(), self.clock.now())
+                {
+                    tracing::debug!(reason = "insufficient_user_authentication", "refused");
+                    return Err(Box::new(
+                        self.challenge.authenticate(&demand, &caller.scopes().union(&needed)),
+                    ));
+                }
                 if self.policy.hierarchy().missing(caller.scopes(), &needed).is_empty() {
                     return Ok(());
                 }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use oauth_core::{ResourceUri, ScopeSet};
+use oauth_core::{Clock, ResourceUri, ScopeSet, SystemClock};
 use tower_layer::Layer;
 
 use crate::challenge::Challenge;
@@ -58,7 +58,17 @@ impl RequireScopeLayer {
     pub(crate) fn shared(resource: &ResourceUri, policy: Arc<dyn ScopePolicy>) -> Self {
         let challenge = Challenge::new(resource);
         let basic = ScopeSet::empty();
-        Self { settings: Settings { policy, challenge, max_body: MAX_BODY, includes_granted: false, basic } }
+        let clock = Arc::new(SystemClock);
+        Self {
+            settings: Settings {
+                policy,
+                challenge,
+                max_body: MAX_BODY,
+                includes_granted: false,
+                basic,
+                clock,
+            },
+        }
     }
 
     /// How many bytes a body may have; longer ones are answered 413. Without it, [`MAX_BODY`].
@@ -81,6 +91,13 @@ impl RequireScopeLayer {
     #[must_use]
     pub fn with_challenge_that_includes_granted(mut self, includes: bool) -> Self {
         self.settings.includes_granted = includes;
+        self
+    }
+
+    /// Another clock, by which the age of a sign-in is told (RS-30).
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.settings.clock = clock;
         self
     }
 }

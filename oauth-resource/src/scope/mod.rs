@@ -8,9 +8,12 @@
 //! 4. No good token: 401 with what is needed, unless nothing is (RS-19, RS-88).
 //! 5. A member that decides twice, or headers that contradict the body: 400 (RS-81). After authentication, so that a stranger learns
 //!    nothing.
-//! 6. A scope is missing: 403 with *all* that is needed, in one challenge (RS-22, RS-23).
-//! 7. The inner service reads the very same bytes.
+//! 6. The user signed in too long ago, or by other means than are wanted: 401 with the demand and the scopes, so that one sign-in does
+//!    for both (RS-30).
+//! 7. A scope is missing: 403 with *all* that is needed, in one challenge (RS-22, RS-23).
+//! 8. The inner service reads the very same bytes.
 
+mod authentication;
 mod body;
 mod decide;
 mod future;
@@ -23,6 +26,7 @@ mod policy;
 mod rules;
 mod service;
 
+pub use authentication::Authentication;
 pub use body::PeekedBody;
 pub use layer::{MAX_BODY, RequireScopeLayer};
 pub use operation::Operation;

@@ -3,6 +3,7 @@
 use oauth_core::{ScopeHierarchy, ScopeSet};
 
 use crate::authorized::Authorized;
+use crate::scope::authentication::Authentication;
 use crate::scope::operation::Operation;
 
 /// What an operation needs.
@@ -79,6 +80,12 @@ impl<'a> Asked<'a> {
 pub trait ScopePolicy: Send + Sync + 'static {
     /// What this operation needs: all of it, not what the caller lacks.
     fn need(&self, asked: Asked<'_>) -> Need;
+
+    /// How lately and by which means the user must have signed in for it (RS-30). Most policies never ask; one that does must ask for
+    /// what the most guarded operation asks for where an operation might be that one.
+    fn authentication(&self, _asked: Asked<'_>) -> Option<Authentication> {
+        None
+    }
 
     /// What basic use needs: it stands in the metadata and in the challenge to who sends nothing that can be read.
     fn minimum(&self) -> &ScopeSet;

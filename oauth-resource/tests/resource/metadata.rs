@@ -222,3 +222,55 @@ async fn offline_access_is_never_listed() {
     let document = bench.get(WELL_KNOWN).await.json();
     assert_eq!(document["scopes_supported"], json!(["notes:read"]));
 }
+
+#[tokio::test]
+async fn signed_metadata_holds_against_the_keys_beside_it() {
+    // RS-16
+    use aws_lc_rs::signature::{
+        ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, UnparsedPublicKey,
+    };
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    let pkcs8 = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap().to_pkcs8v1().unwrap();
+    for resource in ["https://mcp.example/mcp", "https://mcp.example"] {
+        let key = oauth_resource::MetadataKey::from_pkcs8(pkcs8.as_ref()).unwrap();
+        let bench = Bench::at(resource, |builder| builder.sign_metadata(key).name("Notes").scopes(rules()));
+        let path = resource.strip_prefix("https://mcp.example").unwrap();
+        let document = bench.get(&format!("/.well-known/oauth-protected-resource{path}")).await.json();
+        let keys_at = document["jwks_uri"].as_str().unwrap().strip_prefix("https://mcp.example").unwrap();
+        let keys = bench.get(keys_at).await;
+        assert_eq!((keys.status, keys.header("access-control-allow-origin")), (200, "*"));
+        let keys = keys.json();
+
+        let jwt = document["signed_metadata"].as_str().unwrap();
+        let (signed, signature) = jwt.rsplit_once('.').unwrap();
+        let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
+        let (header, claims) = signed.split_once('.').unwrap();
+        let header: serde_json::Value = serde_json::from_slice(&decode(header)).unwrap();
+        assert_eq!(header["alg"], "ES256");
+        let key = keys["keys"].as_array().unwrap().iter().find(|key| key["kid"] == header["kid"]).unwrap();
+        assert!(key.get("d").is_none());
+        let mut point = vec![4];
+        point.extend(decode(key["x"].as_str().unwrap()));
+        point.extend(decode(key["y"].as_str().unwrap()));
+        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point);
+        key.verify(signed.as_bytes(), &decode(signature)).unwrap();
+        assert!(key.verify(jwt.as_bytes(), &decode(signature)).is_err());
+
+        // It says all that the document says, who says so, and not itself.
+        let mut claims: serde_json::Value = serde_json::from_slice(&decode(claims)).unwrap();
+        let said = claims.as_object_mut().unwrap();
+        assert_eq!(said.remove("iss").unwrap(), resource);
+        assert_eq!(said.remove("iat").unwrap(), crate::fixture::NOW);
+        let mut plain = document.clone();
+        plain.as_object_mut().unwrap().remove("signed_metadata");
+        assert_eq!(claims, plain);
+        assert_eq!(claims["resource_name"], "Notes");
+    }
+    // Who signs nothing publishes no keys.
+    let plain = Bench::new();
+    assert_eq!(plain.get("/.well-known/oauth-protected-resource/mcp/jwks.json").await.status, 404);
+    let document = plain.get("/.well-known/oauth-protected-resource/mcp").await.json();
+    assert!(document.get("signed_metadata").is_none() && document.get("jwks_uri").is_none());
+}

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use oauth_core::{
     Binding, Client, CodeBinding, CodeChallenge, Credential, CredentialKind, ErrorCode, Grant, GrantId,
-    OAuthError, RedirectKind, RedirectUri, ResourceSet, ScopeSet, Secret, StoreError, Subject, SubjectKind,
-    Timestamp,
+    OAuthError, RedirectKind, RedirectUri, ResourceSet, Revocation, ScopeSet, Secret, StoreError, Subject,
+    SubjectKind, Timestamp,
 };
 
 use crate::server::Context;
@@ -137,6 +137,10 @@ impl Pending {
         let grant = self.grant(request, agreement, scopes, now);
         let (code, credential) = self.code(request, &grant, now);
         context.stores.grants.open(&grant, &[credential]).await?;
+        if !context.clients.confirm(&context, &self.client, now).await? {
+            context.stores.grants.revoke(Revocation::Grant(&grant.id), now).await?;
+            return Err(StoreError::unavailable("the client's metadata document has changed"));
+        }
         Ok(self.answer(&[("code", code.expose())]))
     }
 

@@ -10,7 +10,7 @@
 //! 6. No `request`, no `request_uri` (AS-39).
 //! 7. `response_type` is `code`, `response_mode` is `query` (AS-36, AS-40).
 //! 8. `code_challenge` is there, by `S256` (AS-37, AS-38).
-//! 9. `prompt` and `max_age` make sense (AS-51, AS-52).
+//! 9. `prompt` and `max_age` make sense (AS-51, AS-52); no class of authentication is asked for, for none is known (RFC 9470 §5).
 //! 10. `resource` is known (AS-41 to AS-43).
 //! 11. `scope` is well-formed, and something of it can be granted (AS-44, AS-45).
 
@@ -197,6 +197,10 @@ fn examine(context: &Context, form: &Form<'_>, client: &Client) -> Result<Reques
     let max_age = form.get("max_age").map(str::parse::<u32>).transpose();
     let max_age =
         max_age.map_err(|_| error(ErrorCode::InvalidRequest, "max_age must be a number of seconds"))?;
+    if form.get("acr_values").is_some_and(|classes| !classes.trim().is_empty()) {
+        let line = "this server knows no authentication context classes; ask by max_age or prompt";
+        return Err(error(ErrorCode::UnmetAuthenticationRequirements, line));
+    }
     let text = |name: &str, line| match form.get(name) {
         Some(text) if text.len() > MAX_TEXT => Err(error(ErrorCode::InvalidRequest, line)),
         text => Ok(text.map(Into::into)),

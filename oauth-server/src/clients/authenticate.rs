@@ -3,7 +3,8 @@
 //! 1. At most one method is used: `Authorization: Basic`, or `client_secret` in the form (CAUTH-1).
 //! 2. The names that are given agree (CAUTH-6).
 //! 3. The client is known, and the method is the registered one (CAUTH-2).
-//! 4. Its secret is one of the live ones, compared in constant time (CAUTH-18).
+//! 4. Wrong secrets are not tried without end ([`guesses`](super::guesses)).
+//! 5. Its secret is one of the live ones, compared in constant time (CAUTH-18).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -12,12 +13,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use oauth_core::{
-    AuthMethod, Client, ClientId, ErrorCode, Event, EventKind, Form, LimitKey, OAuthError, Secret,
-    SourceNetwork, Timestamp, TokenHash, Verdict,
-};
+use oauth_core::{AuthMethod, Client, ClientId, ErrorCode, Form, OAuthError, Secret, Timestamp, TokenHash};
 
 use super::ClientFault;
+use super::guesses::{Guesses, client_and_source};
 use crate::server::Context;
 use crate::wire::{Request, source_of};
 
@@ -129,11 +128,7 @@ impl Presented {
             return Err(FAILED);
         };
         // A client is known to everybody: who floods under its name must not lock it out for others.
-        let whose = format!(
-            "{}\0{}",
-            client.id,
-            source.map(|source| SourceNetwork::of(source).to_string()).unwrap_or_default()
-        );
+        let whose = client_and_source(&client, source);
         context.count("token-client", &whose, context.limits.token_client, now).await?;
         if client.auth.method() != self.method {
             return Err(FAILED);
@@ -141,29 +136,16 @@ impl Presented {
         if self.method == AuthMethod::None {
             return Ok(AuthenticatedClient { client });
         }
-        let key = LimitKey::new("wrong-secret", &whose);
-        let unavailable = |_| OAuthError::unavailable();
-        let quota = context.limits.wrong_secret;
-        if let Verdict::Limited { retry_after } =
-            context.stores.limits.peek(&key, quota, now).await.map_err(unavailable)?
-        {
-            // What is refused takes no room. But a look writes nothing down: after the clock was set back, the count from a time that
-            // has not come yet would stand until it comes (LIM-4).
-            let _ = context.stores.limits.hit(&key, quota, now).await.map_err(unavailable)?;
-            context.record(&Event {
-                client_id: Some(&client.id),
-                reason: Some("wrong_secret"),
-                ..Event::new(EventKind::Limited, now)
-            });
-            return Err(OAuthError::limited(retry_after));
-        }
+        let guesses = Guesses::new(context, &client, source);
+        guesses.admit(now).await?;
         let live =
             client.auth.secrets().iter().filter(|secret| secret.expires_at.is_none_or(|end| now < end));
         let hashes: Vec<TokenHash> = live.map(|secret| secret.hash).collect();
         if self.proves(&hashes) {
+            guesses.right(now).await?;
             return Ok(AuthenticatedClient { client });
         }
-        let _ = context.stores.limits.hit(&key, quota, now).await.map_err(unavailable)?;
+        guesses.wrong(now).await?;
         Err(FAILED)
     }
 

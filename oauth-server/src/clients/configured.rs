@@ -6,6 +6,7 @@ use oauth_core::{
 use serde::Deserialize;
 
 use crate::config::MIN_SECRET;
+use crate::pages::HttpsLink;
 
 /// Where configured clients come from.
 #[derive(Clone, Debug)]
@@ -32,6 +33,8 @@ struct Entry {
     client_name: Option<String>,
     #[serde(default)]
     token_endpoint_auth_method: Option<String>,
+    #[serde(default)]
+    logo_uri: Option<String>,
     #[serde(default)]
     client_secret: Option<String>,
     #[serde(default)]
@@ -81,6 +84,10 @@ fn read_entry(json: &str) -> Result<Client, String> {
     }
     let mut client = Client::public(id, redirect_uris);
     client.name = entry.client_name.map(Into::into);
+    if let Some(logo) = &entry.logo_uri {
+        let logo = HttpsLink::parse(logo).ok_or("logo_uri must be https")?;
+        client.extra = Some(Box::new([("logo_uri".to_owned(), logo.as_str().into())].into_iter().collect()));
+    }
     client.scope_ceiling =
         entry.scope.as_deref().map(str::parse::<ScopeSet>).transpose().map_err(|error| error.to_string())?;
     if let Some(grant_types) = entry.grant_types {

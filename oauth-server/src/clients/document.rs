@@ -10,9 +10,10 @@
 //! 1. status 200, a JSON media type, a JSON object in which no member stands twice;
 //! 2. `client_id` is the URL, letter for letter; `client_name` and `redirect_uris` are there and valid;
 //! 3. no shared secret in it, and no method that needs one: everybody can read it;
-//! 4. the client can do without authenticating: by `none`, or because `none` is among its choices (CAUTH-16).
+//! 4. the client can do without authenticating: by `none`, or because `none` is among its choices (CAUTH-16);
+//! 5. no private key in it. Its public keys are kept, so that a change is seen.
 //!
-//! `logo_uri`, `jwks_uri` and whatever else names a URL is not fetched (A-CIMDX-19, A-CIMDX-20).
+//! `jwks_uri` and whatever else names a URL is not fetched here (A-CIMDX-19, A-CIMDX-20).
 
 use http::StatusCode;
 use oauth_core::fetch::Fetched;
@@ -25,8 +26,8 @@ use super::members::{self, MemberFault, Members};
 /// How many redirect URIs a document may list. More than a registration may: one document speaks for all of a product's forms.
 const MOST_REDIRECTS: usize = 32;
 
-/// Links of the document that the consent page shows.
-const LINKS: [&str; 3] = ["client_uri", "policy_uri", "tos_uri"];
+/// Links of the document that are kept: those that the consent page shows, the logo's, and that of the keys.
+const LINKS: [&str; 5] = ["client_uri", "policy_uri", "tos_uri", "logo_uri", "jwks_uri"];
 
 /// Judges a `client_id` as the URL of a document, without looking anything up.
 pub(super) fn judge_url(id: &ClientId, development: bool) -> Result<Url, MemberFault> {
@@ -119,7 +120,7 @@ fn judge_document(id: &ClientId, bytes: &[u8], now: Timestamp) -> Result<Client,
     client.name = Some(name.into());
     client.grant_types = members::grant_types(&members)?;
     client.application_type = members::application_type(&members, &client.redirect_uris)?;
-    client.extra = shown_links(&members);
+    client.extra = kept(&members)?;
     client.issued_at = now;
     Ok(client)
 }
@@ -144,15 +145,18 @@ fn judge_method(members: &Members) -> Result<(), MemberFault> {
     }
 }
 
-/// Links that may be shown. One that may not is left out: the author of the document is not here to mend it.
-fn shown_links(members: &Members) -> Option<Box<Members>> {
-    let links: Members = LINKS
+/// What else is kept. A link that may not be shown is left out: the author of the document is not here to mend it.
+fn kept(members: &Members) -> Result<Option<Box<Members>>, MemberFault> {
+    let mut kept: Members = LINKS
         .into_iter()
         .filter_map(|name| {
             members::link(members, name).ok().flatten().map(|url| (name.to_owned(), url.into()))
         })
         .collect();
-    (!links.is_empty()).then(|| Box::new(links))
+    if let Some(keys) = members::jwks(members)? {
+        kept.insert("jwks".to_owned(), keys.clone());
+    }
+    Ok((!kept.is_empty()).then(|| Box::new(kept)))
 }
 
 #[cfg(test)]
@@ -243,7 +247,10 @@ mod tests {
         // CIMD-13
         assert!(client.redirect_for("http://localhost:3118/callback").is_some());
         let extra = client.extra.unwrap();
-        assert_eq!(Value::Object(*extra), json!({ "client_uri": "https://app.example/" }));
+        assert_eq!(
+            Value::Object(*extra),
+            json!({ "client_uri": "https://app.example/", "logo_uri": "https://10.0.0.1/x.svg" })
+        );
         // REF-11
         let client = judge(&with(&json!({ "grant_types": ["authorization_code"] }))).unwrap();
         assert!(!client.may(GrantTypeName::RefreshToken));
@@ -263,6 +270,7 @@ mod tests {
             (json!({ "redirect_uris": null }), "redirect_uris"),
             (json!({ "redirect_uris": ["javascript:alert(1)"] }), "redirect_uris"),
             (json!({ "client_secret": "hush" }), "document_secret"),
+            (json!({ "jwks": { "keys": [{ "kty": "EC", "d": "hush" }] } }), "jwks"),
             (json!({ "client_secret_expires_at": 0 }), "document_secret"),
             (json!({ "token_endpoint_auth_method": "client_secret_basic" }), "document_auth_method"),
             (

@@ -1,12 +1,14 @@
 //! Metadata documents, fetched when they are needed and kept.
 //!
-//! 1. A pinned document is used as it is; nothing is fetched (CIMD-18).
+//! 1. A pinned document is used as it is; nothing is fetched (CIMD-18). Of others, the operator's policy decides whose count, at
+//!    each use (CIMD-14).
 //! 2. A document is fresh for as long as its HTTP headers say, within a minute and a day (CIMD-10).
 //! 3. One that is not fresh is fetched again, once for all who ask at the same time (CIMD-11), within the limits of the
 //!    source and of all. The fetcher bounds besides how many fetches of one host are under way.
 //! 4. While its origin is down, the last good one is used for a week (CIMD-17). An origin that says that there is no
 //!    document, or shows one that cannot be used, is not down.
-//! 5. What could not be fetched is not tried again for some seconds; nothing of it is kept but the reason.
+//! 5. Before a document counts, [`changes`](super::changes) compares it with the one that users agreed to (CIMD-12).
+//! 6. What could not be fetched is not tried again for some seconds; nothing of it is kept but the reason.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,15 +17,17 @@ use std::time::Duration;
 
 use http::StatusCode;
 use oauth_core::fetch::{Fetch, FetchError, FetchRequest, SingleFlight};
-use oauth_core::{Client, ClientId, SourceNetwork, Timestamp};
+use oauth_core::{Client, ClientId, OAuthError, RedirectKind, SourceNetwork, StoreError, Timestamp};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use url::Url;
 
 use super::ClientFault;
+use super::changes::{self, Standing};
 use super::document::{judge_answer, judge_url, pinned};
 use super::freshness::{LEAST, freshness};
-use super::members::MemberFault;
+use super::members::{MemberFault, REDIRECT_URIS};
+use crate::config::DocumentPolicy;
 use crate::server::Context;
 
 /// How many bytes a document may have. The draft recommends 5 kB; real ones are smaller.
@@ -55,6 +59,7 @@ pub(super) struct Documents {
     fetch: Option<Arc<dyn Fetch>>,
     pinned: HashMap<ClientId, Arc<Client>>,
     development: bool,
+    policy: DocumentPolicy,
     good: Cache<ClientId, Arc<Document>, ByBytes>,
     failed: Cache<ClientId, Failure>,
     flights: SingleFlight<ClientId, Result<Arc<Client>, Fault>>,
@@ -113,6 +118,9 @@ fn sentence(reason: &str) -> &'static str {
         "document_secret" | "document_auth_method" => {
             "The app's description asks for a way to authenticate that is not supported."
         }
+        "document_host" => "This server does not take apps that are described at that site.",
+        "document_room" => "This server takes no further apps.",
+        "jwks" => "The app's description has keys that cannot be used.",
         "redirect_uris" => "The app's description has a return address that is not allowed.",
         "client_name" => "The app's description does not say what the app is called.",
         _ => "The app's description cannot be used.",
@@ -144,6 +152,7 @@ impl Documents {
         fetch: Option<Arc<dyn Fetch>>,
         pinned: Vec<(String, String)>,
         development: bool,
+        policy: DocumentPolicy,
     ) -> Self {
         let pinned = pinned
             .into_iter()
@@ -154,6 +163,7 @@ impl Documents {
             fetch,
             pinned,
             development,
+            policy,
             good: Cache::with_weighter(1024, ROOM, ByBytes),
             failed: Cache::new(MOST_FAILURES),
             flights: SingleFlight::new(MOST_FLIGHTS),
@@ -163,6 +173,11 @@ impl Documents {
     /// Whether any client may come with a document, pinned ones aside: that is what the metadata promises.
     pub(super) fn are_enabled(&self) -> bool {
         self.fetch.is_some()
+    }
+
+    /// Whether the operator has pinned the document or listed its host.
+    pub(super) fn is_spoken_for(&self, id: &ClientId) -> bool {
+        self.pinned.contains_key(id) || self.policy.names(id.as_str())
     }
 
     /// The client whose document is at `id`.
@@ -177,6 +192,13 @@ impl Documents {
             return Ok(client.clone());
         }
         let Some(fetch) = &self.fetch else { return Err(ClientFault::Unknown) };
+        if !self.policy.admits(id.as_str()) {
+            return Err(Fault::Document(MemberFault::new(
+                "document_host",
+                "this server does not take documents of its host",
+            ))
+            .into());
+        }
         if let Some(kept) = self.kept(id, now) {
             return Ok(kept?);
         }
@@ -193,15 +215,54 @@ impl Documents {
                 return kept;
             }
             let outcome = match within_limits(context, source, now).await {
-                Ok(()) => ask(&**fetch, id, now).await,
+                Ok(()) => self.judge(context, ask(&**fetch, id, now).await, &url, now).await,
                 // No fetch took place, so there is nothing to remember.
-                Err(fault) => return self.last_good(id, now).ok_or(fault),
+                Err(_) => return self.last_good(id, now).ok_or(Fault::Busy),
             };
             self.keep(id, outcome, now)
         };
         // No room for another flight: what is known has to do.
         let landed = self.flights.run(id.clone(), work).await;
         Ok(landed.unwrap_or_else(|_| self.last_good(id, now).ok_or(Fault::Busy))?)
+    }
+
+    /// What the operator's policy and what users agreed to before make of a document.
+    async fn judge(&self, context: &Context, outcome: Outcome, url: &Url, now: Timestamp) -> Outcome {
+        let Outcome::Good(client, ..) = &outcome else { return outcome };
+        if self.policy.same_origin_redirects && !stays_at(url, client) {
+            let line = "its https redirect uris must be of the origin that it is at";
+            return Outcome::Refused(MemberFault::new(REDIRECT_URIS, line));
+        }
+        match changes::settle(context, &self.policy, client, now).await {
+            Ok(Standing::NoRoom) => {
+                tracing::warn!(client_id = %client.id, "there are as many clients by document as may be");
+                let line = "this server takes no further documents";
+                Outcome::Refused(MemberFault::new("document_room", line))
+            }
+            Ok(_) => outcome,
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a document cannot be compared");
+                Outcome::Down(Fault::Busy)
+            }
+        }
+    }
+
+    /// Whether a grant that was just opened may stand: it was given to the client as it is now. Pinned documents are the operator's to change.
+    pub(super) async fn confirm(
+        &self,
+        context: &Context,
+        client: &Client,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        if self.pinned.contains_key(&client.id) {
+            return Ok(true);
+        }
+        let standing = changes::confirm(context, &self.policy, client, now).await?;
+        if standing == Standing::Outdated {
+            // Another server has seen a newer one.
+            self.good.remove(&client.id);
+        }
+        Ok(standing == Standing::Current)
     }
 
     /// What can be said without a fetch.
@@ -255,18 +316,32 @@ impl Document {
     }
 }
 
+/// Whether every https redirect leads back to where the document is. On loopback nothing is https.
+fn stays_at(url: &Url, client: &Client) -> bool {
+    url.scheme() != "https"
+        || client
+            .redirect_uris
+            .iter()
+            .filter(|uri| uri.kind() == RedirectKind::Https)
+            .all(|uri| Url::parse(uri.as_str()).is_ok_and(|uri| uri.origin() == url.origin()))
+}
+
 /// Whether the URL is of this server itself.
 fn is_ours(context: &Context, url: &Url) -> bool {
     Url::parse(context.issuer.as_str()).is_ok_and(|own| own.origin() == url.origin())
 }
 
-async fn within_limits(context: &Context, source: Option<IpAddr>, now: Timestamp) -> Result<(), Fault> {
+pub(super) async fn within_limits(
+    context: &Context,
+    source: Option<IpAddr>,
+    now: Timestamp,
+) -> Result<(), OAuthError> {
     // The source first: one that is over its own limit must not use up everybody's.
     if let Some(source) = source {
         let source = SourceNetwork::of(source).to_string();
-        context.count("fetch", &source, context.limits.fetch_source, now).await.map_err(|_| Fault::Busy)?;
+        context.count("fetch", &source, context.limits.fetch_source, now).await?;
     }
-    context.count("fetch", "", context.limits.fetch_total, now).await.map_err(|_| Fault::Busy)
+    context.count("fetch", "", context.limits.fetch_total, now).await
 }
 
 async fn ask(fetch: &dyn Fetch, id: &ClientId, now: Timestamp) -> Outcome {

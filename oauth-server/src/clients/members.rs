@@ -48,6 +48,12 @@ const LONGEST_LINK: usize = 2048;
 /// How many elements of a list of words (`grant_types`, …) are looked at.
 const MOST_WORDS: usize = 32;
 
+/// How many bytes of JSON `jwks` may have.
+const LARGEST_KEYS: usize = 8 * 1024;
+
+/// The members of a private or symmetric key (RFC 7518 §6): who publishes one has made a mistake (DCR-12).
+const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
+
 /// A member that is there and is not `null`.
 pub(super) fn member<'m>(members: &'m Members, name: &str) -> Option<&'m Value> {
     members.get(name).filter(|value| !value.is_null())
@@ -218,6 +224,29 @@ pub(super) fn link<'m>(members: &'m Members, name: &'static str) -> Result<Optio
         }
         url => Ok(url),
     }
+}
+
+/// Public keys, by value or by reference, not both (DCR-12). The reference is not fetched.
+pub(super) fn jwks(members: &Members) -> Result<Option<&Value>, MemberFault> {
+    let fault = |line| MemberFault::new("jwks", line);
+    let Some(keys) = member(members, "jwks") else { return Ok(None) };
+    if member(members, "jwks_uri").is_some() {
+        return Err(fault("jwks and jwks_uri must not both be there"));
+    }
+    let list = keys
+        .get("keys")
+        .and_then(Value::as_array)
+        .ok_or(fault("jwks must be an object with a list of keys"))?;
+    for key in list {
+        let key = key.as_object().ok_or(fault("jwks must be an object with a list of keys"))?;
+        if PRIVATE_MEMBERS.iter().any(|name| key.contains_key(*name)) {
+            return Err(fault("jwks must have public keys alone; the one sent is no secret any more"));
+        }
+    }
+    if keys.to_string().len() > LARGEST_KEYS {
+        return Err(fault("jwks is too large"));
+    }
+    Ok(Some(keys))
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! Who a `client_id` is: configured, registered, or the URL of a metadata document.
 
 pub(crate) mod authenticate;
+mod changes;
 pub(crate) mod configured;
 pub(crate) mod document;
 mod documents;
 mod freshness;
+mod guesses;
+mod logos;
 mod members;
 pub(crate) mod registration;
 
@@ -13,9 +16,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use oauth_core::fetch::Fetch;
-use oauth_core::{Client, ClientId, ClientStore, StoreError, Timestamp};
+use oauth_core::{Client, ClientId, ClientOrigin, ClientStore, StoreError, Timestamp};
 
 use self::documents::Documents;
+use self::logos::Logos;
+use crate::config::DocumentPolicy;
+use crate::pages::ClientLogo;
 use crate::server::Context;
 
 /// All clients that this server knows, and how it comes to know others.
@@ -23,6 +29,7 @@ pub(crate) struct Clients {
     configured: HashMap<ClientId, Arc<Client>>,
     registered: Arc<dyn ClientStore>,
     documents: Documents,
+    logos: Logos,
 }
 
 /// Why nobody can say who a client is.
@@ -54,17 +61,49 @@ impl Clients {
         fetch: Option<Arc<dyn Fetch>>,
         pinned: Vec<(String, String)>,
         development: bool,
+        policy: DocumentPolicy,
+        logos: Option<Arc<dyn Fetch>>,
     ) -> Self {
         Self {
             configured: configured.into_iter().map(|client| (client.id.clone(), Arc::new(client))).collect(),
             registered,
-            documents: Documents::new(fetch, pinned, development),
+            documents: Documents::new(fetch, pinned, development, policy),
+            logos: Logos::new(logos),
         }
     }
 
     /// Whether a `client_id` may be the URL of a document.
     pub(crate) fn takes_documents(&self) -> bool {
         self.documents.are_enabled()
+    }
+
+    /// Whether a grant that was just opened may stand. Not if the client has changed meanwhile: what users agreed to is another (CIMD-12).
+    pub(crate) async fn confirm(
+        &self,
+        context: &Context,
+        client: &Client,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        match client.origin {
+            ClientOrigin::MetadataDocument => self.documents.confirm(context, client, now).await,
+            _ => Ok(true),
+        }
+    }
+
+    /// The logo of a client for which the operator has spoken.
+    pub(crate) async fn logo(
+        &self,
+        context: &Context,
+        client: &Client,
+        source: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Option<Arc<ClientLogo>> {
+        let is_spoken_for = match client.origin {
+            ClientOrigin::Configured => true,
+            ClientOrigin::MetadataDocument => self.documents.is_spoken_for(&client.id),
+            _ => false,
+        };
+        if is_spoken_for { self.logos.of(context, client, source, now).await } else { None }
     }
 
     /// The client, if it is known and live. May fetch its document, within the limits of `source`.

@@ -7,7 +7,8 @@
 //! 4. The answer tells back what was accepted, that and nothing else, without a `null` (DCR-2, DCR-4).
 //! 5. A public client that registers the very same again gets the same `client_id` (DCR-11): products do so at each
 //!    connect. One with a secret gets a new one: nobody is handed another's secret (A-DCRX-8).
-//! 6. A registration that is not used ends soon, and how many of those may wait is bounded (DCR-10).
+//! 6. A registration that is not used ends soon, and how many of those may wait is bounded (DCR-10). Who is known is known when there
+//!    is no more room, too.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,12 +36,6 @@ const LONGEST_TEXT: usize = 255;
 
 /// How many `contacts` there may be.
 const MOST_CONTACTS: usize = 10;
-
-/// How many bytes of JSON `jwks` may have.
-const LARGEST_KEYS: usize = 8 * 1024;
-
-/// The members of a private or symmetric key (RFC 7518 §6): who publishes one has made a mistake (DCR-12).
-const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /// How clients may authenticate that register by themselves, the strongest first.
 const METHODS: [AuthMethod; 3] =
@@ -102,7 +97,10 @@ async fn register(
     may_register(&context.registration, request)?;
     let metadata = read(request)?;
     let accepted = Accepted::judge(&metadata, context)?;
-    let lifetime = first_lifetime(context, now).await?;
+    let Some(lifetime) = first_lifetime(context, now).await? else {
+        let (client, _) = accepted.into_client(context, Duration::ZERO, now);
+        return Ok((known_before(context, &client, now).await?, None));
+    };
     let (client, secret) = accepted.into_client(context, lifetime, now);
     match context.stores.clients.register(&client, now).await? {
         Registered::New => Ok((client, secret)),
@@ -234,7 +232,7 @@ fn extra(metadata: &Members, context: &Context) -> Result<Option<Box<Members>>, 
             extra.insert(name.to_owned(), url.into());
         }
     }
-    if let Some(keys) = jwks(metadata)? {
+    if let Some(keys) = members::jwks(metadata)? {
         extra.insert("jwks".to_owned(), keys.clone());
     }
     for name in ["software_id", "software_version"] {
@@ -273,34 +271,28 @@ fn scope(metadata: &Members, context: &Context) -> Result<Option<String>, Member
     Ok((!granted.is_empty()).then(|| granted.to_string()))
 }
 
-/// Public keys, by value or by reference, not both (DCR-12). The reference is not fetched.
-fn jwks(metadata: &Members) -> Result<Option<&Value>, MemberFault> {
-    let fault = |line| MemberFault::new("jwks", line);
-    let Some(keys) = members::member(metadata, "jwks") else { return Ok(None) };
-    if members::member(metadata, "jwks_uri").is_some() {
-        return Err(fault("jwks and jwks_uri must not both be there"));
-    }
-    let list = keys
-        .get("keys")
-        .and_then(Value::as_array)
-        .ok_or(fault("jwks must be an object with a list of keys"))?;
-    for key in list {
-        let key = key.as_object().ok_or(fault("jwks must be an object with a list of keys"))?;
-        if PRIVATE_MEMBERS.iter().any(|name| key.contains_key(*name)) {
-            return Err(fault("jwks must have public keys alone; the one sent is no secret any more"));
+/// The client that registered the very same before, where there is no room for another (DCR-11).
+async fn known_before(context: &Context, client: &Client, now: Timestamp) -> Result<Client, Refusal> {
+    let clients = &context.stores.clients;
+    // To ask is to register. What is registered here by that has ended already and is taken out again: nobody is told its id.
+    if client.fingerprint.is_some() {
+        match clients.register(client, now).await? {
+            Registered::Existing(known) => {
+                keep_alive(context, &known, now).await?;
+                return Ok(*known);
+            }
+            Registered::New => drop(clients.remove(&client.id).await?),
         }
     }
-    if keys.to_string().len() > LARGEST_KEYS {
-        return Err(fault("jwks is too large"));
-    }
-    Ok(Some(keys))
+    tracing::warn!(limit = context.limits.unused_clients, "too many registrations wait for their first use");
+    Err(Refusal::Later(OAuthError::limited(CROWDED)))
 }
 
-/// For how long another registration may wait for its first use (DCR-10).
+/// For how long another registration may wait for its first use (DCR-10); `None`: there is no room for one.
 ///
 /// Once half of the room is taken the wait is short, so that a flood cannot fill the rest: at the default limits on registrations, fewer
 /// come in than end.
-async fn first_lifetime(context: &Context, now: Timestamp) -> Result<Duration, Refusal> {
+async fn first_lifetime(context: &Context, now: Timestamp) -> Result<Option<Duration>, StoreError> {
     let clients = &context.stores.clients;
     let room = context.limits.unused_clients;
     let mut waiting = clients.count(ClientFilter::Unused).await?;
@@ -309,11 +301,10 @@ async fn first_lifetime(context: &Context, now: Timestamp) -> Result<Duration, R
         waiting = clients.count(ClientFilter::Unused).await?;
     }
     if waiting >= room {
-        tracing::warn!(limit = room, "too many registrations wait for their first use");
-        return Err(Refusal::Later(OAuthError::limited(CROWDED)));
+        return Ok(None);
     }
     let lifetime = context.policy.unused_client;
-    Ok(if waiting < room / 2 { lifetime } else { lifetime.min(CROWDED_LIFETIME) })
+    Ok(Some(if waiting < room / 2 { lifetime } else { lifetime.min(CROWDED_LIFETIME) }))
 }
 
 /// A client that was known before must last for as long as one that is new.

@@ -10,6 +10,7 @@ use oauth_core::{
 };
 
 use super::checked::Checked;
+use super::documents::DocumentPolicy;
 use super::options::{OfferedScope, Registration};
 use crate::clients::configured::ClientConfig;
 use crate::pages::{DefaultPages, PageRenderer, Theme};
@@ -94,6 +95,8 @@ pub struct Builder {
     pub(crate) registration: Registration,
     pub(crate) fetch: Option<Arc<dyn Fetch>>,
     pub(crate) pinned: Vec<(String, String)>,
+    pub(crate) document_policy: DocumentPolicy,
+    pub(crate) logos: Option<Arc<dyn Fetch>>,
     pub(crate) development_documents: bool,
     pub(crate) policy: Policy,
     pub(crate) limits: Limits,
@@ -136,6 +139,8 @@ impl Builder {
             registration: Registration::default(),
             fetch: None,
             pinned: Vec::new(),
+            document_policy: DocumentPolicy::default(),
+            logos: None,
             development_documents: false,
             policy: Policy::default(),
             limits: Limits::default(),
@@ -176,7 +181,7 @@ impl Builder {
     }
 
     /// Clients from configuration: a JSON list with `client_id`, `redirect_uris`, `client_name`, `token_endpoint_auth_method`,
-    /// `client_secret`, `scope`, `grant_types`.
+    /// `client_secret`, `scope`, `grant_types`, `logo_uri`.
     ///
     /// ```
     /// use oauth_core::Stores;
@@ -223,6 +228,45 @@ impl Builder {
     /// Lets clients be known by the document at their `client_id`, fetched by `fetch`.
     pub fn client_documents(mut self, fetch: Arc<dyn Fetch>) -> Self {
         self.fetch = Some(fetch);
+        self
+    }
+
+    /// Shows the `logo_uri` of clients for which the operator has spoken, fetched by `fetch`, on the consent page: of
+    /// [configured](Self::clients_json) ones, [pinned](Self::pinned_document) documents, and documents of hosts that the
+    /// [policy](Self::document_policy) allows by name. A picture is PNG, JPEG, WebP or GIF of at most 64 KiB; what is not is left out.
+    ///
+    /// ```
+    /// # #[cfg(feature = "fetch")] {
+    /// use std::sync::Arc;
+    /// use oauth_core::Stores;
+    /// use oauth_core::fetch::{FetchPolicy, GuardedFetch};
+    /// use oauth_server::AuthorizationServer;
+    ///
+    /// let fetch = Arc::new(GuardedFetch::new(FetchPolicy::new())?);
+    /// let builder = AuthorizationServer::builder("https://as.example", Stores::memory()).client_logos(fetch);
+    /// # let _ = builder;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn client_logos(mut self, fetch: Arc<dyn Fetch>) -> Self {
+        self.logos = Some(fetch);
+        self
+    }
+
+    /// Whose metadata documents are taken, how many, and what a change of one revokes. Without it: every valid one; grants end if
+    /// a client may have changed hands.
+    ///
+    /// ```
+    /// use oauth_core::Stores;
+    /// use oauth_server::{AuthorizationServer, DocumentPolicy};
+    ///
+    /// let builder = AuthorizationServer::builder("https://as.example", Stores::memory())
+    ///     .document_policy(DocumentPolicy::new().allow("*.vendor.example")?.at_most(100));
+    /// # let _ = builder;
+    /// # Ok::<(), oauth_core::fetch::HostPatternError>(())
+    /// ```
+    pub fn document_policy(mut self, policy: DocumentPolicy) -> Self {
+        self.document_policy = policy;
         self
     }
 

@@ -2,9 +2,11 @@
 
 mod builder;
 mod checked;
+mod documents;
 mod options;
 
 pub(crate) use builder::Links;
 pub use builder::{BuildError, Builder};
 pub(crate) use checked::{Checked, MIN_SECRET, OFFLINE_ACCESS};
+pub use documents::{DocumentChange, DocumentPolicy};
 pub use options::{OfferedScope, Registration};

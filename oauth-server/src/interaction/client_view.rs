@@ -1,14 +1,17 @@
 //! What a page says of a client: never its name without a host.
 
+use std::sync::Arc;
+
 use oauth_core::{Client, ClientOrigin, RedirectKind, RedirectUri};
 
 use crate::authorize::Pending;
-use crate::pages::{ClientName, ClientView, Destination, HttpsLink, display_host};
+use crate::pages::{ClientLogo, ClientName, ClientView, Destination, HttpsLink, display_host};
 
 /// The texts that a [`ClientView`] borrows.
 pub(super) struct ClientTexts {
     name: Option<ClientName>,
     id_host: Option<String>,
+    logo: Option<Arc<ClientLogo>>,
     destination: String,
     kind: RedirectKind,
     verified: bool,
@@ -39,6 +42,7 @@ impl ClientTexts {
         Self {
             name: client.name.as_deref().and_then(ClientName::clean),
             id_host,
+            logo: None,
             destination,
             kind,
             verified: client.origin.is_vouched_for(),
@@ -48,11 +52,17 @@ impl ClientTexts {
         }
     }
 
+    pub(super) fn with_logo(mut self, logo: Option<Arc<ClientLogo>>) -> Self {
+        self.logo = logo;
+        self
+    }
+
     pub(super) fn view(&self) -> ClientView<'_> {
         let host = self.destination.as_str();
         ClientView {
             name: self.name.as_ref(),
             id_host: self.id_host.as_deref(),
+            logo: self.logo.as_deref(),
             destination: match self.kind {
                 RedirectKind::Https => Destination::Site { host },
                 RedirectKind::Loopback => Destination::Loopback { host },

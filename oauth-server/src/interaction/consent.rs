@@ -18,13 +18,14 @@ use super::ticket::{ShownConsent, Ticket};
 use crate::authorize::{self, Agreement, Pending};
 use crate::pages::{AccountView, ConsentPage, Page, ResourceView, ScopeView};
 use crate::server::Context;
-use crate::wire::{Reply, Request};
+use crate::wire::{Reply, Request, source_of};
 
 /// Asks.
 pub(super) async fn page(
     context: &Arc<Context>,
     pending: &Pending,
     query: &str,
+    request: &Request,
     visitor: &Visitor,
     user: &User,
     now: Timestamp,
@@ -42,7 +43,9 @@ pub(super) async fn page(
     });
     let sealed = ticket.seal_consent(context, &visitor.browser, &user.session.key);
 
-    let client = ClientTexts::of(pending);
+    let source = source_of(&request.head, &context.trusted_proxies);
+    let logo = context.clients.logo(context, pending.client(), source, now).await;
+    let client = ClientTexts::of(pending).with_logo(logo);
     let resources: Vec<ResourceView<'_>> = context
         .resources
         .iter()
@@ -112,13 +115,13 @@ async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Re
         Err(reply) => return Ok(reply),
     };
     if pending.client().consent_fingerprint() != shown.client {
-        return page(context, &pending, &ticket.query, &visitor, user, now).await;
+        return page(context, &pending, &ticket.query, request, &visitor, user, now).await;
     }
     let scopes = match form.get("decision") {
         Some("allow") => chosen(context, &form, &shown.scopes),
         Some("deny") => ScopeSet::empty(),
         // Neither button: nothing was said (AS-79).
-        _ => return page(context, &pending, &ticket.query, &visitor, user, now).await,
+        _ => return page(context, &pending, &ticket.query, request, &visitor, user, now).await,
     };
     let subject = &user.account.subject;
     let agreement =

@@ -89,7 +89,7 @@ async fn go_on(
         let error = OAuthError::new(ErrorCode::ConsentRequired, "the user has not agreed to this client");
         return Ok(authorize::send(context, &pending.refuse(&error)));
     }
-    consent::page(context, &pending, query, &visitor, user, now).await
+    consent::page(context, &pending, query, request, &visitor, user, now).await
 }
 
 /// Tells a client what is wrong with its request.

@@ -5,7 +5,7 @@
 //! other pages implements [`PageRenderer`], and may hand those that are fine as they are to `DefaultPages`.
 //!
 //! What a page is told stands in the view structs ([`ConsentPage`] and its like). What a stranger wrote reaches them
-//! only through a type that has cleaned it: [`ClientName`], [`HttpsLink`], [`display_host`].
+//! only through a type that has cleaned it: [`ClientName`], [`HttpsLink`], [`ClientLogo`], [`display_host`].
 //!
 //! What the forms send:
 //!
@@ -20,15 +20,18 @@
 mod colour;
 mod default;
 mod link;
+mod logo;
 mod name;
 mod policy;
 mod samples;
 mod theme;
 mod view;
 
+pub(crate) use self::logo::LARGEST as LARGEST_LOGO;
 pub use self::{
     default::DefaultPages,
     link::{HttpsLink, display_host},
+    logo::ClientLogo,
     name::ClientName,
     policy::PagePolicy,
     samples::samples,

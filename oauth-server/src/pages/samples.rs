@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 
 use super::{
-    AccountView, ClientName, ClientView, ConsentPage, Destination, ErrorPage, FieldKind, FieldView,
-    HttpsLink, LinkView, NoticePage, Page, ProviderChoice, ResourceView, ScopeView, SignInForm, SignInPage,
-    SignedOutPage, UpstreamView,
+    AccountView, ClientLogo, ClientName, ClientView, ConsentPage, Destination, ErrorPage, FieldKind,
+    FieldView, HttpsLink, LinkView, NoticePage, Page, ProviderChoice, ResourceView, ScopeView, SignInForm,
+    SignInPage, SignedOutPage, UpstreamView,
 };
 
 /// Made-up pages of every kind, each with a name of its own: for a preview, and for the tests of a renderer.
@@ -50,6 +50,10 @@ static LINKS: LazyLock<[HttpsLink; 3]> = LazyLock::new(|| {
         .map(|link| HttpsLink::parse(link).expect("https"))
 });
 
+static LOGO: LazyLock<ClientLogo> = LazyLock::new(|| {
+    ClientLogo::sniff(include_bytes!("../../templates/sample-logo.png")).expect("a small picture")
+});
+
 /// A command line client by metadata document.
 fn cli() -> ClientView<'static> {
     let destination = Destination::Loopback { host: "localhost" };
@@ -68,6 +72,7 @@ fn site() -> ClientView<'static> {
     ClientView {
         name: Some(&NAMES[1]),
         id_host: Some("nimbus.example"),
+        logo: Some(&LOGO),
         verified: true,
         home: Some(home),
         privacy: Some(privacy),
@@ -91,6 +96,7 @@ fn unnamed() -> ClientView<'static> {
     ClientView {
         name: None,
         id_host: None,
+        logo: None,
         destination: Destination::Site { host: "nimbus.example" },
         verified: false,
         home: None,

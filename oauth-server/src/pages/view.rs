@@ -1,6 +1,6 @@
 //! What each page is told: plain, borrowed values, ready to be shown.
 
-use super::{ClientName, HttpsLink};
+use super::{ClientLogo, ClientName, HttpsLink};
 
 /// A page to draw.
 ///
@@ -56,6 +56,8 @@ pub struct ClientView<'a> {
     /// The host of its `client_id`, for a client by metadata document: the one thing about it that is proven. As
     /// [`display_host`](super::display_host) shows it.
     pub id_host: Option<&'a str>,
+    /// Its picture, if the operator has spoken for it. Belongs beside the host: a picture proves nothing.
+    pub logo: Option<&'a ClientLogo>,
     /// Where the answer goes.
     pub destination: Destination<'a>,
     /// The operator vouches for it: configured, or from a trusted domain. All others are marked.

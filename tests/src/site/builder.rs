@@ -8,7 +8,7 @@ use oauth_core::fetch::{Fetched, StaticFetch};
 use oauth_core::testing::FixedClock;
 use oauth_core::{Backend, Identity, MemoryStore, OsEntropy, ProviderId, Quota, Stores};
 use oauth_providers::{OWNER, OwnerPassphrase, PROVIDER};
-use oauth_resource::{ProtectedResource, ScopeRules, WELL_KNOWN};
+use oauth_resource::{ProtectedResource, ScopeRules, ScopeRulesBuilder, WELL_KNOWN};
 use oauth_server::{AuthorizationServer, Builder, OfferedScope};
 use tower_layer::Layer as _;
 
@@ -24,6 +24,7 @@ const HASH: &str =
 
 type Connect = dyn Fn() -> Stores + Send + Sync;
 type Bend = dyn Fn(Builder) -> Builder + Send + Sync;
+type Rules = dyn Fn(ScopeRulesBuilder) -> ScopeRulesBuilder + Send + Sync;
 
 /// Collects what is different about a [`Site`].
 ///
@@ -42,6 +43,7 @@ pub struct SiteBuilder {
     connect: Arc<Connect>,
     faults: Faults,
     bend: Arc<Bend>,
+    rules: Arc<Rules>,
     attempts: Option<(Quota, Quota)>,
 }
 
@@ -51,6 +53,7 @@ pub(super) struct Plan {
     connect: Arc<Connect>,
     faults: Faults,
     bend: Arc<Bend>,
+    rules: Arc<Rules>,
     attempts: Option<(Quota, Quota)>,
     clock: FixedClock,
     documents: Arc<StaticFetch>,
@@ -59,7 +62,13 @@ pub(super) struct Plan {
 impl Default for SiteBuilder {
     fn default() -> Self {
         let (connect, faults) = connect(MemoryStore::default());
-        Self { connect, faults, bend: Arc::new(|server| server), attempts: None }
+        Self {
+            connect,
+            faults,
+            bend: Arc::new(|server| server),
+            rules: Arc::new(|rules| rules),
+            attempts: None,
+        }
     }
 }
 
@@ -81,6 +90,25 @@ impl SiteBuilder {
         self
     }
 
+    /// What the MCP server's tools need beyond the site's own rules.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use oauth_resource::Authentication;
+    /// use oauth_testing::Site;
+    ///
+    /// let lately = Authentication::within(Duration::from_secs(300));
+    /// let site = Site::builder().rules(move |rules| rules.tool_authentication("delete_note", lately.clone()));
+    /// # let _ = site;
+    /// ```
+    pub fn rules(
+        mut self,
+        rules: impl Fn(ScopeRulesBuilder) -> ScopeRulesBuilder + Send + Sync + 'static,
+    ) -> Self {
+        self.rules = Arc::new(rules);
+        self
+    }
+
     /// With other limits on passphrases.
     pub fn attempts(mut self, per_address: Quota, in_total: Quota) -> Self {
         self.attempts = Some((per_address, in_total));
@@ -97,6 +125,7 @@ impl SiteBuilder {
             connect: self.connect,
             faults: self.faults,
             bend: self.bend,
+            rules: self.rules,
             attempts: self.attempts,
             clock: FixedClock::default(),
             documents: Arc::new(
@@ -128,12 +157,12 @@ impl Plan {
 
         let resource = ProtectedResource::builder(Site::MCP, Site::ORIGIN)
             .name("Notes")
-            .scopes(
+            .scopes((self.rules)(
                 ScopeRules::builder("notes:read")
                     .tool("list_notes", "notes:read")
                     .tool("add_note", "notes:write")
                     .tool("delete_note", "notes:delete"),
-            )
+            ))
             .scopes_supported("notes:read notes:write")
             .stores(&stores)
             .clock(Arc::new(self.clock.clone()))

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use oauth_core::{ScopeHierarchy, ScopeSet};
 
 use crate::config::{ConfigError, ConfigErrors};
+use crate::scope::authentication::Authentication;
 use crate::scope::policy::Need;
 use crate::scope::rules::{NAMING, ScopeRules, Table};
 
@@ -22,6 +23,7 @@ pub struct ScopeRulesBuilder {
     resources: Table,
     below: BTreeMap<Box<str>, ScopeSet>,
     methods: HashMap<Box<str>, Need>,
+    authentications: HashMap<Box<str>, Authentication>,
     hierarchy: ScopeHierarchy,
     errors: Vec<ConfigError>,
 }
@@ -52,6 +54,34 @@ impl ScopeRulesBuilder {
     pub fn tool(mut self, name: &str, scopes: &str) -> Self {
         let scopes = self.scopes(scopes, || format!("tool {name:?}"));
         self.tools.named.insert(name.into(), scopes);
+        self
+    }
+
+    /// How lately, and by which means, the user must have signed in to call a tool (RS-30). What cannot be told apart from it, an unreadable
+    /// message say, needs the same.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use oauth_resource::{Asked, Authentication, Operation, ScopePolicy, ScopeRules};
+    ///
+    /// let lately = Authentication::within(Duration::from_secs(300));
+    /// let rules = ScopeRules::builder("notes:read")
+    ///     .tool("list_notes", "notes:read")
+    ///     .tool("delete_all", "notes:delete")
+    ///     .tool_authentication("delete_all", lately.clone())
+    ///     .build()?;
+    /// let asked = |operation| rules.authentication(Asked::new(&operation, None));
+    /// assert_eq!(asked(Operation::Tool { name: "delete_all".into() }), Some(lately.clone()));
+    /// assert_eq!(asked(Operation::Tool { name: "list_notes".into() }), None);
+    /// assert_eq!(asked(Operation::Unclassified), Some(lately));
+    /// # Ok::<(), oauth_resource::ConfigErrors>(())
+    /// ```
+    #[must_use]
+    pub fn tool_authentication(mut self, name: &str, authentication: Authentication) -> Self {
+        if let Some(why) = authentication.fault() {
+            self.errors.push(ConfigError::Rule { what: format!("authentication for tool {name:?}"), why });
+        }
+        self.authentications.insert(name.into(), authentication);
         self
     }
 
@@ -155,6 +185,8 @@ impl ScopeRulesBuilder {
                 Need::Nothing => None,
             }))
             .fold(self.minimum.clone(), |all, scopes| all.union(scopes));
+        let strictest_authentication =
+            self.authentications.values().cloned().reduce(|all, more| all.and(&more));
         Ok(ScopeRules {
             minimum: self.minimum,
             strictest,
@@ -163,6 +195,8 @@ impl ScopeRulesBuilder {
             resources: self.resources,
             below,
             methods: self.methods,
+            authentications: self.authentications,
+            strictest_authentication,
             hierarchy: self.hierarchy,
         })
     }

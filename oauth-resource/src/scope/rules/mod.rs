@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use oauth_core::{ScopeHierarchy, ScopeSet};
 
+use crate::scope::authentication::Authentication;
 use crate::scope::operation::Operation;
 use crate::scope::policy::{Asked, Need, ScopePolicy};
 
@@ -17,7 +18,8 @@ pub use builder::ScopeRulesBuilder;
 /// 2. Methods without a rule that only list, subscribe or keep the protocol going need the minimum.
 /// 3. A tool, a prompt or a resource without a rule, a method that MCP does not know, and what cannot be read need the
 ///    *strictest set*: all scopes of all rules. So a tool that was forgotten here is not open to everybody (A-AUD-11);
-///    [`other_tools`](ScopeRulesBuilder::other_tools) and its like set something else.
+///    [`other_tools`](ScopeRulesBuilder::other_tools) and its like set something else. The same goes for the sign-in that
+///    [`tool_authentication`](ScopeRulesBuilder::tool_authentication) asks for.
 ///
 /// ```
 /// use oauth_resource::{Asked, Need, Operation, ScopePolicy, ScopeRules};
@@ -50,6 +52,8 @@ pub struct ScopeRules {
     // Longest first.
     below: Vec<(Box<str>, ScopeSet)>,
     methods: HashMap<Box<str>, Need>,
+    authentications: HashMap<Box<str>, Authentication>,
+    strictest_authentication: Option<Authentication>,
     hierarchy: ScopeHierarchy,
 }
 
@@ -107,30 +111,35 @@ impl ScopeRules {
     }
 
     fn of_resource(&self, uri: &str) -> ScopeSet {
+        self.rule_of_resource(uri).unwrap_or_else(|| self.strictest.clone())
+    }
+
+    /// `None`: the strictest set.
+    fn rule_of_resource(&self, uri: &str) -> Option<ScopeSet> {
         // A completion names a template: whatever it may expand to counts.
         if let Some((literal, rest)) = uri.split_once('{') {
             // What leads elsewhere once it is expanded is no template of anything below `literal`.
             let leads_away = rest.contains(['%', '\\'])
                 || rest.split('/').any(|segment| segment == "." || segment == "..");
             if leads_away {
-                return self.strictest.clone();
+                return None;
             }
             let below = self.below.iter().map(|(prefix, scopes)| (prefix, scopes));
             let reached =
                 self.resources.named.iter().chain(below).filter(|(rule, _)| rule.starts_with(literal));
-            return reached.fold(self.of_resource(literal), |all, (_, scopes)| all.union(scopes));
+            return Some(reached.fold(self.rule_of_resource(literal)?, |all, (_, scopes)| all.union(scopes)));
         }
         if let Some(scopes) = self.resources.named.get(uri) {
-            return scopes.clone();
+            return Some(scopes.clone());
         }
         let below =
             self.below.iter().find(|(prefix, _)| uri.starts_with(&**prefix)).map(|(_, scopes)| scopes);
         match below.or(self.resources.others.as_ref()) {
             // `notes://%61rchive/`, `notes://x/../archive/`: another spelling of a place that may have a rule of its own.
             Some(scopes) if (self.below.is_empty() && self.resources.named.is_empty()) || is_plain(uri) => {
-                scopes.clone()
+                Some(scopes.clone())
             }
-            _ => self.strictest.clone(),
+            _ => None,
         }
     }
 }
@@ -176,6 +185,24 @@ impl ScopePolicy for ScopeRules {
             Operation::Response | Operation::Http { .. } => self.minimum.clone(),
             Operation::Unclassified => self.strictest.clone(),
         })
+    }
+
+    fn authentication(&self, asked: Asked<'_>) -> Option<Authentication> {
+        // Most resources ask for none, at no tool.
+        let strictest = self.strictest_authentication.as_ref()?;
+        let has_rule = |table: &Table, name: &str| table.named.contains_key(name) || table.others.is_some();
+        let falls_to_strictest = match asked.operation {
+            Operation::Tool { name } => match self.authentications.get(&**name) {
+                Some(own) if has_rule(&self.tools, name) => return Some(own.clone()),
+                _ => !has_rule(&self.tools, name),
+            },
+            Operation::Prompt { name } => !has_rule(&self.prompts, name),
+            Operation::Resource { uri, .. } => self.rule_of_resource(uri).is_none(),
+            Operation::Method { name } => !self.methods.contains_key(&**name) && !PLAIN.contains(&&**name),
+            Operation::Response | Operation::Http { .. } => false,
+            Operation::Unclassified => true,
+        };
+        falls_to_strictest.then(|| strictest.clone())
     }
 
     fn minimum(&self) -> &ScopeSet {

@@ -1,0 +1,146 @@
+//! How often a wrong secret may be tried (CAUTH-18): per client and source, and per client in total.
+//!
+//! 1. From one source some are allowed in a minute, then none for a while.
+//! 2. From all sources together some are allowed in an hour: many addresses guess no faster than a few.
+//! 3. A client's name is known to everybody, so 2 does not hold for a source from which the client has lately authenticated: its
+//!    users cannot be locked out by whoever guesses from elsewhere. What such a source gets wrong counts for itself alone.
+//!
+//! All of it is counted in the store: servers over one store count together, and a restart forgives nothing.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use oauth_core::{
+    Client, Event, EventKind, LimitKey, OAuthError, Quota, RateLimiter, SourceNetwork, StoreError, Timestamp,
+    Verdict,
+};
+
+use crate::server::Context;
+
+/// For how long a source is known after the client has authenticated from there.
+const KNOWN: Quota = Quota::new(1, Duration::from_secs(30 * 86_400));
+
+/// How often at most that is written down again, for each process.
+const WRITTEN: Quota = Quota::new(1, Duration::from_secs(86_400));
+
+/// The guesses at one client's secrets from one source.
+pub(super) struct Guesses<'a> {
+    context: &'a Context,
+    client: &'a Client,
+    /// From this source.
+    here: LimitKey,
+    /// From all sources that are not known.
+    total: LimitKey,
+    /// That the client has authenticated from here.
+    known: LimitKey,
+}
+
+/// A client and a source, for keys.
+pub(super) fn client_and_source(client: &Client, source: Option<IpAddr>) -> String {
+    let source = source.map(|source| SourceNetwork::of(source).to_string()).unwrap_or_default();
+    format!("{}\0{source}", client.id)
+}
+
+impl<'a> Guesses<'a> {
+    pub(super) fn new(context: &'a Context, client: &'a Client, source: Option<IpAddr>) -> Self {
+        let whose = client_and_source(client, source);
+        Self {
+            context,
+            client,
+            here: LimitKey::new("wrong-secret", &whose),
+            total: LimitKey::new("wrong-secret-client", client.id.as_str()),
+            known: LimitKey::new("right-secret", &whose),
+        }
+    }
+
+    /// Whether a secret may be tried.
+    pub(super) async fn admit(&self, now: Timestamp) -> Result<(), OAuthError> {
+        let limits = &self.context.limits;
+        if let Some(retry_after) = self.over(&self.here, limits.wrong_secret, now).await? {
+            return Err(self.limited("wrong_secret", retry_after, now));
+        }
+        // What this process knows by itself saves the look into the store.
+        if is_limited(&*self.context.flood, &self.known, WRITTEN, now).await? {
+            return Ok(());
+        }
+        match self.over(&self.total, limits.wrong_secret_client, now).await? {
+            Some(retry_after) if !self.is_known(now).await? => {
+                Err(self.limited("wrong_secret_client", retry_after, now))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The secret was wrong.
+    pub(super) async fn wrong(&self, now: Timestamp) -> Result<(), OAuthError> {
+        let limits = &self.context.limits;
+        self.hit(&self.here, limits.wrong_secret, now).await?;
+        if !self.is_known(now).await? {
+            self.hit(&self.total, limits.wrong_secret_client, now).await?;
+        }
+        Ok(())
+    }
+
+    /// The secret was right: the source is known from now on.
+    pub(super) async fn right(&self, now: Timestamp) -> Result<(), OAuthError> {
+        let (here, limits) = (&self.context.flood, &self.context.stores.limits);
+        if is_limited(&**here, &self.known, WRITTEN, now).await? {
+            return Ok(());
+        }
+        // Anew: it is to last from now on, not from when it was first known.
+        limits.reset(&self.known).await.map_err(unavailable)?;
+        self.hit(&self.known, KNOWN, now).await?;
+        // Last, so that what could not be written is tried again.
+        here.hit(&self.known, WRITTEN, now).await.map(|_| ()).map_err(unavailable)
+    }
+
+    async fn is_known(&self, now: Timestamp) -> Result<bool, OAuthError> {
+        is_limited(&*self.context.stores.limits, &self.known, KNOWN, now).await
+    }
+
+    /// For how long nothing may be tried.
+    async fn over(
+        &self,
+        key: &LimitKey,
+        quota: Quota,
+        now: Timestamp,
+    ) -> Result<Option<Duration>, OAuthError> {
+        match self.context.stores.limits.peek(key, quota, now).await.map_err(unavailable)? {
+            Verdict::Allowed => Ok(None),
+            Verdict::Limited { retry_after } => {
+                // What is refused takes no room. But a look writes nothing down: after the clock was set back, the count from a time that
+                // has not come yet would stand until it comes (LIM-4).
+                self.hit(key, quota, now).await?;
+                Ok(Some(retry_after))
+            }
+        }
+    }
+
+    async fn hit(&self, key: &LimitKey, quota: Quota, now: Timestamp) -> Result<(), OAuthError> {
+        self.context.stores.limits.hit(key, quota, now).await.map(|_| ()).map_err(unavailable)
+    }
+
+    fn limited(&self, reason: &'static str, retry_after: Duration, now: Timestamp) -> OAuthError {
+        self.context.record(&Event {
+            client_id: Some(&self.client.id),
+            reason: Some(reason),
+            ..Event::new(EventKind::Limited, now)
+        });
+        OAuthError::limited(retry_after)
+    }
+}
+
+async fn is_limited(
+    limits: &dyn RateLimiter,
+    key: &LimitKey,
+    quota: Quota,
+    now: Timestamp,
+) -> Result<bool, OAuthError> {
+    let verdict = limits.peek(key, quota, now).await.map_err(unavailable)?;
+    Ok(matches!(verdict, Verdict::Limited { .. }))
+}
+
+fn unavailable(error: StoreError) -> OAuthError {
+    tracing::error!(error = &error as &dyn std::error::Error, "wrong secrets cannot be counted");
+    OAuthError::unavailable()
+}

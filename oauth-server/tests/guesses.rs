@@ -1,0 +1,126 @@
+//! Wrong client secrets: guesses from many addresses are held up, and nobody locks a client out by its name (CAUTH-18).
+
+#![allow(clippy::unwrap_used, reason = "a failed set-up is a failed test")]
+
+mod support;
+
+use std::time::Duration;
+
+use http::Method;
+use oauth_core::testing::FixedClock;
+use oauth_core::{Quota, Stores};
+use oauth_server::{AuthorizationServer, Limits, PeerAddress};
+use support::{Heard, basic, builder, request, send};
+
+const RIGHT: &str = "correct-horse-battery";
+const DAY: Duration = Duration::from_secs(86_400);
+
+struct World {
+    server: AuthorizationServer,
+    stores: Stores,
+    clock: FixedClock,
+    heard: Heard,
+}
+
+impl World {
+    async fn new() -> Self {
+        let (stores, clock, heard) = (Stores::memory(), FixedClock::default(), Heard::default());
+        let server = Self::server(&stores, &clock, &heard).await;
+        Self { server, stores, clock, heard }
+    }
+
+    async fn server(stores: &Stores, clock: &FixedClock, heard: &Heard) -> AuthorizationServer {
+        let mut limits = Limits::default();
+        limits.wrong_secret = Quota::new(3, Duration::from_secs(60));
+        limits.wrong_secret_client = Quota::new(10, Duration::from_secs(3600));
+        builder(stores.clone(), clock).limits(limits).events(heard.clone()).build().await.unwrap()
+    }
+
+    /// The status of an attempt to authenticate: 400 once the client is known, for there is no such token.
+    async fn tries(&self, client: &str, secret: &str, source: &str) -> u16 {
+        let form = "grant_type=refresh_token&refresh_token=mcp_rt_none";
+        let basic = basic(client, secret);
+        let headers = [("content-type", "application/x-www-form-urlencoded"), ("authorization", &*basic)];
+        let mut posted = request(Method::POST, "/token", &headers, form);
+        posted.extensions_mut().insert(PeerAddress(source.parse().unwrap()));
+        send(&self.server, posted).await.status.as_u16()
+    }
+
+    /// How many guesses from addresses of their own are compared, of `most`.
+    async fn guesses(&self, client: &str, most: u16) -> usize {
+        let mut compared = 0;
+        for at in 0..most {
+            let source = format!("203.0.{}.{}", at / 250, 1 + at % 250);
+            compared +=
+                usize::from(self.tries(client, &format!("guess number {at} of many"), &source).await == 401);
+        }
+        compared
+    }
+}
+
+#[tokio::test]
+async fn many_addresses_guess_no_faster_than_a_few() {
+    // CAUTH-18
+    let world = World::new().await;
+    assert_eq!(world.guesses("secret", 300).await, 10);
+    // The right one is not found either: an answer to it would be an answer to a guess.
+    assert_eq!(world.tries("secret", RIGHT, "203.0.113.250").await, 429);
+    assert!(world.heard.has("limited client_id=secret reason=wrong_secret_client"));
+    // Another server over the store goes on counting, and another client is another matter.
+    let other = World {
+        server: World::server(&world.stores, &world.clock, &world.heard).await,
+        stores: world.stores.clone(),
+        clock: world.clock.clone(),
+        heard: world.heard.clone(),
+    };
+    assert_eq!(other.guesses("secret", 20).await, 0);
+    assert_eq!(other.tries("other", "staple-correct-horse", "203.0.113.250").await, 400);
+    // A tenth of the time buys a tenth of the guesses.
+    world.clock.advance(Duration::from_secs(360));
+    assert_eq!(world.guesses("secret", 100).await, 1);
+}
+
+#[tokio::test]
+async fn nobody_locks_a_client_out_by_its_name() {
+    // CAUTH-18
+    let world = World::new().await;
+    let home = "198.51.100.7";
+    assert_eq!(world.tries("secret", RIGHT, home).await, 400);
+    for day in 0..3 {
+        world.clock.advance(DAY);
+        assert_eq!(world.guesses("secret", 100).await, 10, "{day}");
+        assert_eq!(world.tries("secret", RIGHT, home).await, 400, "{day}");
+    }
+    // A restart forgets nothing of it, and a new process knows it from the store.
+    let other = World {
+        server: World::server(&world.stores, &world.clock, &world.heard).await,
+        stores: world.stores.clone(),
+        clock: world.clock.clone(),
+        heard: world.heard.clone(),
+    };
+    assert_eq!(other.tries("secret", RIGHT, home).await, 400);
+    // The place is known for this client alone.
+    assert_eq!(world.guesses("other", 100).await, 10);
+    assert_eq!(world.tries("other", "staple-correct-horse", home).await, 429);
+}
+
+#[tokio::test]
+async fn a_known_address_keeps_its_own_allowance_and_fills_nobody_elses() {
+    // CAUTH-18
+    let world = World::new().await;
+    let home = "198.51.100.7";
+    assert_eq!(world.tries("secret", RIGHT, home).await, 400);
+    let mut answers = Vec::new();
+    for _ in 0..30 {
+        answers.push(world.tries("secret", "the secret of last year", home).await);
+    }
+    assert_eq!(answers.iter().filter(|status| **status == 401).count(), 3);
+    assert_eq!(world.tries("secret", RIGHT, home).await, 429, "its own allowance is used up");
+    // Elsewhere nothing is.
+    assert_eq!(world.tries("secret", RIGHT, "198.51.100.8").await, 400);
+    assert_eq!(world.guesses("secret", 100).await, 10);
+    // What was known once is not known for good.
+    world.clock.advance(31 * DAY);
+    assert_eq!(world.guesses("secret", 100).await, 10);
+    assert_eq!(world.tries("secret", RIGHT, home).await, 429);
+}
