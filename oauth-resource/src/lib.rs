@@ -89,9 +89,10 @@ pub use scope::{
     ScopePolicy, ScopeRules, ScopeRulesBuilder,
 };
 pub use session::{BindSession, BindSessionLayer, SessionKey};
+pub use signed::{MetadataKey, MetadataKeyError};
 pub use verify::presets;
 pub use verify::{
-    AnyOf, ApiKey, ApiKeys, ByIssuer, HmacVerifier, JwtVerifier, JwtVerifierBuilder, KeySetHealth, KeyTiming,
-    RequiredClaim, StoreVerifier, TrustedIssuer, VerifyFn, verify_fn,
+    AnyOf, ApiKey, ApiKeys, ByIssuer, HmacVerifier, IntrospectionCredentials, IntrospectionVerifier,
+    IntrospectionVerifierBuilder, JwtVerifier, JwtVerifierBuilder, KeySetHealth, KeyTiming, RequiredClaim,
+    StoreVerifier, TrustedIssuer, VerifyFn, verify_fn,
 };
-pub use signed::{MetadataKey, MetadataKeyError};

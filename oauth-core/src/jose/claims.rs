@@ -77,6 +77,21 @@ impl<'a> ClaimSet<'a> {
         Ok(claims)
     }
 
+    /// Reads claims that no signature covers: an answer that came over a connection which vouches for it, as that of an introspection
+    /// endpoint. What is in a token is read by [`Jws::claims`](crate::jose::Jws::claims).
+    ///
+    /// ```
+    /// use oauth_core::jose::ClaimSet;
+    /// assert_eq!(ClaimSet::parse(br#"{"active":true,"sub":"alice"}"#)?.subject.as_deref(), Some("alice"));
+    /// # Ok::<(), oauth_core::jose::ClaimsFault>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ClaimsFault`] if it is no JSON object of claims.
+    pub fn parse(json: &'a [u8]) -> Result<Self, ClaimsFault> {
+        Self::read(json)
+    }
+
     /// Another claim, read strictly: no member of it stands twice. `None` if it is not there.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<Result<Value, ClaimsFault>> {

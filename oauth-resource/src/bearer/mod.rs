@@ -19,8 +19,8 @@ mod layer;
 mod service;
 
 pub use credentials::MAX_TOKEN;
-pub(crate) use judge::is_audience;
 pub use judge::MAX_LEEWAY;
+pub(crate) use judge::is_audience;
 pub use layer::RequireBearerLayer;
 pub use service::RequireBearer;
 

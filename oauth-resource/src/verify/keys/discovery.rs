@@ -105,7 +105,7 @@ async fn get(fetch: &dyn Fetch, url: &str) -> Result<bytes::Bytes, KeySetFault> 
 }
 
 /// https, or http to this machine. What addresses may be reached besides is the fetcher's policy.
-pub(super) fn is_secure(url: &str) -> bool {
+pub(in crate::verify) fn is_secure(url: &str) -> bool {
     let Ok(url) = Url::parse(url) else { return false };
     match (url.scheme(), url.host()) {
         ("https", Some(_)) => true,

@@ -8,11 +8,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use oauth_core::fetch::Fetch;
-use oauth_core::jose::JwkSet;
+use oauth_core::jose::{JwkSet, Jws, SignatureFault};
 use oauth_core::{Issuer, Timestamp};
 
 use crate::verify::trusted::TrustedIssuer;
 
+pub(super) use discovery::is_secure;
 pub use health::{KeySetHealth, KeyTiming};
 pub(super) use remote::Remote;
 
@@ -42,7 +43,8 @@ impl Keys {
     ) -> Result<Self, &'static str> {
         let url = match &trusted.keys {
             KeySource::Fixed(json) => {
-                let set = JwkSet::parse(json.as_bytes(), &trusted.algorithms).map_err(|_| "not a json web key set")?;
+                let set = JwkSet::parse(json.as_bytes(), &trusted.algorithms)
+                    .map_err(|_| "not a json web key set")?;
                 if set.is_empty() {
                     return Err("no key in the set can be used");
                 }
@@ -54,6 +56,27 @@ impl Keys {
         };
         let fetch = fetch.ok_or("must be fetched: say through what, by fetch()")?;
         Ok(Self::Remote(Remote::new(issuer.clone(), url, fetch.clone(), trusted.algorithms.clone(), timing)))
+    }
+
+    /// Whether one of the keys signed something of this type. What cannot be known now is not known to be so.
+    pub(super) async fn vouch_for(
+        &self,
+        jws: &Jws<'_>,
+        is_type: impl Fn(Option<&str>) -> bool + Send + Sync,
+        now: Timestamp,
+    ) -> bool {
+        match self {
+            Self::Fixed(set) => set.verify(jws, &is_type).is_ok(),
+            Self::Remote(remote) => {
+                match remote.current(now).map(|set| set.verify(jws, &is_type).map(drop)) {
+                    Some(Ok(())) => return true,
+                    Some(Err(fault)) if fault != SignatureFault::UnknownKey => return false,
+                    _ => {}
+                }
+                remote.renewed(now).await;
+                remote.current(now).is_some_and(|set| set.verify(jws, &is_type).is_ok())
+            }
+        }
     }
 
     pub(super) fn health(&self, issuer: &str, now: Timestamp) -> KeySetHealth {
