@@ -41,6 +41,9 @@
 //! | 3 | [`RequireScope`]: what the body asks for | 403, 401, 400, 413 |
 //! | 4 | [`BindSession`]: whose session it is | 404 |
 //!
+//! Two more are there for who wants them: [`TailorAnswers`] next to the server (lists of what the caller may use, scopes that depend on
+//! arguments), and [`EndStreams`] outside of all (no stream outlives its token).
+//!
 //! Each layer can be had by itself; [`ProtectedResource`] puts them in order. A refusal is a response: none of them adds an error
 //! to the inner service's own.
 //!
@@ -71,6 +74,8 @@ mod rmcp;
 mod scope;
 mod session;
 mod signed;
+mod stream;
+mod tailor;
 mod verify;
 
 pub use authorized::Authorized;
@@ -86,10 +91,12 @@ pub use protected::{Protected, ProtectedLayer, ProtectedResource, ProtectedResou
 pub use rmcp::Caller;
 pub use scope::{
     Asked, Authentication, MAX_BODY, Need, Operation, PeekedBody, RequireScope, RequireScopeLayer,
-    ScopePolicy, ScopeRules, ScopeRulesBuilder,
+    ScopePolicy, ScopeRoles, ScopeRules, ScopeRulesBuilder,
 };
 pub use session::{BindSession, BindSessionLayer, SessionKey};
 pub use signed::{MetadataKey, MetadataKeyError};
+pub use stream::{EndStreams, EndStreamsLayer, EndingBody};
+pub use tailor::{TailorAnswers, TailorAnswersLayer, TailoredBody};
 pub use verify::presets;
 pub use verify::{
     AnyOf, ApiKey, ApiKeys, ByIssuer, HmacVerifier, IntrospectionCredentials, IntrospectionVerifier,

@@ -15,6 +15,7 @@ use crate::bearer::judge::{Judge, MAX_LEEWAY};
 use crate::bearer::service::{Gate, RequireBearer, Settings};
 use crate::challenge::Challenge;
 use crate::identity::{IdentityClaim, IdentityHeaders};
+use crate::stream::EndStreamsLayer;
 
 /// Lets through only requests with a token that is good for this resource.
 ///
@@ -142,6 +143,14 @@ impl<V: TokenVerifier> RequireBearerLayer<V> {
     pub fn with_identity_header(mut self, name: HeaderName, claim: IdentityClaim) -> Self {
         self.settings.identity.set(name, claim);
         self
+    }
+
+    /// Ends streams by what this layer goes by.
+    pub(crate) fn end_streams(&self) -> EndStreamsLayer<V> {
+        EndStreamsLayer::shared(self.verifier.clone())
+            .with_clock(self.settings.clock.clone())
+            .with_leeway(self.settings.judge.leeway)
+            .with_revocations(self.settings.revocations.clone())
     }
 
     pub(crate) const fn scopes(&self) -> &ScopeSet {

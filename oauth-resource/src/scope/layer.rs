@@ -71,6 +71,10 @@ impl RequireScopeLayer {
         }
     }
 
+    pub(crate) const fn policy(&self) -> &Arc<dyn ScopePolicy> {
+        &self.settings.policy
+    }
+
     /// How many bytes a body may have; longer ones are answered 413. Without it, [`MAX_BODY`].
     #[must_use]
     pub fn with_max_body(mut self, bytes: usize) -> Self {
