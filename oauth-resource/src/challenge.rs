@@ -10,7 +10,7 @@ use http::HeaderValue;
 use http::header::WWW_AUTHENTICATE;
 use oauth_core::{ErrorCode, ResourceUri, ScopeSet};
 
-use crate::answer::{self, Answer};
+use crate::answer::{self, Answer, Reason};
 use crate::scope::Authentication;
 
 /// The challenges of one resource.
@@ -30,6 +30,18 @@ pub(crate) enum Fault {
     Scope,
     /// They are good, but the user must sign in again.
     Authentication,
+}
+
+impl Fault {
+    /// A stable name for the audit.
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Missing => "token_missing",
+            Self::Invalid => "token_invalid",
+            Self::Scope => "insufficient_scope",
+            Self::Authentication => "insufficient_user_authentication",
+        }
+    }
 }
 
 impl Challenge {
@@ -61,6 +73,7 @@ impl Challenge {
             Fault::Authentication => answer::oauth(ErrorCode::InsufficientUserAuthentication, AUTHENTICATION),
         };
         answer.headers_mut().insert(WWW_AUTHENTICATE, self.value(fault, scopes, demand));
+        answer.extensions_mut().insert(Reason(fault.reason()));
         answer
     }
 

@@ -56,9 +56,11 @@
 //! - A revocation in this process counts at once, one in another process within the cache's time (10 s).
 //! - Several processes that share legacy sessions share a [`SessionKey`].
 
+pub mod extensions;
 pub mod manual;
 
 mod answer;
+mod audit;
 mod authorized;
 mod bearer;
 mod body;
@@ -66,9 +68,13 @@ mod challenge;
 mod config;
 mod forward;
 mod guard;
+mod health;
+mod https;
 mod identity;
 mod metadata;
 mod protected;
+mod refusals;
+mod request_state;
 #[cfg(feature = "rmcp")]
 mod rmcp;
 mod scope;
@@ -78,15 +84,20 @@ mod stream;
 mod tailor;
 mod verify;
 
+pub use audit::{Audit, AuditLayer};
 pub use authorized::Authorized;
 pub use bearer::{MAX_LEEWAY, MAX_TOKEN, RequireBearer, RequireBearerLayer};
 pub use body::ResponseBody;
 pub use config::{ConfigError, ConfigErrors};
 pub use forward::{ForwardAuth, ForwardAuthBuilder, PathRules, ProxyStyle};
 pub use guard::{Guard, GuardLayer};
+pub use health::Health;
+pub use https::{Encrypted, RequireHttps, RequireHttpsLayer};
 pub use identity::IdentityClaim;
 pub use metadata::{MetadataService, WELL_KNOWN};
 pub use protected::{Protected, ProtectedLayer, ProtectedResource, ProtectedResourceBuilder};
+pub use refusals::{JsonRpcRefusals, JsonRpcRefusalsLayer};
+pub use request_state::RequestStates;
 #[cfg(feature = "rmcp")]
 pub use rmcp::Caller;
 pub use scope::{
