@@ -3,6 +3,9 @@
 mod issuer;
 mod report;
 mod server;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests;
 mod token;
 
 use std::error::Error;
