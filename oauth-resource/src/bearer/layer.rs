@@ -12,6 +12,7 @@ use tower_layer::Layer;
 
 use crate::bearer::cache::{Accepted, DEFAULT_CAPACITY, DEFAULT_TTL};
 use crate::bearer::judge::{Judge, MAX_LEEWAY};
+use crate::bearer::possession::Dpop;
 use crate::bearer::service::{Gate, RequireBearer, Settings};
 use crate::challenge::Challenge;
 use crate::identity::{IdentityClaim, IdentityHeaders};
@@ -67,13 +68,14 @@ impl<V: TokenVerifier> RequireBearerLayer<V> {
             accepted: Arc::new(Accepted::new(DEFAULT_CAPACITY, DEFAULT_TTL)),
             settings: Settings {
                 challenge: Challenge::new(&resource),
-                judge: Judge { resource, issuers: Vec::new(), leeway: Duration::ZERO },
+                judge: Judge { resource, issuers: Vec::new(), leeway: Duration::ZERO, proves: false },
                 scopes: ScopeSet::empty(),
                 clock: Arc::new(SystemClock),
                 revocations: Revocations::default(),
                 hierarchy: Arc::default(),
                 identity: IdentityHeaders::default(),
                 defers: false,
+                dpop: None,
             },
         }
     }
@@ -120,6 +122,16 @@ impl<V: TokenVerifier> RequireBearerLayer<V> {
     #[must_use]
     pub fn with_revocations(mut self, revocations: Revocations) -> Self {
         self.settings.revocations = revocations;
+        self
+    }
+
+    /// Accepts tokens that are bound to a key, from whoever proves with each request to have it. Without it, they are refused.
+    #[must_use]
+    pub fn with_dpop(mut self, dpop: Dpop) -> Self {
+        let dpop = dpop.of(&self.settings.judge.resource);
+        self.settings.challenge.offer(&dpop);
+        self.settings.judge.proves = true;
+        self.settings.dpop = Some(dpop);
         self
     }
 

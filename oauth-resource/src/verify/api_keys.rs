@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use oauth_core::{
-    Claims, ClientId, Entropy, Issuer, ResourceUri, ScopeSet, Secret, Subject, SubjectKind, Timestamp, TokenHash,
-    TokenVerifier, VerifyFault, async_trait,
+    Claims, ClientId, Entropy, Issuer, ResourceUri, ScopeSet, Secret, Subject, SubjectKind, Timestamp,
+    TokenHash, TokenVerifier, VerifyFault, async_trait,
 };
 
 /// A key and what it is good for. The key itself is not in it: only its hash is configured.
@@ -83,7 +83,10 @@ impl ApiKey {
 
 impl fmt::Debug for ApiKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ApiKey").field("client_id", &self.client_id).field("scopes", &self.scopes).finish_non_exhaustive()
+        f.debug_struct("ApiKey")
+            .field("client_id", &self.client_id)
+            .field("scopes", &self.scopes)
+            .finish_non_exhaustive()
     }
 }
 

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use oauth_core::jose::{ClaimSet, is_type};
-use oauth_core::{Binding, Claims, ClientId, ResourceUri, ScopeSet, SubjectKind, Thumbprint, Timestamp, VerifyFault};
+use oauth_core::{
+    Binding, Claims, ClientId, ResourceUri, ScopeSet, SubjectKind, Thumbprint, Timestamp, VerifyFault,
+};
 use serde_json::{Map, Value};
 
 use crate::bearer::is_audience;
@@ -118,7 +120,11 @@ impl Rules {
     fn audience(&self, said: &ClaimSet<'_>) -> Result<Vec<Arc<str>>, Refusal> {
         let rules = &self.trusted;
         if said.audience.is_empty() {
-            return if rules.without_audience { Ok(vec![self.audience.clone()]) } else { Err(invalid("aud_missing")) };
+            return if rules.without_audience {
+                Ok(vec![self.audience.clone()])
+            } else {
+                Err(invalid("aud_missing"))
+            };
         }
         let mut audience = Vec::with_capacity(said.audience.len());
         let mut is_own = false;
@@ -126,7 +132,9 @@ impl Rules {
             if is_audience(named, &self.resource) || rules.audiences.iter().any(|own| own == named) {
                 is_own = true;
                 audience.push(self.audience.clone());
-            } else if rules.any_further_audience || rules.further_audiences.iter().any(|further| further == named) {
+            } else if rules.any_further_audience
+                || rules.further_audiences.iter().any(|further| further == named)
+            {
                 audience.push(Arc::from(&**named));
             } else {
                 return Err(invalid("audience"));
@@ -200,10 +208,11 @@ impl Rules {
 
     fn kept(&self, said: &ClaimSet<'_>) -> Result<Option<Arc<Map<String, Value>>>, Refusal> {
         let mut kept = Map::new();
-        for name in &self.trusted.kept {
+        // How a user signed in decides on step-up, whoever the issuer is (RS-30).
+        for name in ["acr", "amr"].into_iter().chain(self.trusted.kept.iter().map(String::as_str)) {
             match said.value(name) {
                 None => {}
-                Some(Ok(value)) => drop(kept.insert(name.clone(), value)),
+                Some(Ok(value)) => drop(kept.insert(name.to_owned(), value)),
                 Some(Err(_)) => return Err(invalid("claim_malformed")),
             }
         }

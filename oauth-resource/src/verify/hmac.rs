@@ -45,7 +45,8 @@ impl HmacVerifier {
     /// Everything that is wrong: a secret of fewer than 32 bytes among it.
     pub fn new(resource: &str, trusted: TrustedIssuer, secret: &Secret) -> Result<Self, ConfigErrors> {
         let mut errors = Vec::new();
-        let resource = resource.parse::<ResourceUri>().map_err(|error| errors.push(ConfigError::Resource(error)));
+        let resource =
+            resource.parse::<ResourceUri>().map_err(|error| errors.push(ConfigError::Resource(error)));
         if let Err(error) = trusted.issuer.parse::<Issuer>() {
             errors.push(ConfigError::Issuer(error));
         }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use oauth_core::fetch::Fetch;
 use oauth_core::jose::{Jws, JwsFault, SignatureFault};
-use oauth_core::{Claims, ClientId, Clock, Issuer, ResourceUri, Timestamp, TokenVerifier, VerifyFault, async_trait};
+use oauth_core::{
+    Claims, ClientId, Clock, Issuer, ResourceUri, Timestamp, TokenVerifier, VerifyFault, async_trait,
+};
 
 use crate::config::{ConfigError, ConfigErrors};
 use crate::verify::claims::Rules;
@@ -114,7 +116,12 @@ impl TokenVerifier for JwtVerifier {
     }
 }
 
-async fn verify_remote(remote: &Arc<Remote>, rules: &Rules, jws: &Jws<'_>, now: Timestamp) -> Result<Claims, VerifyFault> {
+async fn verify_remote(
+    remote: &Arc<Remote>,
+    rules: &Rules,
+    jws: &Jws<'_>,
+    now: Timestamp,
+) -> Result<Claims, VerifyFault> {
     let is_type = |typ: Option<&str>| rules.is_type(typ);
     let judge = || rules.judge(&jws.claims().map_err(|fault| refuse(&fault))?, now);
     if let Some(loaded) = remote.current(now) {
@@ -201,7 +208,8 @@ impl JwtVerifierBuilder {
     /// Everything that is wrong, not the first of it.
     pub fn build(self) -> Result<JwtVerifier, ConfigErrors> {
         let mut errors = Vec::new();
-        let resource = self.resource.parse::<ResourceUri>().map_err(|error| errors.push(ConfigError::Resource(error)));
+        let resource =
+            self.resource.parse::<ResourceUri>().map_err(|error| errors.push(ConfigError::Resource(error)));
         if self.issuers.is_empty() {
             errors.push(rule("JwtVerifier", "no issuer is trusted, so no token could be good"));
         }

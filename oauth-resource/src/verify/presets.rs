@@ -229,5 +229,14 @@ pub fn github_actions(owner: &str) -> TrustedIssuer {
         .with_default_client("github-actions")
         .with_scope_claims([])
         .with_subject_kind(SubjectKind::Workload)
-        .with_kept_claims(["repository", "repository_id", "repository_owner_id", "ref", "environment", "workflow", "run_id", "actor"])
+        .with_kept_claims([
+            "repository",
+            "repository_id",
+            "repository_owner_id",
+            "ref",
+            "environment",
+            "workflow",
+            "run_id",
+            "actor",
+        ])
 }

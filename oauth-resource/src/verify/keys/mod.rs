@@ -42,7 +42,8 @@ impl Keys {
     ) -> Result<Self, &'static str> {
         let url = match &trusted.keys {
             KeySource::Fixed(json) => {
-                let set = JwkSet::parse(json.as_bytes(), &trusted.algorithms).map_err(|_| "not a json web key set")?;
+                let set = JwkSet::parse(json.as_bytes(), &trusted.algorithms)
+                    .map_err(|_| "not a json web key set")?;
                 if set.is_empty() {
                     return Err("no key in the set can be used");
                 }

@@ -110,7 +110,10 @@ impl Remote {
         let progress = self.lock();
         let waited = progress.last_attempt.map_or(Duration::ZERO, |last| now.since(last));
         let retry_after = self.cool_down().saturating_sub(waited).max(Duration::from_secs(1));
-        let source = progress.failure.as_ref().map_or_else(|| "the keys are being fetched".to_owned(), ToString::to_string);
+        let source = progress
+            .failure
+            .as_ref()
+            .map_or_else(|| "the keys are being fetched".to_owned(), ToString::to_string);
         VerifyFault::Unavailable { retry_after, source: source.into() }
     }
 
