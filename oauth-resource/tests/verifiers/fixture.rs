@@ -72,7 +72,7 @@ pub(crate) fn served(keys: &[&SigningKey]) -> Arc<StaticFetch> {
     Arc::new(StaticFetch::new().with(JWKS, Fetched::json(jwks(keys))))
 }
 
-pub(crate) fn refused(answer: Result<Claims, VerifyFault>) -> bool {
+pub(crate) fn refused(answer: &Result<Claims, VerifyFault>) -> bool {
     matches!(answer, Err(VerifyFault::Invalid | VerifyFault::Unrecognized | VerifyFault::Expired))
 }
 

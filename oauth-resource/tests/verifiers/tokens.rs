@@ -22,7 +22,7 @@ fn encode(json: &Value) -> String {
 async fn refuses(tokens: impl IntoIterator<Item = String>) {
     let verifier = verifier(trusted());
     for token in tokens {
-        assert!(refused(ask(&verifier, &token).await), "{token:.200}");
+        assert!(refused(&ask(&verifier, &token).await), "{token:.200}");
     }
     assert!(accepts(&verifier, &claims()).await);
 }
@@ -168,9 +168,9 @@ async fn jwt_9_10_a_token_of_another_kind_is_no_access_token() {
     }
     // An ID token, for the client: its audience tells it apart even so.
     let mut id_token = with("aud", "app");
-    assert!(refused(ask(&plain, &KEY.sign("JWT", &id_token).unwrap()).await));
+    assert!(refused(&ask(&plain, &KEY.sign("JWT", &id_token).unwrap()).await));
     id_token["aud"] = json!(["app", RESOURCE]);
-    assert!(refused(ask(&plain, &KEY.sign("JWT", &id_token).unwrap()).await));
+    assert!(refused(&ask(&plain, &KEY.sign("JWT", &id_token).unwrap()).await));
 }
 
 #[tokio::test]
@@ -244,7 +244,7 @@ async fn jwt_13_14_15_dates_are_numbers_and_within_reason() {
         let payload =
             claims().to_string().replace(&format!("\"exp\":{}", NOW + 600), &format!("\"exp\":{exp}"));
         let token = KEY.sign_texts(r#"{"alg":"ES256","typ":"at+jwt"}"#, &payload);
-        assert!(payload.contains(exp) && refused(ask(&verifier, &token).await), "{exp}");
+        assert!(payload.contains(exp) && refused(&ask(&verifier, &token).await), "{exp}");
     }
     assert!(!accepts(&verifier, &without("exp")).await);
     for (name, value) in [
@@ -379,7 +379,7 @@ async fn jwt_23_a_key_of_one_issuer_vouches_for_no_other() {
         .build()
         .unwrap();
     let header = json!({"alg": "ES256", "typ": "at+jwt", "kid": KEY.kid()});
-    assert!(refused(ask(&both, &theirs.sign_under(&header, &claims()).unwrap()).await));
+    assert!(refused(&ask(&both, &theirs.sign_under(&header, &claims()).unwrap()).await));
     let own = theirs.sign_under(&header, &with("iss", "https://other.example")).unwrap();
     assert_eq!(&*ask(&both, &own).await.unwrap().issuer, "https://other.example");
     assert!(accepts(&both, &claims()).await);
