@@ -245,6 +245,24 @@ async fn a_proof_counts_once_where_that_is_wanted() {
     }
 }
 
+#[tokio::test]
+async fn one_key_does_not_fill_the_memory_of_all() {
+    // A-DPOPX-17
+    let checker = ProofChecker::new().with_replay_guard(Stores::memory().replay).with_max_proofs(3);
+    for n in 0..3 {
+        assert_eq!(reason(&checker, &proof(&with("jti", format!("{n}")))).await, "good");
+    }
+    let fault = check(&checker, &proof(&with("jti", "3"))).await.unwrap_err();
+    assert_eq!((fault.reason(), fault.code()), ("proof_too_many", ErrorCode::TooManyRequests));
+    // Not even a replay, and nobody else is bothered.
+    let other = SigningKey::generate_es256();
+    let by_other = HeaderValue::try_from(other.sign_under(&header(&other), &claims()).unwrap()).unwrap();
+    let home = target();
+    assert!(checker.check([&by_other], Asked::new("POST", &home), now()).await.is_ok());
+    let later = now() + Duration::from_secs(300);
+    assert!(check_at(&checker, &proof(&with("jti", "4")), later).await.is_ok());
+}
+
 struct Down;
 
 #[async_trait]

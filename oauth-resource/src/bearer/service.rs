@@ -271,6 +271,9 @@ impl Settings {
 
     /// The answer to a caller whose proof proves nothing.
     pub(crate) fn refuse_proof(&self, code: ErrorCode) -> Answer {
+        if code == ErrorCode::TooManyRequests {
+            return answer::oauth(code, "too many proofs of one key, wait a few minutes");
+        }
         self.challenge.refuse_proof(code, &self.scopes)
     }
 

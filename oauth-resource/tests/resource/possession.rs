@@ -273,6 +273,16 @@ async fn a_nonce_is_asked_for_given_and_renewed() {
 }
 
 #[tokio::test]
+async fn a_key_that_calls_too_often_is_told_to_wait() {
+    // A-DPOPX-17
+    let checker = ProofChecker::new().with_replay_guard(Stores::memory().replay).with_max_proofs(1);
+    let bench = self::bench(Dpop::optional(checker));
+    assert_eq!(send(&bench, "DPoP bound", &proof()).await.status, 200);
+    assert_eq!(send(&bench, "DPoP bound", &proof()).await.status, 429);
+    assert_eq!(bench.post("reader", &method("tools/list")).await.status, 200);
+}
+
+#[tokio::test]
 async fn a_proof_names_the_url_that_is_configured() {
     // DPOP-3
     let to = |htu: &str| proof_with(&KEY, &[("htu", json!(htu))]);
