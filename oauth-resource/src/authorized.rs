@@ -45,6 +45,11 @@ impl Authorized {
         Self::new(claims, Arc::default())
     }
 
+    /// Whether both are the one value that was checked: of one token, and of one verification of it.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// All that the token says.
     #[must_use]
     pub fn claims(&self) -> &Claims {

@@ -37,7 +37,7 @@
 //! | | layer | refuses with |
 //! |---|---|---|
 //! | 1 | [`Guard`]: host, metadata, origin, preflight | 403 |
-//! | 2 | [`RequireBearer`]: the token, its issuer, audience, time | 401, 400, 503 |
+//! | 2 | [`RequireBearer`]: the token, its issuer, audience, time, proof of possession | 401, 400, 503 |
 //! | 3 | [`RequireScope`]: what the body asks for | 403, 401, 400, 413 |
 //! | 4 | [`BindSession`]: whose session it is | 404 |
 //!
@@ -86,7 +86,7 @@ mod verify;
 
 pub use audit::{Audit, AuditLayer};
 pub use authorized::Authorized;
-pub use bearer::{MAX_LEEWAY, MAX_TOKEN, RequireBearer, RequireBearerLayer};
+pub use bearer::{Dpop, MAX_LEEWAY, MAX_TOKEN, RequireBearer, RequireBearerLayer};
 pub use body::ResponseBody;
 pub use config::{ConfigError, ConfigErrors};
 pub use forward::{ForwardAuth, ForwardAuthBuilder, PathRules, ProxyStyle};

@@ -353,6 +353,9 @@ async fn a_cimdx_17_the_domain_changes_hands() {
         let page = browser.get(ask(ID, redirect_uri).url().as_str()).await.unwrap();
         assert!(page.form_with_button("allow").is_ok(), "asked again: {}", page.text());
     }
+    // What was granted to whoever held the host before is over.
+    let answer = host.client().send(&refresh(ID, tokens.refresh_token.as_deref().unwrap())).await.unwrap();
+    assert_refused(&answer, 400, "invalid_grant");
     // A refresh goes by what the document says today: gone, and the client is nobody.
     host.documents().set(ID, Fetched::new(StatusCode::NOT_FOUND, ""));
     host.forward(61);

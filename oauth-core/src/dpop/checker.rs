@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::dpop::TYPE;
 use crate::dpop::fault::ProofFault;
 use crate::dpop::nonce::Nonces;
+use crate::dpop::tally::Tally;
 use crate::dpop::target::Target;
 use crate::entropy::Entropy;
 use crate::grant::Thumbprint;
@@ -25,6 +26,9 @@ pub const MAX_PROOF: usize = 8 * 1024;
 
 /// How many characters its `jti` may have (DPOP-6, A-DPOPX-17).
 pub const MAX_JTI: usize = 256;
+
+/// How many proofs of one key are remembered in a window, where proofs are remembered: a hundred in three seconds, for five minutes.
+pub const MAX_PROOFS: u32 = 10_000;
 
 /// By how much a proof may be old, or ahead, unless it is said otherwise: what MCP asks of resources (DPOP-4).
 pub const WINDOW: Duration = Duration::from_secs(300);
@@ -135,6 +139,8 @@ pub struct ProofChecker {
     nonces: Option<Arc<Nonces>>,
     needs_nonce: bool,
     replay: Option<Arc<dyn ReplayGuard>>,
+    tally: Arc<Tally>,
+    max_proofs: u32,
 }
 
 /// What every client can make, and keys whose proofs are quick to check.
@@ -157,6 +163,8 @@ impl ProofChecker {
             nonces: None,
             needs_nonce: false,
             replay: None,
+            tally: Arc::default(),
+            max_proofs: MAX_PROOFS,
         }
     }
 
@@ -195,6 +203,13 @@ impl ProofChecker {
         self
     }
 
+    /// How many proofs of one key are remembered in a window. Without it, [`MAX_PROOFS`].
+    #[must_use]
+    pub const fn with_max_proofs(mut self, proofs: u32) -> Self {
+        self.max_proofs = proofs;
+        self
+    }
+
     /// The algorithms, for metadata and challenges.
     #[must_use]
     pub fn algorithms(&self) -> &[Algorithm] {
@@ -225,10 +240,11 @@ impl ProofChecker {
         // Joined by a comma or not: no character of a JWT is one, so two proofs in one line are no proof.
         let proof = proof.to_str().map_err(|_| ProofFault::Malformed)?;
         let (proven, use_of) = self.judge(proof, asked, now)?;
-        if let Some(replay) = &self.replay
-            && !replay.first_use(&use_of.key, use_of.until, now).await?
-        {
-            return Err(ProofFault::Replayed);
+        if let Some(replay) = &self.replay {
+            self.tally.count(proven.thumbprint(), self.max_proofs, self.window, now)?;
+            if !replay.first_use(&use_of.key, use_of.until, now).await? {
+                return Err(ProofFault::Replayed);
+            }
         }
         Ok(proven)
     }

@@ -61,6 +61,9 @@ pub enum ProofFault {
     /// Used before.
     #[error("the proof was used before")]
     Replayed,
+    /// More proofs of one key than are remembered in a window: 429.
+    #[error("too many proofs of one key")]
+    TooMany,
     /// Whether it was used before cannot be told now: 503.
     #[error("whether the proof was used before cannot be told")]
     Unavailable(#[from] StoreError),
@@ -74,6 +77,7 @@ impl ProofFault {
         match self {
             Self::Nonce => ErrorCode::UseDpopNonce,
             Self::Binding => ErrorCode::InvalidToken,
+            Self::TooMany => ErrorCode::TooManyRequests,
             Self::Unavailable(_) => ErrorCode::TemporarilyUnavailable,
             _ => ErrorCode::InvalidDpopProof,
         }
@@ -98,6 +102,7 @@ impl ProofFault {
             Self::Content => "proof_content",
             Self::Nonce => "proof_nonce",
             Self::Replayed => "proof_replayed",
+            Self::TooMany => "proof_too_many",
             Self::Unavailable(_) => "proof_unavailable",
         }
     }

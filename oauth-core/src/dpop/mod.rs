@@ -11,7 +11,7 @@
 //! 6. `content_digest`, if that is asked for and it is there, is the body's (DPOP-20).
 //! 7. `nonce`, if nonces are used, is one of ours and of late (DPOP-8, DPOP-10).
 //! 8. `jti` was not used before with this key at this target, if a [`ReplayGuard`](crate::ReplayGuard) is there (DPOP-6). Last, so that
-//!    nobody fills it with what is refused anyway.
+//!    nobody fills it with what is refused anyway; and each key but so often in a window, so that nobody fills it at all ([`MAX_PROOFS`]).
 //!
 //! # Deployment
 //!
@@ -23,9 +23,10 @@
 mod checker;
 mod fault;
 mod nonce;
+mod tally;
 mod target;
 
-pub use checker::{Asked, MAX_JTI, MAX_PROOF, ProofChecker, Proven, WINDOW};
+pub use checker::{Asked, MAX_JTI, MAX_PROOF, MAX_PROOFS, ProofChecker, Proven, WINDOW};
 pub use fault::ProofFault;
 pub use nonce::Nonces;
 pub use target::Target;

@@ -64,7 +64,7 @@ fn push_path(normal: &mut String, path: &str) {
         let code = rest.get(at + 1..at + 3).and_then(|hex| u8::from_str_radix(hex, 16).ok());
         match code {
             Some(byte) if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) => {
-                normal.push(char::from(byte))
+                normal.push(char::from(byte));
             }
             Some(byte) => normal.push_str(&format!("%{byte:02X}")),
             None => {

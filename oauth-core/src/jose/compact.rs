@@ -111,7 +111,7 @@ impl<'a> Jws<'a> {
 
     /// What was signed.
     pub(super) fn signing_input(&self) -> &'a [u8] {
-        self.token[..self.signing_input].as_bytes()
+        &self.token.as_bytes()[..self.signing_input]
     }
 
     pub(super) fn signature(&self) -> &[u8] {

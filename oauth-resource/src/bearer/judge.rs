@@ -15,6 +15,8 @@ pub(crate) struct Judge {
     /// Empty: whatever issuer the verifier trusts.
     pub(crate) issuers: Vec<Arc<str>>,
     pub(crate) leeway: Duration,
+    /// Whether the caller is asked to prove that a bound token is theirs.
+    pub(crate) proves: bool,
 }
 
 impl Judge {
@@ -35,7 +37,7 @@ impl Judge {
             return Err("not_before");
         }
         // Who bears a bound token has proved nothing (DPOP-11).
-        if claims.binding != Binding::Bearer {
+        if !self.proves && claims.binding != Binding::Bearer {
             return Err("binding");
         }
         Ok(())

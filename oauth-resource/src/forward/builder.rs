@@ -8,7 +8,6 @@ use oauth_core::fetch::Network;
 use oauth_core::{ResourceUri, ScopeSet, TokenVerifier};
 use tower_layer::Layer as _;
 
-use crate::challenge::Challenge;
 use crate::config::{ConfigError, ConfigErrors};
 use crate::forward::decide::{Ask, Decide};
 use crate::forward::original::ProxyStyle;
@@ -72,7 +71,7 @@ impl ForwardAuthBuilder {
     #[must_use]
     pub fn resource<V: TokenVerifier>(mut self, resource: &ProtectedResource<V>, rules: PathRules) -> Self {
         let bearer = resource.bearer().clone();
-        let challenge = Challenge::new(resource.resource());
+        let challenge = bearer.challenge().clone();
         let basic: ScopeSet = resource.basic_scopes().clone();
         let make: MakeAsk =
             Box::new(move |rules| Arc::new(bearer.layer(Decide::new(rules, challenge, basic))));

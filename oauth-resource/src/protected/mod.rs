@@ -113,7 +113,8 @@ impl<V> ProtectedResource<V> {
     /// inside of [`layer`](Self::layer).
     #[must_use]
     pub fn tailor(&self) -> TailorAnswersLayer {
-        TailorAnswersLayer::new(self.resource(), self.layer.scope.policy().clone())
+        let scope = &self.layer.scope;
+        TailorAnswersLayer::of(scope.challenge().clone(), scope.policy().clone())
     }
 
     /// The token check by itself.

@@ -83,18 +83,37 @@ impl Read {
 /// How long a body may take to arrive.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Waits for a body that is not there yet. Most are: no timer is made for them. Outside of a tokio runtime there is none, and the host's
-/// own time-outs rule.
+/// Waits for a body that is not there yet.
+///
+/// A server hands a body on only once somebody has asked for it: at the first look hardly any is there, at the second most are. No timer is
+/// made before that. Outside of a tokio runtime there is none at all, and the host's own time-outs rule.
 #[derive(Default)]
-struct Patience(Option<Pin<Box<tokio::time::Sleep>>>);
+enum Patience {
+    #[default]
+    Fresh,
+    /// Asked once, and to be asked again whether or not anything comes.
+    Asked,
+    Timed(Pin<Box<tokio::time::Sleep>>),
+}
 
 impl Patience {
     /// Ready once the time is over.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.0.is_none() && tokio::runtime::Handle::try_current().is_ok() {
-            self.0 = Some(Box::pin(tokio::time::sleep(BODY_TIMEOUT)));
+        match self {
+            Self::Fresh => {
+                *self = Self::Asked;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Self::Asked if tokio::runtime::Handle::try_current().is_ok() => {
+                *self = Self::Timed(Box::pin(tokio::time::sleep(BODY_TIMEOUT)));
+            }
+            _ => {}
         }
-        self.0.as_mut().map_or(Poll::Pending, |sleep| sleep.as_mut().poll(cx))
+        match self {
+            Self::Timed(sleep) => sleep.as_mut().poll(cx),
+            _ => Poll::Pending,
+        }
     }
 }
 
@@ -179,6 +198,10 @@ fn read_all<S, B: Body<Data = Bytes>>(
                     return Poll::Ready(Err(pending.settings.too_long(&pending.caller)));
                 }
                 read.push(data);
+                // What has a length is at its end here; another look would only say so.
+                if body.is_end_stream() {
+                    return Poll::Ready(Ok(()));
+                }
             }
             Err(frame) => {
                 if let Ok(trailers) = frame.into_trailers() {

@@ -1,7 +1,7 @@
 //! The service that lets through only requests whose caller has the scopes they need.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -46,13 +46,36 @@ use crate::scope::future::ResponseFuture;
 /// ```
 #[derive(Clone)]
 pub struct RequireScope<S> {
-    inner: S,
+    /// The one that is polled. It leaves with a request whose body is still to be read; most hosts clone a service for each request and
+    /// never miss it.
+    inner: Option<S>,
+    /// Where another comes from if one is missed. Made at the first request: no clone is made that nobody calls.
+    seed: Arc<OnceLock<Mutex<S>>>,
     settings: Arc<Settings>,
 }
 
 impl<S> RequireScope<S> {
     pub(crate) fn new(inner: S, settings: Arc<Settings>) -> Self {
-        Self { inner, settings }
+        Self { inner: Some(inner), seed: Arc::default(), settings }
+    }
+}
+
+impl<S: Clone> RequireScope<S> {
+    fn inner(&mut self) -> &mut S {
+        let seed = &self.seed;
+        self.inner.get_or_insert_with(|| {
+            // It leaves only after a seed was made of it.
+            let seed = seed.get().expect("whoever took the service left a seed");
+            seed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        })
+    }
+
+    /// The one that is ready, to go with a request.
+    fn take(&mut self) -> S {
+        self.inner();
+        let ready = self.inner.take().expect("it was put there if it was not");
+        self.seed.get_or_init(|| Mutex::new(ready.clone()));
+        ready
     }
 }
 
@@ -67,7 +90,7 @@ where
     type Future = ResponseFuture<S, B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner.poll_ready(cx)
+        self.inner().poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
@@ -78,7 +101,7 @@ where
             return match self.settings.decide_bare(&parts, &caller) {
                 Ok(()) => {
                     let request = Request::from_parts(parts, PeekedBody::unread(body));
-                    ResponseFuture::inner(self.inner.call(request))
+                    ResponseFuture::inner(self.inner().call(request))
                 }
                 Err(answer) => ResponseFuture::answer(*answer),
             };
@@ -86,8 +109,7 @@ where
         if body.size_hint().lower() > self.settings.limit(&caller) as u64 {
             return ResponseFuture::answer(self.settings.too_long(&caller));
         }
-        let clone = self.inner.clone();
-        let ready = std::mem::replace(&mut self.inner, clone);
+        let ready = self.take();
         ResponseFuture::reading(parts, body, caller, ready, self.settings.clone())
     }
 }

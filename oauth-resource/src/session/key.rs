@@ -7,7 +7,10 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::hmac::{Context, HMAC_SHA256, Key};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::HeaderValue;
 use oauth_core::{Entropy, OsEntropy, Secret, random};
+use quick_cache::UnitWeighter;
+use quick_cache::sync::Cache;
 
 use crate::authorized::Authorized;
 
@@ -21,7 +24,22 @@ use crate::authorized::Authorized;
 /// assert!(SessionKey::derived_from(&Secret::generate(&oauth_core::OsEntropy)).is_some());
 /// ```
 #[derive(Clone)]
-pub struct SessionKey(Arc<Key>);
+pub struct SessionKey(Arc<Shared>);
+
+struct Shared {
+    key: Key,
+    opened: Cache<Box<[u8]>, Opened>,
+}
+
+/// An identifier that was opened before: for whom, and what it is to the inner service.
+#[derive(Clone)]
+struct Opened {
+    caller: Option<Authorized>,
+    inner: HeaderValue,
+}
+
+/// How many opened identifiers are remembered.
+const MOST_OPENED: u64 = 4096;
 
 /// 128 bits of the tag: nobody guesses one, and headers stay short.
 const TAG: usize = 16;
@@ -40,14 +58,19 @@ impl SessionKey {
     }
 
     pub(crate) fn from_entropy(entropy: &dyn Entropy) -> Self {
-        Self(Arc::new(Key::new(HMAC_SHA256, &random::<32>(entropy))))
+        Self::with(Key::new(HMAC_SHA256, &random::<32>(entropy)))
     }
 
     /// A key that several processes share, from a secret that is used for nothing else. `None` if it is shorter than 22 characters.
     #[must_use]
     pub fn derived_from(secret: &Secret) -> Option<Self> {
         let text = secret.expose();
-        (text.len() >= MIN_SECRET).then(|| Self(Arc::new(Key::new(HMAC_SHA256, text.as_bytes()))))
+        (text.len() >= MIN_SECRET).then(|| Self::with(Key::new(HMAC_SHA256, text.as_bytes())))
+    }
+
+    fn with(key: Key) -> Self {
+        // Grows as it fills: a personal server has three sessions.
+        Self(Arc::new(Shared { key, opened: Cache::with_weighter(64, MOST_OPENED, UnitWeighter) }))
     }
 
     /// What the client gets to see of the identifier that the inner service gave out.
@@ -57,6 +80,29 @@ impl SessionKey {
         outward.push('.');
         URL_SAFE_NO_PAD.encode_string(self.tag(inner, caller), &mut outward);
         outward
+    }
+
+    /// The identifier that the inner service gave out, as a header's value, if it was to this caller. What was opened before for the very
+    /// same token is not computed anew: every request of a session names it.
+    pub(crate) fn open_header(
+        &self,
+        outward: &HeaderValue,
+        caller: Option<&Authorized>,
+    ) -> Option<HeaderValue> {
+        let is_for = |opened: &Opened| match (&opened.caller, caller) {
+            // The value that was checked itself, not one that is like it.
+            (Some(own), Some(caller)) => own.is_same(caller),
+            (own, caller) => own.is_none() && caller.is_none(),
+        };
+        if let Some(opened) = self.0.opened.get(outward.as_bytes()).filter(is_for) {
+            return Some(opened.inner);
+        }
+        let text = outward.to_str().ok()?;
+        // A part of a header's value is one.
+        let inner = HeaderValue::from_str(self.open(text, caller)?).ok()?;
+        let opened = Opened { caller: caller.cloned(), inner: inner.clone() };
+        self.0.opened.insert(outward.as_bytes().into(), opened);
+        Some(inner)
     }
 
     /// The identifier that the inner service gave out, if it was to this caller.
@@ -72,7 +118,7 @@ impl SessionKey {
     }
 
     fn tag(&self, inner: &str, caller: Option<&Authorized>) -> [u8; TAG] {
-        let mut context = Context::with_key(&self.0);
+        let mut context = Context::with_key(&self.0.key);
         // Each part with its length, so that no two principals share a text.
         let mut part = |text: &str| {
             context.update(&(text.len() as u64).to_be_bytes());
@@ -110,6 +156,31 @@ mod tests {
             client.parse().unwrap(),
             Timestamp::MAX,
         ))
+    }
+
+    #[test]
+    fn what_was_opened_before_is_opened_for_the_same_token_alone() {
+        // RS-82, A-AUD-8
+        let key = SessionKey::random();
+        let alice = caller("https://as", "alice", "app");
+        let outward: HeaderValue = key.seal("a.b-c", Some(&alice)).try_into().unwrap();
+        let again = caller("https://as", "alice", "app");
+        let inner = HeaderValue::from_static("a.b-c");
+        for _ in 0..2 {
+            for theirs in [&alice, &again] {
+                assert_eq!(key.open_header(&outward, Some(theirs)), Some(inner.clone()));
+            }
+            for other in
+                [Some(caller("https://as", "bob", "app")), Some(caller("https://as", "alice", "b")), None]
+            {
+                assert_eq!(key.open_header(&outward, other.as_ref()), None, "{other:?}");
+            }
+            // Another key has its own memory.
+            assert_eq!(SessionKey::random().open_header(&outward, Some(&alice)), None);
+        }
+        let nobodys: HeaderValue = key.seal("x", None).try_into().unwrap();
+        assert!(key.open_header(&nobodys, None).is_some() && key.open_header(&nobodys, None).is_some());
+        assert_eq!(key.open_header(&nobodys, Some(&alice)), None);
     }
 
     #[test]

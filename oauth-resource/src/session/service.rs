@@ -3,7 +3,7 @@
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
@@ -86,9 +86,7 @@ fn open(headers: &mut HeaderMap, key: &SessionKey, caller: Option<&Authorized>) 
     if named.next().is_some() {
         return Err(NotTheirs);
     }
-    let inner = outward.to_str().ok().and_then(|outward| key.open(outward, caller)).ok_or(NotTheirs)?;
-    // A part of a header's value is one.
-    let inner = HeaderValue::from_str(inner).map_err(|_| NotTheirs)?;
+    let inner = key.open_header(outward, caller).ok_or(NotTheirs)?;
     headers.insert(SESSION_ID, inner);
     Ok(())
 }

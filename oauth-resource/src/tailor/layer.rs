@@ -59,7 +59,10 @@ impl TailorAnswersLayer {
     /// By what `policy` says operations on `resource` need.
     #[must_use]
     pub fn new(resource: &ResourceUri, policy: Arc<dyn ScopePolicy>) -> Self {
-        let challenge = Challenge::new(resource);
+        Self::of(Challenge::new(resource), policy)
+    }
+
+    pub(crate) const fn of(challenge: Challenge, policy: Arc<dyn ScopePolicy>) -> Self {
         Self { settings: Settings { policy, challenge, hides: true, schemes: false, max_list: MAX_LIST } }
     }
 

@@ -208,10 +208,11 @@ impl Rules {
 
     fn kept(&self, said: &ClaimSet<'_>) -> Result<Option<Arc<Map<String, Value>>>, Refusal> {
         let mut kept = Map::new();
-        for name in &self.trusted.kept {
+        // How a user signed in decides on step-up, whoever the issuer is (RS-30).
+        for name in ["acr", "amr"].into_iter().chain(self.trusted.kept.iter().map(String::as_str)) {
             match said.value(name) {
                 None => {}
-                Some(Ok(value)) => drop(kept.insert(name.clone(), value)),
+                Some(Ok(value)) => drop(kept.insert(name.to_owned(), value)),
                 Some(Err(_)) => return Err(invalid("claim_malformed")),
             }
         }

@@ -205,7 +205,7 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn client(redirects: &[&str], extra: Value) -> Client {
+    fn client(redirects: &[&str], extra: &Value) -> Client {
         let redirects: Vec<_> = redirects.iter().map(|uri| uri.parse().unwrap()).collect();
         let mut client = Client::public("https://app.example/c".parse().unwrap(), redirects);
         client.extra = extra.as_object().cloned().map(Box::new);
@@ -238,7 +238,7 @@ mod tests {
             ((&[app], at("https://app.example/keys")), (&[app], at("https://app.example/keys2")), false),
             ((&[app], at("https://app.example/keys")), (&[app], at("https://evil.example/keys")), true),
         ] {
-            let (before, after) = (client(before.0, before.1), client(after.0, after.1));
+            let (before, after) = (client(before.0, &before.1), client(after.0, &after.1));
             let (before, after) = (State::of(&before), State::of(&after));
             assert_ne!(before, after);
             assert_eq!(before.may_have_changed_hands(&after), moved, "{before:?} {after:?}");
@@ -250,11 +250,11 @@ mod tests {
         // CIMD-12
         let one = client(
             &["https://app.example/cb", "https://app.example/cb2"],
-            json!({"jwks": {"keys": [{"kty": "EC", "x": "1", "kid": "a"}, {"kty": "EC", "x": "2"}]}}),
+            &json!({"jwks": {"keys": [{"kty": "EC", "x": "1", "kid": "a"}, {"kty": "EC", "x": "2"}]}}),
         );
         let other = client(
             &["https://app.example/cb2", "https://app.example/cb"],
-            json!({"jwks": {"keys": [{"x": "2", "kty": "EC"}, {"kty": "EC", "x": "1", "kid": "b", "use": "sig"}]},
+            &json!({"jwks": {"keys": [{"x": "2", "kty": "EC"}, {"kty": "EC", "x": "1", "kid": "b", "use": "sig"}]},
                 "client_uri": "https://app.example"}),
         );
         assert_eq!(State::of(&one), State::of(&other));

@@ -10,10 +10,9 @@
 //! 1. status 200, a JSON media type, a JSON object in which no member stands twice;
 //! 2. `client_id` is the URL, letter for letter; `client_name` and `redirect_uris` are there and valid;
 //! 3. no shared secret in it, and no method that needs one: everybody can read it;
-//! 4. the client can do without authenticating: by `none`, or because `none` is among its choices (CAUTH-16);
-//! 5. no private key in it. Its public keys are kept, so that a change is seen.
+//! 4. the client can do without authenticating: by `none`, or because `none` is among its choices (CAUTH-16).
 //!
-//! `jwks_uri` and whatever else names a URL is not fetched here (A-CIMDX-19, A-CIMDX-20).
+//! Public keys are kept, so that a change is seen (CIMD-12). `jwks_uri` and whatever else names a URL is not fetched here (A-CIMDX-19, A-CIMDX-20).
 
 use http::StatusCode;
 use oauth_core::fetch::Fetched;
@@ -120,7 +119,7 @@ fn judge_document(id: &ClientId, bytes: &[u8], now: Timestamp) -> Result<Client,
     client.name = Some(name.into());
     client.grant_types = members::grant_types(&members)?;
     client.application_type = members::application_type(&members, &client.redirect_uris)?;
-    client.extra = kept(&members)?;
+    client.extra = kept(&members);
     client.issued_at = now;
     Ok(client)
 }
@@ -145,18 +144,19 @@ fn judge_method(members: &Members) -> Result<(), MemberFault> {
     }
 }
 
-/// What else is kept. A link that may not be shown is left out: the author of the document is not here to mend it.
-fn kept(members: &Members) -> Result<Option<Box<Members>>, MemberFault> {
+/// What else is kept. A link that may not be shown and keys that are none are left out: the author of the document is not here to mend
+/// it, and no key lets anybody in.
+fn kept(members: &Members) -> Option<Box<Members>> {
     let mut kept: Members = LINKS
         .into_iter()
         .filter_map(|name| {
             members::link(members, name).ok().flatten().map(|url| (name.to_owned(), url.into()))
         })
         .collect();
-    if let Some(keys) = members::jwks(members)? {
+    if let Ok(Some(keys)) = members::jwks(members) {
         kept.insert("jwks".to_owned(), keys.clone());
     }
-    Ok((!kept.is_empty()).then(|| Box::new(kept)))
+    (!kept.is_empty()).then(|| Box::new(kept))
 }
 
 #[cfg(test)]
@@ -270,7 +270,6 @@ mod tests {
             (json!({ "redirect_uris": null }), "redirect_uris"),
             (json!({ "redirect_uris": ["javascript:alert(1)"] }), "redirect_uris"),
             (json!({ "client_secret": "hush" }), "document_secret"),
-            (json!({ "jwks": { "keys": [{ "kty": "EC", "d": "hush" }] } }), "jwks"),
             (json!({ "client_secret_expires_at": 0 }), "document_secret"),
             (json!({ "token_endpoint_auth_method": "client_secret_basic" }), "document_auth_method"),
             (

@@ -120,7 +120,6 @@ fn sentence(reason: &str) -> &'static str {
         }
         "document_host" => "This server does not take apps that are described at that site.",
         "document_room" => "This server takes no further apps.",
-        "jwks" => "The app's description has keys that cannot be used.",
         "redirect_uris" => "The app's description has a return address that is not allowed.",
         "client_name" => "The app's description does not say what the app is called.",
         _ => "The app's description cannot be used.",

@@ -88,10 +88,10 @@ impl<'a> Guesses<'a> {
             return Ok(());
         }
         // Anew: it is to last from now on, not from when it was first known.
-        limits.reset(&self.known).await.map_err(unavailable)?;
+        limits.reset(&self.known).await.map_err(|error| unavailable(&error))?;
         self.hit(&self.known, KNOWN, now).await?;
         // Last, so that what could not be written is tried again.
-        here.hit(&self.known, WRITTEN, now).await.map(|_| ()).map_err(unavailable)
+        here.hit(&self.known, WRITTEN, now).await.map(|_| ()).map_err(|error| unavailable(&error))
     }
 
     async fn is_known(&self, now: Timestamp) -> Result<bool, OAuthError> {
@@ -105,7 +105,7 @@ impl<'a> Guesses<'a> {
         quota: Quota,
         now: Timestamp,
     ) -> Result<Option<Duration>, OAuthError> {
-        match self.context.stores.limits.peek(key, quota, now).await.map_err(unavailable)? {
+        match self.context.stores.limits.peek(key, quota, now).await.map_err(|error| unavailable(&error))? {
             Verdict::Allowed => Ok(None),
             Verdict::Limited { retry_after } => {
                 // What is refused takes no room. But a look writes nothing down: after the clock was set back, the count from a time that
@@ -117,7 +117,7 @@ impl<'a> Guesses<'a> {
     }
 
     async fn hit(&self, key: &LimitKey, quota: Quota, now: Timestamp) -> Result<(), OAuthError> {
-        self.context.stores.limits.hit(key, quota, now).await.map(|_| ()).map_err(unavailable)
+        self.context.stores.limits.hit(key, quota, now).await.map(|_| ()).map_err(|error| unavailable(&error))
     }
 
     fn limited(&self, reason: &'static str, retry_after: Duration, now: Timestamp) -> OAuthError {
@@ -136,11 +136,11 @@ async fn is_limited(
     quota: Quota,
     now: Timestamp,
 ) -> Result<bool, OAuthError> {
-    let verdict = limits.peek(key, quota, now).await.map_err(unavailable)?;
+    let verdict = limits.peek(key, quota, now).await.map_err(|error| unavailable(&error))?;
     Ok(matches!(verdict, Verdict::Limited { .. }))
 }
 
-fn unavailable(error: StoreError) -> OAuthError {
-    tracing::error!(error = &error as &dyn std::error::Error, "wrong secrets cannot be counted");
+fn unavailable(error: &StoreError) -> OAuthError {
+    tracing::error!(error = error as &dyn std::error::Error, "wrong secrets cannot be counted");
     OAuthError::unavailable()
 }

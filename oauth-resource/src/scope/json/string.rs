@@ -37,25 +37,26 @@ impl<'a> Reader<'a> {
     #[inline]
     fn plain(&mut self) {
         let mut at = self.at;
+        let mut wide = self.wide;
         while let Some(block) = self.text.get(at..).and_then(<[u8]>::first_chunk::<16>) {
             let [low, high] = words(*block);
-            self.wide |= low | high;
+            wide |= low | high;
             let (low, high) = (special(low), special(high));
             if low | high != 0 {
                 let byte = if low != 0 { low.trailing_zeros() / 8 } else { 8 + high.trailing_zeros() / 8 };
-                self.at = at + byte as usize;
+                (self.at, self.wide) = (at + byte as usize, wide);
                 return;
             }
             at += 16;
         }
         while let Some(byte) = self.text.get(at) {
-            self.wide |= u64::from(*byte);
+            wide |= u64::from(*byte);
             if matches!(byte, b'"' | b'\\' | 0..0x20) {
                 break;
             }
             at += 1;
         }
-        self.at = at;
+        (self.at, self.wide) = (at, wide);
     }
 }
 
@@ -74,8 +75,9 @@ const fn special(word: u64) -> u64 {
     // A subtraction borrows from the byte above only where the byte itself is a hit.
     let quote = word ^ (ONES * b'"' as u64);
     let backslash = word ^ (ONES * b'\\' as u64);
-    let control = word.wrapping_sub(ONES * 0x20) & !word;
-    (quote.wrapping_sub(ONES) & !quote | backslash.wrapping_sub(ONES) & !backslash | control) & HIGHS
+    let control = word.wrapping_sub(ONES * 0x20);
+    // A byte with its high bit set is no hit; neither comparison changes that bit.
+    (quote.wrapping_sub(ONES) | backslash.wrapping_sub(ONES) | control) & !word & HIGHS
 }
 
 #[cfg(test)]
