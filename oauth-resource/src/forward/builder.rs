@@ -111,7 +111,8 @@ impl ForwardAuthBuilder {
             }
         }
         let is_own_path = is_plain(&self.path) && (self.path == "/" || !self.path.ends_with('/'));
-        if !is_own_path && !(self.path.is_empty() && self.style.goes_below()) {
+        let is_stripped = self.path.is_empty() && self.style.goes_below();
+        if !(is_own_path || is_stripped) {
             let why = "a path is written plainly, from / on, without a slash at the end";
             errors.push(ConfigError::Rule { what: format!("forward auth at {:?}", self.path), why });
         }

@@ -1,5 +1,8 @@
 //! The manual: how to put the crate to use where a doc comment is too short.
 
+#[doc = include_str!("howto.md")]
+pub mod howto {}
+
 #[doc = include_str!("proxies.md")]
 #[doc = "\n# nginx\n\n```nginx"]
 #[doc = include_str!("proxies/nginx.conf")]

@@ -41,7 +41,7 @@ pub(crate) async fn examine(report: &mut Report, settings: &Settings) -> Result<
     if let Some(secret) = &settings.hmac_secret {
         match secret.expose().len() {
             0..32 => {
-                report.wrong("JWT_HMAC_SECRET has fewer than 32 bytes: it can be guessed, and is not used")
+                report.wrong("JWT_HMAC_SECRET has fewer than 32 bytes: it can be guessed, and is not used");
             }
             _ => report.good("JWT_HMAC_SECRET is long enough"),
         }
@@ -108,7 +108,7 @@ fn compare(report: &mut Report, settings: &Settings, metadata: &Value) {
                 report.wrong(&format!("{name} is {configured:?}, and the metadata names {named:?}"));
             }
             (Some(_), None) => {
-                report.note(&format!("the metadata names no {member}: {name} is taken as it is"))
+                report.note(&format!("the metadata names no {member}: {name} is taken as it is"));
             }
             (None, _) => {}
         }

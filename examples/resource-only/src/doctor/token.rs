@@ -29,7 +29,7 @@ pub(crate) async fn examine(
     match Jws::parse(token) {
         Ok(jws) => signed(report, settings, found, &jws),
         Err(error) if token.matches('.').count() == 2 => {
-            report.wrong(&format!("it looks like a JWT, and is none: {error}"))
+            report.wrong(&format!("it looks like a JWT, and is none: {error}"));
         }
         Err(_) if settings.introspection_endpoint.is_none() => {
             report.wrong("it is opaque, no JWT, and nobody can be asked: set OAUTH_INTROSPECTION_ENDPOINT");
@@ -89,7 +89,7 @@ fn of_header(report: &mut Report, settings: &Settings, found: &Found, jws: &Jws<
             report.wrong(&format!("its key {kid} is none of the issuer's ({}): another issuer's token, or one signed with a key that is gone", known.join(", ")));
         }
         Err(fault) => {
-            report.wrong(&format!("its signature is not good: {fault} (alg {}, key {kid})", header.alg))
+            report.wrong(&format!("its signature is not good: {fault} (alg {}, key {kid})", header.alg));
         }
     }
 }
