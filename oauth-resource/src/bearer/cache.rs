@@ -43,8 +43,9 @@ impl Accepted {
     pub(crate) fn new(capacity: usize, ttl: Duration) -> Self {
         let entries = (capacity > 0 && !ttl.is_zero()).then(|| {
             let options = OptionsBuilder::new()
-                // Grows as it fills: a personal server has three tokens.
-                .estimated_items_capacity(capacity.min(256))
+                // Nothing is set aside for them: it grows as it fills. But by this number those are remembered that were put out, without
+                // which a server that has seen many tokens keeps the dead ones and none of those that come again.
+                .estimated_items_capacity(capacity)
                 .weight_capacity(capacity as u64)
                 .build()
                 .expect("both capacities are given");

@@ -144,9 +144,9 @@ impl TokenVerifier for ApiKeys {
         if now >= key.expires_at {
             return Err(VerifyFault::Expired);
         }
-        let mut claims = Claims::new("", key.subject.clone(), key.client_id.clone(), key.expires_at)
-            .with_scopes(key.scopes.clone());
-        claims.issuer = self.issuer.clone();
+        let mut claims =
+            Claims::of(self.issuer.clone(), key.subject.clone(), key.client_id.clone(), key.expires_at)
+                .with_scopes(key.scopes.clone());
         claims.audience = vec![self.audience.clone()];
         claims.subject_kind = key.kind;
         Ok(claims)

@@ -103,8 +103,7 @@ impl Rules {
         let subject = said.subject.as_deref().ok_or(invalid("sub_missing"))?;
         let subject = subject.parse().map_err(|_| invalid("sub"))?;
         let client_id = self.client(said)?;
-        let mut claims = Claims::new("", subject, client_id, expires_at);
-        claims.issuer = self.issuer.clone();
+        let mut claims = Claims::of(self.issuer.clone(), subject, client_id, expires_at);
         claims.subject_kind = self.kind(said, &claims)?;
         claims.audience = audience;
         claims.scopes = self.scopes(said)?;

@@ -28,6 +28,17 @@ fn discovering(fetch: Arc<dyn Fetch>, issuer: &str) -> JwtVerifier {
     JwtVerifier::builder(RESOURCE).issuer(TrustedIssuer::new(issuer)).fetch(fetch).build().unwrap()
 }
 
+/// Lets other tasks go on until it is so: not for ever.
+async fn until(is_so: impl Fn() -> bool) {
+    for _ in 0..1_000_000 {
+        if is_so() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("it never came to that");
+}
+
 fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
@@ -98,9 +109,7 @@ async fn a_new_key_is_found_and_a_removed_one_is_gone() {
     token["exp"] = json!(due.as_secs() + 60);
     let (by_old, by_new) = (old.sign("at+jwt", &token).unwrap(), new.sign("at+jwt", &token).unwrap());
     assert!(verifier.verify(&by_new, due).await.is_ok());
-    while fetch.count(JWKS) < 3 || verifier.health(due)[0].keys != 1 {
-        tokio::task::yield_now().await;
-    }
+    until(|| fetch.count(JWKS) == 3 && verifier.health(due)[0].keys == 1).await;
     assert!(refused(&verifier.verify(&by_old, due).await), "removed at the issuer, removed here");
 }
 
@@ -117,9 +126,7 @@ async fn while_an_issuer_is_down_its_last_keys_count_for_a_day() {
     for hours in [1, 12, 24] {
         let later = now() + secs(hours * 3600);
         assert!(verifier.verify(&token, later).await.is_ok(), "after {hours} hours");
-        while verifier.health(later)[0].failure.is_none() {
-            tokio::task::yield_now().await;
-        }
+        until(|| verifier.health(later)[0].failure.is_some()).await;
         assert!(verifier.is_ready(later));
     }
     let too_late = now() + secs(24 * 3600 + 60);
@@ -196,9 +203,7 @@ async fn nobody_whose_key_is_known_waits_for_a_slow_issuer() {
         let (verifier, stranger) = (verifier.clone(), stranger.clone());
         tokio::spawn(async move { verifier.verify(&stranger, due).await })
     };
-    while slow.asked.load(Ordering::SeqCst) < 2 {
-        tokio::task::yield_now().await;
-    }
+    until(|| slow.asked.load(Ordering::SeqCst) == 2).await;
     for _ in 0..100 {
         assert!(verifier.verify(&token, due).await.is_ok());
     }
@@ -231,9 +236,7 @@ async fn a_crowd_may_not_wait_without_bound() {
             tokio::spawn(async move { verifier.verify(&stranger, later).await })
         })
         .collect();
-    while tasks.iter().filter(|task| task.is_finished()).count() < 1000 - 256 {
-        tokio::task::yield_now().await;
-    }
+    until(|| tasks.iter().filter(|task| task.is_finished()).count() >= 1000 - 256).await;
     slow.gate.add_permits(1);
     let mut told_to_come_again = 0;
     for task in tasks {
