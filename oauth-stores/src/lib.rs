@@ -3,6 +3,10 @@
 //! | feature | store | for |
 //! |---|---|---|
 //! | `sqlite` (default) | [`SqliteStore`] | one machine: a file, durable at every answer, no server to run |
+//! | `postgres` | [`PostgresStore`](https://docs.rs/oauth-stores/latest/oauth_stores/struct.PostgresStore.html) | many machines: any number of servers over one database |
+//! | `redis` | `RedisStore` | many machines: one Redis or Valkey, one behind Sentinel, or a cluster |
+//!
+//! The feature `testing` starts databases for tests, from installed programs.
 //!
 //! Each implements every port, so it goes as a whole into [`Stores::new`](oauth_core::Stores::new):
 //!
@@ -22,8 +26,26 @@
 //! # }
 //! ```
 
+mod connect;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "redis")]
+mod redis;
+mod shown;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod sweep;
+#[cfg(all(unix, feature = "testing"))]
+pub mod testing;
 
+pub use connect::{Connect, ConnectError};
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOpenError, PostgresOptions, PostgresStore};
+#[cfg(feature = "redis")]
+pub use redis::{RedisOpenError, RedisOptions, RedisStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{OpenError, SqliteOptions, SqliteStore};
+/// The driver of [`PostgresStore`], whose pool is in its interface.
+#[cfg(feature = "postgres")]
+pub use sqlx;
+pub use sweep::{Sweep, Sweeper, Swept};

@@ -20,6 +20,10 @@ pub fn run_all(root: &Path, report: &mut Report) {
     if let Err(why) = needs::proxies() {
         report.skip("forward auth behind real proxies", &why);
     }
+    // Without them the tests that need them are skipped, each with a line.
+    if let Err(why) = needs::databases() {
+        report.skip("databases", &why);
+    }
     let nextest = needs::has("cargo-nextest");
     report.step("tests", || {
         if nextest {

@@ -20,6 +20,7 @@ macro_rules! __store_cases {
             grants::spent_expired_and_revoked_credentials_are_found,
             grants::a_credential_is_known_by_its_grant_and_its_hash,
             grants::grants_are_listed_page_by_page_each_once,
+            grants::grants_that_ended_are_listed_and_counted,
             grants::grants_are_counted_until_they_are_purged,
             exchange::an_exchange_spends_one_and_stores_the_others,
             exchange::an_exchange_of_something_unknown_changes_nothing,
@@ -47,6 +48,7 @@ macro_rules! __store_cases {
             races::of_many_redemptions_at_once_one_is_done,
             races::of_many_refreshes_at_once_all_get_one_reply,
             races::an_exchange_that_races_a_revocation_leaves_nothing_live,
+            races::an_exchange_that_races_a_purge_keeps_what_it_bought,
             races::of_many_that_open_one_grant_at_once_one_does,
             clients::clients_are_kept_whole,
             clients::a_taken_client_id_is_a_conflict,
@@ -61,6 +63,7 @@ macro_rules! __store_cases {
             clients::clients_are_listed_page_by_page_each_once,
             clients::unused_clients_are_counted,
             clients::clients_by_document_are_counted,
+            clients::clients_that_ended_are_listed_and_counted,
             clients::only_clients_that_ended_are_purged,
             clients::of_many_twins_at_once_one_is_registered,
             clients::of_many_updates_at_once_one_succeeds,
@@ -106,6 +109,8 @@ macro_rules! __store_cases {
             keys::of_many_first_keys_at_once_all_get_one,
             vault::what_is_sealed_is_kept_byte_for_byte,
             vault::a_vault_has_a_place_for_each_subject_and_provider,
+            vault::replacing_what_is_sealed_needs_what_was_read,
+            vault::of_many_replacements_at_once_one_succeeds,
             vault::forgetting_what_is_sealed_says_whether_there_was_something,
         }
     };
@@ -127,7 +132,8 @@ macro_rules! __store_tests_of {
 /// Holds a store to the promises of the ports: one `#[test]` for each, named after it.
 ///
 /// The expression is a future of an empty store of its own: it is evaluated afresh for each test, in a runtime of the test's
-/// own, and tests run at once. Anything that is a [`Backend`] will do. In a module of its own two stores stand in one file.
+/// own, and tests run at once. Anything that is a [`Backend`] will do, and an `Option` of it: without a store there is nothing to
+/// test. In a module of its own two stores stand in one file.
 ///
 /// ```
 /// use oauth_core::MemoryStore;
@@ -217,7 +223,7 @@ pub const fn cases() -> &'static [Case] {
 ///
 /// # Panics
 /// If the store breaks the promise, or there is no such case.
-pub fn run<B: Backend>(name: &str, fresh: impl Future<Output = B>) {
+pub fn run<F: Fresh>(name: &str, fresh: impl Future<Output = F>) {
     let Some(case) = cases().iter().find(|case| case.name == name) else {
         panic!("there is no case `{name}`");
     };
@@ -225,5 +231,43 @@ pub fn run<B: Backend>(name: &str, fresh: impl Future<Output = B>) {
         Ok(runtime) => runtime,
         Err(error) => panic!("there is no runtime to run the case in: {error}"),
     };
-    runtime.block_on(async { case.run(Stores::new(fresh.await)).await });
+    runtime.block_on(async {
+        if let Some(store) = fresh.await.store() {
+            case.run(Stores::new(store)).await;
+        }
+    });
+}
+
+/// What a case is run against: a store, or none where its database is not installed. The case then passes unseen; whoever
+/// makes the store says so, or fails.
+///
+/// ```
+/// use oauth_core::testing::Fresh;
+/// use oauth_core::MemoryStore;
+///
+/// assert!(MemoryStore::default().store().is_some());
+/// assert!(None::<MemoryStore>.store().is_none());
+/// ```
+pub trait Fresh {
+    /// The store.
+    type Store: Backend;
+
+    /// The store, if there is one.
+    fn store(self) -> Option<Self::Store>;
+}
+
+impl<B: Backend> Fresh for B {
+    type Store = B;
+
+    fn store(self) -> Option<B> {
+        Some(self)
+    }
+}
+
+impl<B: Backend> Fresh for Option<B> {
+    type Store = B;
+
+    fn store(self) -> Self {
+        self
+    }
 }

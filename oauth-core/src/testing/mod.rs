@@ -9,6 +9,6 @@ mod chance;
 mod clock;
 mod kit;
 
-pub use cases::{Case, cases, run};
+pub use cases::{Case, Fresh, cases, run};
 pub use chance::SeededEntropy;
 pub use clock::FixedClock;

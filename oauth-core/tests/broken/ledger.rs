@@ -28,6 +28,7 @@ pub(crate) enum Fault {
     ListsOnlyTheFirstPage,
     CountsOnlyWhatIsNotRevoked,
     IgnoresFilters,
+    ListsWhatEndsNowAsOver,
     ChecksThenOpens,
     // exchange
     NeverSpends,
@@ -57,6 +58,7 @@ pub(crate) enum Fault {
     FailsForTheUnknown,
     RemembersTheGrantAsItWas,
     // purge
+    LooksThenPurges,
     PurgesNothing,
     PurgesWhatEndsNow,
     PurgesOnlyCredentials,
@@ -82,6 +84,8 @@ const TABLE: &[(&str, Fault)] = &[
     ("grants_are_listed_page_by_page_each_once", F::IgnoresFilters),
     ("grants_are_counted_until_they_are_purged", F::CountsOnlyWhatIsNotRevoked),
     ("grants_are_counted_until_they_are_purged", F::IgnoresFilters),
+    ("grants_that_ended_are_listed_and_counted", F::IgnoresFilters),
+    ("grants_that_ended_are_listed_and_counted", F::ListsWhatEndsNowAsOver),
     ("an_exchange_spends_one_and_stores_the_others", F::StoresOnlyTheFirst),
     ("an_exchange_spends_one_and_stores_the_others", F::IgnoresTheExchangesNow),
     ("an_exchange_spends_one_and_stores_the_others", F::NeverSpends),
@@ -132,6 +136,7 @@ const TABLE: &[(&str, Fault)] = &[
     ("of_many_refreshes_at_once_all_get_one_reply", F::AnswersWithTheNewReply),
     ("an_exchange_that_races_a_revocation_leaves_nothing_live", F::GetsThenSets),
     ("an_exchange_that_races_a_revocation_leaves_nothing_live", F::IgnoresRevocation),
+    ("an_exchange_that_races_a_purge_keeps_what_it_bought", F::LooksThenPurges),
     ("of_many_that_open_one_grant_at_once_one_does", F::ChecksThenOpens),
 ];
 
@@ -143,7 +148,7 @@ pub(crate) fn sound() -> Stores {
     stores(F::None)
 }
 
-fn stores(fault: Fault) -> Stores {
+pub(crate) fn stores(fault: Fault) -> Stores {
     Stores::memory().with_grants(Arc::new(Ledger { fault, rows: Mutex::default() }))
 }
 
@@ -161,6 +166,10 @@ impl Ledger {
         match filter {
             GrantFilter::Subject(subject) if !self.has(F::IgnoresFilters) => grant.subject == *subject,
             GrantFilter::Client(client) if !self.has(F::IgnoresFilters) => grant.client_id == *client,
+            GrantFilter::Expired(before) if !self.has(F::IgnoresFilters) => {
+                grant.expires_at < before
+                    || (self.has(F::ListsWhatEndsNowAsOver) && grant.expires_at == before)
+            }
             _ => true,
         }
     }
@@ -320,6 +329,16 @@ impl GrantStore for Ledger {
     async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {
         if self.has(F::PurgesNothing) {
             return Ok(0);
+        }
+        if self.has(F::LooksThenPurges) {
+            let mut rows = self.rows.lock().unwrap().clone();
+            rows.retain(|_, row| {
+                row.purge(before, self.fault);
+                row.is_over(before, self.fault)
+            });
+            yield_now().await;
+            self.rows.lock().unwrap().retain(|id, _| !rows.contains_key(id));
+            return Ok(rows.len() as u64);
         }
         let mut rows = self.rows.lock().unwrap();
         let mut removed = 0;

@@ -8,30 +8,13 @@ mod keeping;
 mod ledger;
 mod once;
 mod people;
+mod table;
 
 use std::collections::BTreeSet;
 
 use oauth_core::Stores;
 use oauth_core::testing::{Case, cases};
-
-/// A store that breaks one promise, and the case that must say so.
-struct Broken {
-    case: &'static str,
-    fault: String,
-    stores: Stores,
-}
-
-impl Broken {
-    /// A table of cases and faults, with the stores that have them.
-    fn of<F: Copy + std::fmt::Debug>(table: &[(&'static str, F)], stores: impl Fn(F) -> Stores) -> Vec<Self> {
-        let broken = |(case, fault): &(&'static str, F)| Self {
-            case,
-            fault: format!("{fault:?}"),
-            stores: stores(*fault),
-        };
-        table.iter().map(broken).collect()
-    }
-}
+use table::Broken;
 
 fn all() -> Vec<Broken> {
     [ledger::broken(), clients::broken(), keeping::broken(), people::broken(), once::broken()]
