@@ -38,7 +38,7 @@ pub(crate) fn measure() -> Vec<Row> {
 }
 
 /// How many allocations `act` makes. Growing counts as well.
-fn allocations(mut act: impl FnMut()) -> f64 {
+pub(crate) fn allocations(mut act: impl FnMut()) -> f64 {
     let region = Region::new(ALLOCATOR);
     for _ in 0..1000 {
         act();

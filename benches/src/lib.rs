@@ -15,6 +15,7 @@
 
 pub mod client;
 pub mod fixture;
+pub mod jwt;
 pub mod rounds;
 pub mod served;
 pub mod table;

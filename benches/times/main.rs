@@ -8,6 +8,7 @@
 
 mod authorized;
 mod flows;
+mod jwt;
 mod peek;
 mod protected;
 mod quickstart;
@@ -19,6 +20,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     benches::run(&[
         ("authorized", authorized::measure),
+        ("jwt", jwt::measure),
         ("peek", peek::measure),
         ("token", token::measure),
         ("flows", flows::measure),

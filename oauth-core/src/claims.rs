@@ -43,6 +43,8 @@ pub struct Claims {
     pub not_before: Option<Timestamp>,
     /// From when it does not count (`exp`).
     pub expires_at: Timestamp,
+    /// By how much its issuer's clock may differ; the layer's own leeway counts if it is more.
+    pub leeway: Duration,
     /// To what it is bound (`cnf`).
     pub binding: Binding,
     /// When the user proved who they are (`auth_time`).
@@ -57,8 +59,14 @@ impl Claims {
     /// A bearer token's claims, for a user, without audience and scope: good for nothing until they are added.
     #[must_use]
     pub fn new(issuer: &str, subject: Subject, client_id: ClientId, expires_at: Timestamp) -> Self {
+        Self::of(issuer.into(), subject, client_id, expires_at)
+    }
+
+    /// The same, with an issuer whose text is shared: for verifiers that read many tokens of one.
+    #[must_use]
+    pub fn of(issuer: Arc<str>, subject: Subject, client_id: ClientId, expires_at: Timestamp) -> Self {
         Self {
-            issuer: issuer.into(),
+            issuer,
             subject,
             subject_kind: SubjectKind::User,
             client_id,
@@ -67,6 +75,7 @@ impl Claims {
             issued_at: None,
             not_before: None,
             expires_at,
+            leeway: Duration::ZERO,
             binding: Binding::Bearer,
             auth_time: None,
             grant: None,

@@ -58,6 +58,10 @@ pub enum ErrorCode {
     InvalidToken,
     /// RFC 6750 §3.1.
     InsufficientScope,
+    /// RFC 9449 §5, §7.1: the proof of possession proves nothing.
+    InvalidDpopProof,
+    /// RFC 9449 §8, §9: the proof needs the nonce that the answer carries.
+    UseDpopNonce,
     /// The user signed in too long ago, or by other means than the resource wants (RFC 9470 §3).
     InsufficientUserAuthentication,
     /// Not of an RFC: too many requests (429). SDKs know the word.
@@ -91,6 +95,8 @@ impl ErrorCode {
             Self::InvalidSoftwareStatement => "invalid_software_statement",
             Self::InvalidToken => "invalid_token",
             Self::InsufficientScope => "insufficient_scope",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
             Self::InsufficientUserAuthentication => "insufficient_user_authentication",
             Self::TooManyRequests => "too_many_requests",
         }

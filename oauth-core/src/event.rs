@@ -141,6 +141,8 @@ pub struct Event<'a> {
     pub grant: Option<&'a GrantId>,
     /// For what.
     pub scopes: Option<&'a ScopeSet>,
+    /// What was asked of a resource: the method of MCP, and what it names (`tools/call add_note`). A stranger's text, of bounded length.
+    pub operation: Option<&'a str>,
     /// Why: a stable name.
     pub reason: Option<&'static str>,
 }
@@ -149,7 +151,16 @@ impl Event<'_> {
     /// An event about which nothing more is known.
     #[must_use]
     pub const fn new(kind: EventKind, at: Timestamp) -> Self {
-        Self { kind, at, subject: None, client_id: None, grant: None, scopes: None, reason: None }
+        Self {
+            kind,
+            at,
+            subject: None,
+            client_id: None,
+            grant: None,
+            scopes: None,
+            operation: None,
+            reason: None,
+        }
     }
 }
 
@@ -168,6 +179,9 @@ impl fmt::Display for Event<'_> {
         }
         if let Some(scopes) = self.scopes {
             write!(f, " scope={:?}", scopes.as_str())?;
+        }
+        if let Some(operation) = self.operation {
+            write!(f, " operation={operation:?}")?;
         }
         if let Some(reason) = self.reason {
             write!(f, " reason={reason}")?;

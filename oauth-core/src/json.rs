@@ -29,13 +29,18 @@ const MAX_DEPTH: u8 = 16;
 /// assert!(json_object(b"[]").is_err());
 /// ```
 pub fn json_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonFault> {
-    let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let value = Strict { depth: 0 }.deserialize(&mut reader).map_err(|_| JsonFault)?;
-    reader.end().map_err(|_| JsonFault)?;
-    match value {
+    match json_value(bytes)? {
         Value::Object(object) => Ok(object),
         _ => Err(JsonFault),
     }
+}
+
+/// Reads any JSON value as strictly.
+pub(crate) fn json_value(bytes: &[u8]) -> Result<Value, JsonFault> {
+    let mut reader = serde_json::Deserializer::from_slice(bytes);
+    let value = Strict { depth: 0 }.deserialize(&mut reader).map_err(|_| JsonFault)?;
+    reader.end().map_err(|_| JsonFault)?;
+    Ok(value)
 }
 
 #[derive(Clone, Copy)]

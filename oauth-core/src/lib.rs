@@ -12,7 +12,9 @@
 //!
 //! [`MemoryStore`] implements every store port, and is the shortest text on what they mean.
 
+pub mod dpop;
 pub mod fetch;
+pub mod jose;
 pub mod metadata;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -67,7 +69,7 @@ pub use resource::{ResourceSet, ResourceUri};
 pub use scope::{ScopeError, ScopeHierarchy, ScopeSet};
 pub use seal::{SealedReply, Sealer};
 pub use secret::{Secret, TokenHash};
-pub use source::SourceNetwork;
+pub use source::{PeerAddress, SourceNetwork};
 pub use store::{
     Account, AccountStore, Backend, ClientFilter, ClientStore, Consent, ConsentStore, CredentialStatus,
     Epoch, Exchange, Exchanged, Found, GrantFilter, GrantStore, Identity, KeyPurpose, KeyStore, LimitKey,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
@@ -49,7 +49,8 @@ impl ScopeSet {
     /// No scope at all.
     #[must_use]
     pub fn empty() -> Self {
-        Self(Arc::from(""))
+        static EMPTY: LazyLock<Arc<str>> = LazyLock::new(|| Arc::from(""));
+        Self(EMPTY.clone())
     }
 
     /// The scopes, separated by spaces, as they stand in a `scope` parameter.
@@ -116,8 +117,22 @@ impl FromStr for ScopeSet {
         if !text.bytes().all(|byte| byte == b' ' || is_scope_char(byte)) {
             return Err(ScopeError::Charset);
         }
+        // Most texts were written by somebody like us: in order, each once.
+        if is_canonical(text) {
+            return Ok(Self(text.into()));
+        }
         Ok(text.split(' ').collect())
     }
+}
+
+/// Whether a set writes itself just so.
+fn is_canonical(text: &str) -> bool {
+    let mut before = "";
+    text.split(' ').all(|scope| {
+        let ascends = before < scope;
+        before = scope;
+        ascends
+    })
 }
 
 /// `NQCHAR` of RFC 6749 appendix A.
@@ -237,6 +252,12 @@ mod tests {
             assert_eq!(bad.parse::<ScopeSet>(), Err(ScopeError::Charset), "{bad:?}");
         }
         assert_eq!(set("  b  a b "), set("a b"));
+        for canonical in ["a", "a b", "a aa b"] {
+            assert!(is_canonical(canonical) && set(canonical).as_str() == canonical);
+        }
+        for not in ["", " ", " a", "a ", "a  b", "b a", "a a"] {
+            assert!(!is_canonical(not), "{not:?}");
+        }
         assert_eq!(set("read,write").iter().count(), 1);
         assert_eq!("x".repeat(4097).parse::<ScopeSet>(), Err(ScopeError::TooLong));
     }

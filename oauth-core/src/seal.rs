@@ -14,6 +14,8 @@ use zeroize::Zeroizing;
 
 use crate::entropy::{Entropy, random};
 use crate::secret::{Secret, TokenHash};
+use crate::store::{KeyPurpose, KeyStore, StoreError, StoredKey};
+use crate::time::Timestamp;
 
 struct Aes256;
 
@@ -143,6 +145,45 @@ impl Sealer {
     pub fn with_earlier(mut self, key: &[u8; 32]) -> Self {
         self.keys.push(Zeroizing::new(*key));
         self
+    }
+
+    /// The sealer of all servers over one store: with its newest key, which is made if there is none, and the earlier ones (KEY-7).
+    ///
+    /// ```
+    /// use oauth_core::{OsEntropy, Sealer, Stores, Timestamp};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let (keys, now) = (Stores::memory().keys, Timestamp::from_secs(1_700_000_000));
+    /// let one = Sealer::shared(&*keys, &OsEntropy, now).await?;
+    /// let other = Sealer::shared(&*keys, &OsEntropy, now).await?;
+    /// let sealed = one.seal("label", b"", b"text", &OsEntropy);
+    /// assert_eq!(other.open("label", b"", &sealed).unwrap(), b"text");
+    /// # Ok::<(), oauth_core::StoreError>(())
+    /// # }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// As the store's; a key of another length is [`StoreError::Corrupt`].
+    pub async fn shared(
+        keys: &dyn KeyStore,
+        entropy: &dyn Entropy,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let material = random::<32>(entropy).to_vec();
+        keys.first(&StoredKey::new("1", KeyPurpose::Seal, "A256GCM", material, now)).await?;
+        let mut sealer: Option<Self> = None;
+        for key in keys.keys(KeyPurpose::Seal).await? {
+            let material: &[u8; 32] = key
+                .material
+                .as_slice()
+                .try_into()
+                .map_err(|_| StoreError::corrupt("a sealing key does not have 32 bytes"))?;
+            sealer = Some(match sealer {
+                None => Self::new(material),
+                Some(sealer) => sealer.with_earlier(material),
+            });
+        }
+        sealer.ok_or_else(|| StoreError::corrupt("the sealing key is gone"))
     }
 
     /// Seals `plain` for a purpose (`label`) and a context (`aad`), both needed to open it. Base64url.

@@ -102,7 +102,13 @@ impl TokenHash {
     /// Whether this is the hash of `text`, in a time that does not tell where they differ.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        self.0.ct_eq(&Self::of(text).0).into()
+        self.equals(&Self::of(text))
+    }
+
+    /// Whether both are hashes of one text, in a time that does not tell where they differ.
+    #[must_use]
+    pub fn equals(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Where a request came from, as limits count it.
+//! Where a request came from: the address, and the network that limits count it under.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -33,3 +33,15 @@ impl fmt::Display for SourceNetwork {
         self.0.fmt(f)
     }
 }
+
+/// The address that a request came from. A host puts it into the request's extensions: limits tell callers apart by it, and what a
+/// proxy says is believed or not by it.
+///
+/// ```
+/// use oauth_core::PeerAddress;
+///
+/// let mut request = http::Request::new(());
+/// request.extensions_mut().insert(PeerAddress("192.0.2.7".parse().unwrap()));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PeerAddress(pub IpAddr);

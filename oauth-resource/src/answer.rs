@@ -11,6 +11,10 @@ use oauth_core::{ErrorCode, OAuthError};
 /// A response of our own.
 pub(crate) type Answer = Response<Full<Bytes>>;
 
+/// Stands in the extensions of a refusal, for the audit: a stable name.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reason(pub(crate) &'static str);
+
 /// JSON text that must not be kept.
 pub(crate) fn json(status: StatusCode, text: impl Into<Bytes>) -> Answer {
     let mut answer = Response::new(Full::new(text.into()));
@@ -23,7 +27,12 @@ pub(crate) fn json(status: StatusCode, text: impl Into<Bytes>) -> Answer {
 
 /// An error of OAuth: a code and one line.
 pub(crate) fn oauth(code: ErrorCode, description: &'static str) -> Answer {
-    json(code.status(), OAuthError::new(code, description).to_json())
+    because(json(code.status(), OAuthError::new(code, description).to_json()), code.as_str())
+}
+
+fn because(mut answer: Answer, reason: &'static str) -> Answer {
+    answer.extensions_mut().insert(Reason(reason));
+    answer
 }
 
 /// Whoever could tell cannot be asked: nothing that makes a client throw its token away (RS-72).
@@ -38,10 +47,17 @@ pub(crate) fn unavailable(retry_after: Duration) -> Answer {
 
 /// A refusal in a word and a line of ours.
 pub(crate) fn plain(status: StatusCode, error: &'static str, description: &'static str) -> Answer {
-    json(status, format!(r#"{{"error":"{error}","error_description":"{description}"}}"#))
+    because(json(status, format!(r#"{{"error":"{error}","error_description":"{description}"}}"#)), error)
 }
 
 /// An error of JSON-RPC, about no request in particular: what a body says is not believed where its headers contradict it.
 pub(crate) fn json_rpc(status: StatusCode, code: i32, message: &'static str) -> Answer {
-    json(status, format!(r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":{code},"message":"{message}"}}}}"#))
+    let text = format!(r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":{code},"message":"{message}"}}}}"#);
+    let reason = match code {
+        -32001 => "session_not_found",
+        -32020 => "header_mismatch",
+        -32603 => "internal_error",
+        _ => "invalid_request",
+    };
+    because(json(status, text), reason)
 }

@@ -6,17 +6,26 @@
 
 use std::sync::Arc;
 
-use http::HeaderValue;
 use http::header::WWW_AUTHENTICATE;
+use http::{HeaderValue, StatusCode};
 use oauth_core::{ErrorCode, ResourceUri, ScopeSet};
 
-use crate::answer::{self, Answer};
+use crate::answer::{self, Answer, Reason};
+use crate::bearer::Dpop;
 use crate::scope::Authentication;
 
 /// The challenges of one resource.
 #[derive(Clone, Debug)]
 pub(crate) struct Challenge {
     metadata_url: Arc<str>,
+    dpop: Option<Offer>,
+}
+
+/// That tokens may, or must, be bound to a key.
+#[derive(Clone, Debug)]
+struct Offer {
+    algorithms: Arc<str>,
+    is_required: bool,
 }
 
 /// What is wrong with a request's credentials.
@@ -32,9 +41,39 @@ pub(crate) enum Fault {
     Authentication,
 }
 
+impl Fault {
+    /// A stable name for the audit.
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::Missing => "token_missing",
+            Self::Invalid => "token_invalid",
+            Self::Scope => "insufficient_scope",
+            Self::Authentication => "insufficient_user_authentication",
+        }
+    }
+}
+
 impl Challenge {
     pub(crate) fn new(resource: &ResourceUri) -> Self {
-        Self { metadata_url: resource.metadata_url().into() }
+        Self { metadata_url: resource.metadata_url().into(), dpop: None }
+    }
+
+    /// Names the scheme `DPoP` too: after `Bearer`, which old clients look for first, or alone where nothing else is accepted (RS-31, DPOP-13).
+    pub(crate) fn offer(&mut self, dpop: &Dpop) {
+        let algorithms = dpop.algorithms().join(" ").into();
+        self.dpop = Some(Offer { algorithms, is_required: dpop.is_required() });
+    }
+
+    /// The answer to a proof that proves nothing: `DPoP` alone, since that is what the client has chosen (DPOP-7).
+    pub(crate) fn refuse_proof(&self, code: ErrorCode, scopes: &ScopeSet) -> Answer {
+        let description = if code == ErrorCode::UseDpopNonce { NONCE } else { PROOF };
+        let mut answer = answer::oauth(code, description);
+        *answer.status_mut() = StatusCode::UNAUTHORIZED;
+        let mut text = String::with_capacity(256);
+        self.push_dpop(&mut text, Some((code, description)), scopes, None);
+        let value = HeaderValue::from_str(&text).expect("scopes and urls are printable ascii");
+        answer.headers_mut().insert(WWW_AUTHENTICATE, value);
+        answer
     }
 
     /// The answer that refuses, naming what the operation needs.
@@ -61,18 +100,55 @@ impl Challenge {
             Fault::Authentication => answer::oauth(ErrorCode::InsufficientUserAuthentication, AUTHENTICATION),
         };
         answer.headers_mut().insert(WWW_AUTHENTICATE, self.value(fault, scopes, demand));
+        answer.extensions_mut().insert(Reason(fault.reason()));
         answer
     }
 
     fn value(&self, fault: Fault, scopes: &ScopeSet, demand: Option<&Authentication>) -> HeaderValue {
         let mut text = String::with_capacity(192);
-        text.push_str("Bearer ");
         let error = match fault {
             Fault::Missing => None,
             Fault::Invalid => Some((ErrorCode::InvalidToken, INVALID)),
             Fault::Scope => Some((ErrorCode::InsufficientScope, SCOPE)),
             Fault::Authentication => Some((ErrorCode::InsufficientUserAuthentication, AUTHENTICATION)),
         };
+        if self.dpop.as_ref().is_none_or(|offer| !offer.is_required) {
+            text.push_str("Bearer ");
+            self.push_parameters(&mut text, error, scopes, demand);
+        }
+        if self.dpop.is_some() {
+            if !text.is_empty() {
+                text.push_str(", ");
+            }
+            self.push_dpop(&mut text, error, scopes, demand);
+        }
+        // A scope and a class have neither quote nor backslash, a parsed URL is ASCII with both percent-encoded.
+        HeaderValue::from_str(&text).expect("scopes and urls are printable ascii")
+    }
+
+    fn push_dpop(
+        &self,
+        text: &mut String,
+        error: Option<(ErrorCode, &str)>,
+        scopes: &ScopeSet,
+        demand: Option<&Authentication>,
+    ) {
+        text.push_str("DPoP ");
+        if let Some(offer) = &self.dpop {
+            text.push_str("algs=\"");
+            text.push_str(&offer.algorithms);
+            text.push_str("\", ");
+        }
+        self.push_parameters(text, error, scopes, demand);
+    }
+
+    fn push_parameters(
+        &self,
+        text: &mut String,
+        error: Option<(ErrorCode, &str)>,
+        scopes: &ScopeSet,
+        demand: Option<&Authentication>,
+    ) {
         if let Some((code, description)) = error {
             text.push_str("error=\"");
             text.push_str(code.as_str());
@@ -95,13 +171,13 @@ impl Challenge {
         text.push_str("resource_metadata=\"");
         text.push_str(&self.metadata_url);
         text.push('"');
-        // A scope and a class have neither quote nor backslash, a parsed URL is ASCII with both percent-encoded.
-        HeaderValue::from_str(&text).expect("scopes and urls are printable ascii")
     }
 }
 
 const INVALID: &str = "the access token is invalid, expired or not for this resource";
 const AUTHENTICATION: &str = "the user must sign in again";
+const PROOF: &str = "the proof of possession does not prove that this request is yours";
+const NONCE: &str = "put the nonce of this answer into the proof";
 const SCOPE: &str = "the access token lacks a scope that this operation needs";
 
 #[cfg(test)]

@@ -50,6 +50,9 @@ pub enum ConfigError {
     /// A header name that is none.
     #[error("header {0:?}: not the name of a header")]
     Header(String),
+    /// Not a network.
+    #[error("trusted proxy: {0}")]
+    Network(String),
     /// A leeway above the limit.
     #[error("leeway of {0} s: must be at most 60 s")]
     Leeway(u64),

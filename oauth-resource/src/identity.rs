@@ -1,5 +1,7 @@
 //! Headers that tell an inner service who calls.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::authorized::Authorized;
@@ -21,6 +23,36 @@ pub enum IdentityClaim {
     ClientId,
     /// `scope`
     Scope,
+    /// What the token says the person is called: `preferred_username`, else `name`. Neither unique nor checked by anybody; empty where
+    /// the token says nothing. Percent-encoded where it is not visible ASCII.
+    Name,
+}
+
+impl IdentityClaim {
+    /// Its text for a header.
+    pub(crate) fn of(self, caller: &Authorized) -> Cow<'_, str> {
+        match self {
+            Self::Issuer => caller.issuer().into(),
+            Self::Subject => caller.subject().as_str().into(),
+            Self::ClientId => caller.client_id().as_str().into(),
+            Self::Scope => caller.scopes().as_str().into(),
+            Self::Name => name(caller).into(),
+        }
+    }
+}
+
+fn name(caller: &Authorized) -> String {
+    let Some(extra) = &caller.claims().extra else { return String::new() };
+    let said = ["preferred_username", "name"].iter().find_map(|claim| extra.get(*claim)?.as_str());
+    let mut text = String::new();
+    for byte in said.unwrap_or_default().bytes() {
+        match byte {
+            // Spaces inside a name stay readable; the percent is encoded too, so that one text has one meaning.
+            b' ' | b'!'..=b'~' if byte != b'%' => text.push(char::from(byte)),
+            _ => text.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    text.trim().to_owned()
 }
 
 /// Which headers are the layer's alone: removed from what a client sends, in every spelling, and set from the token where
@@ -57,14 +89,8 @@ impl IdentityHeaders {
 
     pub(crate) fn add_to(&self, headers: &mut HeaderMap, caller: &Authorized) {
         for (name, claim) in &self.set {
-            let value = match claim {
-                IdentityClaim::Issuer => caller.issuer(),
-                IdentityClaim::Subject => caller.subject().as_str(),
-                IdentityClaim::ClientId => caller.client_id().as_str(),
-                IdentityClaim::Scope => caller.scopes().as_str(),
-            };
             // A value that no header can carry is left out; that it was forged is ruled out above.
-            if let Ok(value) = HeaderValue::from_str(value) {
+            if let Ok(value) = HeaderValue::from_str(&claim.of(caller)) {
                 headers.insert(name.clone(), value);
             }
         }

@@ -37,9 +37,12 @@
 //! | | layer | refuses with |
 //! |---|---|---|
 //! | 1 | [`Guard`]: host, metadata, origin, preflight | 403 |
-//! | 2 | [`RequireBearer`]: the token, its issuer, audience, time | 401, 400, 503 |
+//! | 2 | [`RequireBearer`]: the token, its issuer, audience, time, proof of possession | 401, 400, 503 |
 //! | 3 | [`RequireScope`]: what the body asks for | 403, 401, 400, 413 |
 //! | 4 | [`BindSession`]: whose session it is | 404 |
+//!
+//! Two more are there for who wants them: [`TailorAnswers`] next to the server (lists of what the caller may use, scopes that depend on
+//! arguments), and [`EndStreams`] outside of all (no stream outlives its token).
 //!
 //! Each layer can be had by itself; [`ProtectedResource`] puts them in order. A refusal is a response: none of them adds an error
 //! to the inner service's own.
@@ -53,37 +56,61 @@
 //! - A revocation in this process counts at once, one in another process within the cache's time (10 s).
 //! - Several processes that share legacy sessions share a [`SessionKey`].
 
+pub mod extensions;
+pub mod manual;
+
 mod answer;
+mod audit;
 mod authorized;
 mod bearer;
 mod body;
 mod challenge;
 mod config;
+mod forward;
 mod guard;
+mod health;
+mod https;
 mod identity;
 mod metadata;
 mod protected;
+mod refusals;
+mod request_state;
 #[cfg(feature = "rmcp")]
 mod rmcp;
 mod scope;
 mod session;
 mod signed;
+mod stream;
+mod tailor;
 mod verify;
 
+pub use audit::{Audit, AuditLayer};
 pub use authorized::Authorized;
-pub use bearer::{MAX_LEEWAY, MAX_TOKEN, RequireBearer, RequireBearerLayer};
+pub use bearer::{Dpop, MAX_LEEWAY, MAX_TOKEN, RequireBearer, RequireBearerLayer};
 pub use body::ResponseBody;
 pub use config::{ConfigError, ConfigErrors};
+pub use forward::{ForwardAuth, ForwardAuthBuilder, PathRules, ProxyStyle};
 pub use guard::{Guard, GuardLayer};
+pub use health::Health;
+pub use https::{Encrypted, RequireHttps, RequireHttpsLayer};
 pub use identity::IdentityClaim;
 pub use metadata::{MetadataService, WELL_KNOWN};
 pub use protected::{Protected, ProtectedLayer, ProtectedResource, ProtectedResourceBuilder};
+pub use refusals::{JsonRpcRefusals, JsonRpcRefusalsLayer};
+pub use request_state::RequestStates;
 #[cfg(feature = "rmcp")]
 pub use rmcp::Caller;
 pub use scope::{
     Asked, Authentication, MAX_BODY, Need, Operation, PeekedBody, RequireScope, RequireScopeLayer,
-    ScopePolicy, ScopeRules, ScopeRulesBuilder,
+    ScopePolicy, ScopeRoles, ScopeRules, ScopeRulesBuilder,
 };
 pub use session::{BindSession, BindSessionLayer, SessionKey};
 pub use signed::{MetadataKey, MetadataKeyError};
-pub use verify::StoreVerifier;
+pub use stream::{EndStreams, EndStreamsLayer, EndingBody};
+pub use tailor::{TailorAnswers, TailorAnswersLayer, TailoredBody};
+pub use verify::presets;
+pub use verify::{
+    AnyOf, ApiKey, ApiKeys, ByIssuer, HmacVerifier, IntrospectionCredentials, IntrospectionVerifier,
+    IntrospectionVerifierBuilder, JwtVerifier, JwtVerifierBuilder, KeySetHealth, KeyTiming, RequiredClaim,
+    StoreVerifier, TrustedIssuer, VerifyFn, verify_fn,
+};

@@ -7,6 +7,7 @@ use rmcp::handler::server::common::{AsRequestContext, FromContextPart};
 use rmcp::model::Extensions;
 
 use crate::authorized::Authorized;
+use crate::tailor::Demand;
 
 /// Who calls a tool or asks for a prompt: an argument of its function.
 ///
@@ -28,52 +29,69 @@ use crate::authorized::Authorized;
 /// assert_eq!(Notes::tool_router().list_all().len(), 1);
 /// ```
 #[derive(Clone, Debug)]
-pub struct Caller(Authorized);
+pub struct Caller {
+    authorized: Authorized,
+    demand: Option<Demand>,
+}
 
 impl Caller {
     /// Who a request with these extensions is from. `None` where no token was needed and none was sent.
     #[must_use]
     pub fn of(extensions: &Extensions) -> Option<Self> {
         // rmcp hands on the parts of the HTTP request, and with them what the layers found out.
-        extensions.get::<Parts>()?.extensions.get::<Authorized>().cloned().map(Self)
+        let found = &extensions.get::<Parts>()?.extensions;
+        let authorized = found.get::<Authorized>()?.clone();
+        Some(Self { authorized, demand: found.get::<Demand>().cloned() })
     }
 
     /// Who it is about. Unique within the issuer.
     #[must_use]
     pub fn subject(&self) -> &Subject {
-        self.0.subject()
+        self.authorized.subject()
     }
 
     /// The client that acts.
     #[must_use]
     pub fn client_id(&self) -> &ClientId {
-        self.0.client_id()
+        self.authorized.client_id()
     }
 
     /// What the token is for.
     #[must_use]
     pub fn scopes(&self) -> &ScopeSet {
-        self.0.scopes()
+        self.authorized.scopes()
     }
 
     /// All that was found out.
     #[must_use]
     pub const fn authorized(&self) -> &Authorized {
-        &self.0
+        &self.authorized
     }
 
-    /// Asks for a scope that depends on the arguments. What depends on the tool alone belongs into the layer's rules: there the
-    /// client is told by a 403 what to ask for, here it gets an error of the tool.
+    /// Asks for scopes that depend on the arguments, separated by spaces. What depends on the tool alone belongs into the layer's rules.
+    ///
+    /// Behind [`TailorAnswers`](crate::TailorAnswers) the answer becomes a 403 that tells the client what to ask for, beside what it has, if
+    /// nothing of the answer has been sent yet: an `rmcp` server with `json_response`. Otherwise the client gets the error of the tool,
+    /// `-32001` with the scopes in its data.
     ///
     /// # Errors
-    /// The caller does not have it, nor one that implies it.
-    pub fn require(&self, scope: &str) -> Result<(), ErrorData> {
-        if self.0.covers(scope) {
+    /// The caller does not have all of them, nor what implies them.
+    pub fn require(&self, scopes: &str) -> Result<(), ErrorData> {
+        let needed: ScopeSet = scopes.split(' ').collect();
+        if needed.iter().all(|scope| self.authorized.covers(scope)) {
             return Ok(());
         }
-        Err(ErrorData::invalid_request(format!("insufficient_scope: this needs {scope}"), None))
+        if let Some(demand) = &self.demand {
+            demand.add(&self.scopes().union(&needed));
+        }
+        let named: Vec<&str> = needed.iter().collect();
+        let data = serde_json::json!({ "type": "oauth2", "error": "insufficient_scope", "scopes": named });
+        Err(ErrorData::new(INSUFFICIENT, format!("insufficient_scope: this needs {needed}"), Some(data)))
     }
 }
+
+/// The code that clients know which look into errors for what to ask for.
+const INSUFFICIENT: rmcp::model::ErrorCode = rmcp::model::ErrorCode(-32001);
 
 impl<C: AsRequestContext> FromContextPart<C> for Caller {
     fn from_context_part(context: &mut C) -> Result<Self, ErrorData> {

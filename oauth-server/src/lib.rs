@@ -50,9 +50,8 @@ mod service;
 mod token;
 mod wire;
 
-pub use config::{
-    BuildError, Builder, DocumentChange, DocumentPolicy, OfferedScope, PeerAddress, Registration,
-};
+pub use config::{BuildError, Builder, DocumentChange, DocumentPolicy, OfferedScope, Registration};
+pub use oauth_core::PeerAddress;
 pub use policy::{LimitError, Limits, Policy};
 pub use server::AuthorizationServer;
 pub use service::{AuthorizationLayer, ResponseFuture, WithAuthorization};

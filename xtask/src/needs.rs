@@ -116,6 +116,18 @@ pub fn chromium() -> Result<PathBuf, String> {
     Ok(usual)
 }
 
+/// The reverse proxies that forward auth is tested behind.
+pub fn proxies() -> Result<(), String> {
+    // Debian keeps servers where users' paths do not lead.
+    let nginx = has("nginx") || Path::new("/usr/sbin/nginx").is_file();
+    let missing = [("nginx", nginx), ("caddy", has("caddy"))].into_iter().filter(|(_, found)| !found);
+    let missing: Vec<&str> = missing.map(|(name, _)| name).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    debian(&missing).map_err(|why| format!("there is no {}, and {why}", missing.join(" and no ")))
+}
+
 /// Does `work` unless `made` was made from this very `source` before.
 fn once(source: &Path, made: &Path, work: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     let stamp = made.join(".made-from");

@@ -1,4 +1,4 @@
-//! The token in a request, RFC 6750 §2.1.
+//! The token in a request, RFC 6750 §2.1 and RFC 9449 §7.1.
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, Uri};
@@ -17,8 +17,16 @@ pub(crate) enum NoToken {
     Several,
 }
 
-/// The token that a request presents. Which of several is never chosen (RS-37).
-pub(crate) fn token<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a str, NoToken> {
+/// How a token is presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Bearer,
+    /// With a proof of possession.
+    Dpop,
+}
+
+/// The token that a request presents, and how. Which of several is never chosen (RS-37).
+pub(crate) fn token<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<(Scheme, &'a str), NoToken> {
     // Proofs are not looked at here; two of them are a request that nobody should take further.
     if headers.get_all("dpop").iter().nth(1).is_some() {
         return Err(NoToken::Several);
@@ -28,18 +36,23 @@ pub(crate) fn token<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<&'a str, No
     if presented.next().is_some() {
         return Err(NoToken::Several);
     }
-    let token = of_value(value.as_bytes())?;
+    let presented = of_value(value.as_bytes())?;
     if uri.query().is_some_and(names_a_token) {
         return Err(NoToken::Several);
     }
-    Ok(token)
+    Ok(presented)
 }
 
-fn of_value(value: &[u8]) -> Result<&str, NoToken> {
-    let (scheme, rest) = value.split_at_checked("Bearer".len()).ok_or(NoToken::Absent)?;
-    if !scheme.eq_ignore_ascii_case(b"bearer") {
+fn of_value(value: &[u8]) -> Result<(Scheme, &str), NoToken> {
+    let has =
+        |name: &str| value.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()));
+    let (scheme, rest) = if has("bearer") {
+        (Scheme::Bearer, &value["bearer".len()..])
+    } else if has("dpop") {
+        (Scheme::Dpop, &value["dpop".len()..])
+    } else {
         return Err(NoToken::Absent);
-    }
+    };
     let token = match rest {
         [] | [b' '] => return Err(NoToken::Absent),
         [b' ', token @ ..] => token,
@@ -49,7 +62,7 @@ fn of_value(value: &[u8]) -> Result<&str, NoToken> {
     if token.len() > MAX_TOKEN || !is_b64token(token) {
         return Err(NoToken::Malformed);
     }
-    std::str::from_utf8(token).map_err(|_| NoToken::Malformed)
+    std::str::from_utf8(token).map(|token| (scheme, token)).map_err(|_| NoToken::Malformed)
 }
 
 /// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
@@ -100,6 +113,15 @@ mod tests {
             ("Bearerabc", Err(NoToken::Malformed)),
             ("Bearer \"abc\"", Err(NoToken::Malformed)),
         ] {
+            assert_eq!(of_value(value.as_bytes()), read.map(|token| (Scheme::Bearer, token)), "{value:?}");
+        }
+        for (value, read) in [
+            ("DPoP abc", Ok((Scheme::Dpop, "abc"))),
+            ("dpop abc", Ok((Scheme::Dpop, "abc"))),
+            ("DPoP", Err(NoToken::Absent)),
+            ("DPoP  abc", Err(NoToken::Malformed)),
+            ("DPoPabc", Err(NoToken::Malformed)),
+        ] {
             assert_eq!(of_value(value.as_bytes()), read, "{value:?}");
         }
         assert_eq!(of_value("Bearer \u{e9}".as_bytes()), Err(NoToken::Malformed));
@@ -126,14 +148,14 @@ mod tests {
         let query: Uri = "/mcp?a=b&%61ccess_token=x".parse().unwrap();
         assert_eq!(token(&headers, &query), Err(NoToken::Absent));
         headers.append(AUTHORIZATION, "Bearer abc".parse().unwrap());
-        assert_eq!(token(&headers, &bare), Ok("abc"));
+        assert_eq!(token(&headers, &bare), Ok((Scheme::Bearer, "abc")));
         assert_eq!(token(&headers, &query), Err(NoToken::Several));
         headers.append(AUTHORIZATION, "Bearer abc".parse().unwrap());
         assert_eq!(token(&headers, &bare), Err(NoToken::Several));
         headers.remove(AUTHORIZATION);
         headers.append(AUTHORIZATION, "Bearer abc".parse().unwrap());
         headers.append("dpop", "a".parse().unwrap());
-        assert_eq!(token(&headers, &bare), Ok("abc"));
+        assert_eq!(token(&headers, &bare), Ok((Scheme::Bearer, "abc")));
         headers.append("dpop", "b".parse().unwrap());
         assert_eq!(token(&headers, &bare), Err(NoToken::Several));
     }

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::header::{CACHE_CONTROL, HeaderValue};
 use http::{Request, Response};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::answer::{self, Answer};
-use crate::bearer::service::{Settings, Verdict};
+use crate::bearer::service::{DPOP_NONCE, Settings, Verdict};
 use crate::body::ResponseBody;
 use crate::challenge::Fault;
 
@@ -27,6 +28,8 @@ pin_project! {
     {
         #[pin]
         state: State<S, B, S::Future>,
+        // What the answer tells for the next proof.
+        nonce: Option<HeaderValue>,
     }
 }
 
@@ -48,11 +51,11 @@ struct Waiting<S, B> {
 
 impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
     pub(crate) fn answer(answer: Answer) -> Self {
-        Self { state: State::Answer { answer: Some(answer) } }
+        Self { state: State::Answer { answer: Some(answer) }, nonce: None }
     }
 
     pub(crate) fn inner(future: S::Future) -> Self {
-        Self { state: State::Inner { future } }
+        Self { state: State::Inner { future }, nonce: None }
     }
 
     pub(crate) fn verifying(
@@ -60,9 +63,10 @@ impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
         request: Request<B>,
         ready: S,
         settings: Arc<Settings>,
+        nonce: Option<HeaderValue>,
     ) -> Self {
         let waiting = Some(Box::new(Waiting { request, ready, settings }));
-        Self { state: State::Verifying { verdict, waiting } }
+        Self { state: State::Verifying { verdict, waiting }, nonce }
     }
 }
 
@@ -74,15 +78,18 @@ where
     type Output = Result<Response<ResponseBody<R>>, S::Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
+        let this = self.project();
+        let (mut state, nonce) = (this.state, this.nonce);
         loop {
             let next = match state.as_mut().project() {
                 StateProjection::Inner { future } => {
-                    return future.poll(cx).map_ok(|response| response.map(ResponseBody::inner));
+                    return future
+                        .poll(cx)
+                        .map_ok(|response| tell(nonce.take(), response.map(ResponseBody::inner)));
                 }
                 StateProjection::Answer { answer } => {
                     let answer = answer.take().expect("a future is not polled after it is done");
-                    return Poll::Ready(Ok(answer.map(ResponseBody::own)));
+                    return Poll::Ready(Ok(tell(nonce.take(), answer.map(ResponseBody::own))));
                 }
                 StateProjection::Verifying { verdict, waiting } => {
                     let verdict = ready!(verdict.as_mut().poll(cx));
@@ -94,6 +101,16 @@ where
             state.set(next);
         }
     }
+}
+
+/// Puts the nonce for the next proof into an answer, which nobody may keep then (DPOP-9).
+fn tell<R>(nonce: Option<HeaderValue>, mut answer: Response<R>) -> Response<R> {
+    if let Some(nonce) = nonce {
+        let headers = answer.headers_mut();
+        headers.insert(DPOP_NONCE, nonce);
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    }
+    answer
 }
 
 fn proceed<S, B>(
@@ -114,6 +131,7 @@ where
             State::Inner { future: ready.call(settings.strip(request, Fault::Invalid)) }
         }
         Verdict::Refused => State::Answer { answer: Some(settings.refuse(Fault::Invalid)) },
+        Verdict::Unproven(code) => State::Answer { answer: Some(settings.refuse_proof(code)) },
         Verdict::Unavailable(retry_after) => State::Answer { answer: Some(answer::unavailable(retry_after)) },
     }
 }

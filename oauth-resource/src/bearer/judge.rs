@@ -15,6 +15,8 @@ pub(crate) struct Judge {
     /// Empty: whatever issuer the verifier trusts.
     pub(crate) issuers: Vec<Arc<str>>,
     pub(crate) leeway: Duration,
+    /// Whether the caller is asked to prove that a bound token is theirs.
+    pub(crate) proves: bool,
 }
 
 impl Judge {
@@ -27,14 +29,15 @@ impl Judge {
         if !claims.audience.iter().any(|audience| is_audience(audience, &self.resource)) {
             return Err("audience");
         }
-        if now >= claims.expires_at + self.leeway {
+        let leeway = self.leeway.max(claims.leeway.min(MAX_LEEWAY));
+        if now >= claims.expires_at + leeway {
             return Err("expired");
         }
-        if claims.not_before.is_some_and(|not_before| not_before > now + self.leeway) {
+        if claims.not_before.is_some_and(|not_before| not_before > now + leeway) {
             return Err("not_before");
         }
         // Who bears a bound token has proved nothing (DPOP-11).
-        if claims.binding != Binding::Bearer {
+        if !self.proves && claims.binding != Binding::Bearer {
             return Err("binding");
         }
         Ok(())

@@ -12,9 +12,11 @@ use tower_layer::Layer;
 
 use crate::bearer::cache::{Accepted, DEFAULT_CAPACITY, DEFAULT_TTL};
 use crate::bearer::judge::{Judge, MAX_LEEWAY};
+use crate::bearer::possession::Dpop;
 use crate::bearer::service::{Gate, RequireBearer, Settings};
 use crate::challenge::Challenge;
 use crate::identity::{IdentityClaim, IdentityHeaders};
+use crate::stream::EndStreamsLayer;
 
 /// Lets through only requests with a token that is good for this resource.
 ///
@@ -67,13 +69,14 @@ impl<V: TokenVerifier> RequireBearerLayer<V> {
             accepted: Arc::new(Accepted::new(DEFAULT_CAPACITY, DEFAULT_TTL)),
             settings: Settings {
                 challenge: Challenge::new(&resource),
-                judge: Judge { resource, issuers: Vec::new(), leeway: Duration::ZERO },
+                judge: Judge { resource, issuers: Vec::new(), leeway: Duration::ZERO, proves: false },
                 scopes: ScopeSet::empty(),
                 clock: Arc::new(SystemClock),
                 revocations: Revocations::default(),
                 hierarchy: Arc::default(),
                 identity: IdentityHeaders::default(),
                 defers: false,
+                dpop: None,
             },
         }
     }
@@ -123,6 +126,16 @@ impl<V: TokenVerifier> RequireBearerLayer<V> {
         self
     }
 
+    /// Accepts tokens that are bound to a key, from whoever proves with each request to have it. Without it, they are refused.
+    #[must_use]
+    pub fn with_dpop(mut self, dpop: Dpop) -> Self {
+        let dpop = dpop.of(&self.settings.judge.resource);
+        self.settings.challenge.offer(&dpop);
+        self.settings.judge.proves = true;
+        self.settings.dpop = Some(dpop);
+        self
+    }
+
     /// Another clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
@@ -142,6 +155,22 @@ impl<V: TokenVerifier> RequireBearerLayer<V> {
     pub fn with_identity_header(mut self, name: HeaderName, claim: IdentityClaim) -> Self {
         self.settings.identity.set(name, claim);
         self
+    }
+
+    /// Ends streams by what this layer goes by.
+    pub(crate) fn end_streams(&self) -> EndStreamsLayer<V> {
+        EndStreamsLayer::shared(self.verifier.clone())
+            .with_clock(self.settings.clock.clone())
+            .with_leeway(self.settings.judge.leeway)
+            .with_revocations(self.settings.revocations.clone())
+    }
+
+    pub(crate) const fn challenge(&self) -> &Challenge {
+        &self.settings.challenge
+    }
+
+    pub(crate) const fn scopes(&self) -> &ScopeSet {
+        &self.settings.scopes
     }
 
     /// Leaves the answer to callers without a good token to the scope layer behind, which knows what the operation needs and

@@ -8,18 +8,20 @@ use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderName, Request, Response};
 use http_body::Body;
+use oauth_core::dpop::{NONCE_HEADER, ProofFault};
 use oauth_core::{
-    Clock, CredentialKey, ErrorCode, Revocations, ScopeHierarchy, ScopeSet, Secret, Timestamp, TokenHash,
-    TokenVerifier, VerifyFault,
+    Binding, Clock, CredentialKey, ErrorCode, Revocations, ScopeHierarchy, ScopeSet, Secret, Thumbprint,
+    Timestamp, TokenVerifier, VerifyFault,
 };
 use tower_service::Service;
 
 use crate::answer::{self, Answer};
 use crate::authorized::Authorized;
-use crate::bearer::cache::Accepted;
-use crate::bearer::credentials::{NoToken, token};
+use crate::bearer::cache::{Accepted, TokenTag};
+use crate::bearer::credentials::{NoToken, Scheme, token};
 use crate::bearer::future::ResponseFuture;
 use crate::bearer::judge::Judge;
+use crate::bearer::possession::{Call, Dpop};
 use crate::body::ResponseBody;
 use crate::challenge::{Challenge, Fault};
 use crate::identity::IdentityHeaders;
@@ -72,6 +74,7 @@ pub(crate) struct Settings {
     pub(crate) hierarchy: Arc<ScopeHierarchy>,
     pub(crate) identity: IdentityHeaders,
     pub(crate) defers: bool,
+    pub(crate) dpop: Option<Dpop>,
 }
 
 /// Stands in the extensions of a request that was let through for the scope layer to refuse, or to admit as anonymous.
@@ -82,10 +85,21 @@ pub(crate) struct Refused(pub(crate) Fault);
 pub(crate) enum Verdict {
     Accepted(Authorized),
     Refused,
+    /// The token may be good; that the caller has its key is not shown.
+    Unproven(ErrorCode),
     Unavailable(std::time::Duration),
 }
 
-const DPOP: HeaderName = HeaderName::from_static("dpop");
+/// What a token's binding asks of the way it is presented.
+enum Presentation {
+    Good,
+    /// By the right scheme; the key is still to be proved.
+    Proves(Thumbprint),
+    Wrong,
+}
+
+const DPOP: HeaderName = HeaderName::from_static(oauth_core::dpop::HEADER);
+pub(crate) const DPOP_NONCE: HeaderName = HeaderName::from_static(NONCE_HEADER);
 
 impl<S, V> RequireBearer<S, V> {
     pub(crate) fn new(inner: S, gate: Arc<Gate<V>>) -> Self {
@@ -109,8 +123,12 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let settings = &self.gate.settings;
-        let token = match token(request.headers(), request.uri()) {
-            Ok(token) => token,
+        let (scheme, token) = match token(request.headers(), request.uri()) {
+            // Without proofs there is no such scheme.
+            Ok((Scheme::Dpop, _)) if settings.dpop.is_none() => {
+                return ResponseFuture::answer(settings.refuse(Fault::Missing));
+            }
+            Ok(presented) => presented,
             Err(NoToken::Several) => {
                 tracing::debug!(reason = "several_credentials", "refused");
                 let why = "send one access token, in the authorization header";
@@ -133,23 +151,37 @@ where
             }
         };
         let now = settings.clock.now();
-        let hash = TokenHash::of(token);
-        if let Some(authorized) = self.gate.accepted.get(&hash, now, &settings.revocations) {
-            settings.admit(&mut request, authorized);
+        let tag = self.gate.accepted.tag(token);
+        let accepted = self.gate.accepted.get(&tag, now, &settings.revocations);
+        // Who bears a token that was seen before, and need prove nothing, is let through without further ado.
+        if scheme == Scheme::Bearer
+            && let Some(authorized) = &accepted
+            && let Presentation::Good = settings.presentation(scheme, authorized.claims().binding)
+        {
+            settings.admit(&mut request, authorized.clone());
             return ResponseFuture::inner(self.inner.call(request));
         }
         let gate = self.gate.clone();
+        let dpop = settings.dpop.as_ref().filter(|_| scheme == Scheme::Dpop);
+        let call = dpop.map(|dpop| dpop.call(&request, &settings.judge.resource));
+        let nonce = dpop.and_then(|dpop| dpop.nonce(now));
         let token = Secret::new(token.to_owned());
-        let verdict = Box::pin(async move { gate.verify(&token, hash, now).await });
+        let verdict = Box::pin(async move {
+            let verdict = match accepted {
+                Some(authorized) => Verdict::Accepted(authorized),
+                None => gate.verify(&token, tag, now).await,
+            };
+            gate.prove(verdict, scheme, call, &token, now).await
+        });
         // The clone is not ready; the one that is goes with the request.
         let clone = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, clone);
-        ResponseFuture::verifying(verdict, request, ready, settings.clone())
+        ResponseFuture::verifying(verdict, request, ready, settings.clone(), nonce)
     }
 }
 
 impl<V: TokenVerifier> Gate<V> {
-    async fn verify(&self, token: &Secret, hash: TokenHash, now: Timestamp) -> Verdict {
+    async fn verify(&self, token: &Secret, tag: TokenTag, now: Timestamp) -> Verdict {
         let settings = &self.settings;
         // Read before the verifier reads: what is revoked between the two is noticed at the next request.
         let grant = CredentialKey::of(token.expose()).map(|key| key.grant);
@@ -160,32 +192,89 @@ impl<V: TokenVerifier> Gate<V> {
                 tracing::error!(error = &*source as &dyn std::error::Error, "tokens cannot be verified");
                 return Verdict::Unavailable(retry_after);
             }
-            Err(fault) => return self.refuse(&hash, fault.reason()),
+            Err(fault) => return self.refuse(&tag, fault.reason()),
         };
         if let Err(reason) = settings.judge.check(&claims, now) {
-            return self.refuse(&hash, reason);
+            return self.refuse(&tag, reason);
         }
         // A verifier that reads the grant out of a token of another form did not ask whether it was revoked, so nothing can have
         // been missed between the two.
         let epoch =
             if claims.grant == grant { epoch } else { settings.revocations.epoch(claims.grant.as_ref()) };
+        // The issuer's leeway is for clocks that differ, not for keeping a token longer: the verifier decides anew.
         let ends = claims.expires_at + settings.judge.leeway;
         let authorized = Authorized::new(claims, settings.hierarchy.clone());
-        self.accepted.put(hash, authorized.clone(), ends, epoch, now);
+        self.accepted.put(tag, authorized.clone(), ends, epoch, now);
         Verdict::Accepted(authorized)
     }
 
-    fn refuse(&self, hash: &TokenHash, reason: &'static str) -> Verdict {
+    /// Whether an accepted token was presented as its binding asks, with the proof of this very request.
+    async fn prove(
+        &self,
+        verdict: Verdict,
+        scheme: Scheme,
+        call: Option<Call>,
+        token: &Secret,
+        now: Timestamp,
+    ) -> Verdict {
+        let Verdict::Accepted(authorized) = verdict else { return verdict };
+        let settings = &self.settings;
+        let key = match settings.presentation(scheme, authorized.claims().binding) {
+            Presentation::Good => return Verdict::Accepted(authorized),
+            Presentation::Wrong => {
+                tracing::debug!(reason = "binding", "token refused");
+                return Verdict::Refused;
+            }
+            Presentation::Proves(key) => key,
+        };
+        let (Some(dpop), Some(call)) = (&settings.dpop, call) else { return Verdict::Refused };
+        match dpop.check(&call, token, key, now).await {
+            Ok(()) => Verdict::Accepted(authorized),
+            Err(ProofFault::Unavailable(error)) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "proofs cannot be checked");
+                Verdict::Unavailable(RETRY_AFTER)
+            }
+            Err(fault) => {
+                tracing::debug!(reason = fault.reason(), "proof refused");
+                Verdict::Unproven(fault.code())
+            }
+        }
+    }
+
+    fn refuse(&self, tag: &TokenTag, reason: &'static str) -> Verdict {
         tracing::debug!(reason, "token refused");
-        self.accepted.forget(hash);
+        self.accepted.forget(tag);
         Verdict::Refused
     }
 }
+
+/// After how long to ask again when proofs cannot be checked.
+const RETRY_AFTER: std::time::Duration = std::time::Duration::from_secs(2);
 
 impl Settings {
     /// The answer to a caller without a good token.
     pub(crate) fn refuse(&self, fault: Fault) -> Answer {
         self.challenge.answer(fault, &self.scopes)
+    }
+
+    /// Who bears a bound token has proved nothing, and a proof for a token that is not bound proves nothing (DPOP-11).
+    fn presentation(&self, scheme: Scheme, binding: Binding) -> Presentation {
+        match (scheme, binding) {
+            (Scheme::Bearer, Binding::Bearer) if self.dpop.as_ref().is_some_and(Dpop::is_required) => {
+                Presentation::Wrong
+            }
+            (Scheme::Bearer, Binding::Bearer) => Presentation::Good,
+            (Scheme::Dpop, Binding::Dpop(key)) => Presentation::Proves(key),
+            _ => Presentation::Wrong,
+        }
+    }
+
+    /// The answer to a caller whose proof proves nothing.
+    pub(crate) fn refuse_proof(&self, code: ErrorCode) -> Answer {
+        if code == ErrorCode::TooManyRequests {
+            return answer::oauth(code, "too many proofs of one key, wait a few minutes");
+        }
+        self.challenge.refuse_proof(code, &self.scopes)
     }
 
     /// What the inner service gets to see of an accepted request.

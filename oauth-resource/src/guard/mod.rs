@@ -20,5 +20,6 @@ mod service;
 pub use layer::GuardLayer;
 pub use service::Guard;
 
+pub(crate) use future::ResponseFuture;
 pub(crate) use host::Hosts;
 pub(crate) use origin::Origins;

@@ -91,6 +91,11 @@ impl<V: TokenVerifier> ProtectedResourceBuilder<V> {
             .with_scopes(supported.as_ref().unwrap_or_else(|| policy.minimum()));
         document.authorization_servers.extend(further.iter().cloned());
         document.resource_name = set.name;
+        if let Some(dpop) = &set.dpop {
+            document.dpop_signing_alg_values_supported =
+                dpop.algorithms().into_iter().map(str::to_owned).collect();
+            document.dpop_bound_access_tokens_required = dpop.is_required().then_some(true);
+        }
         for (link, url) in set.links {
             *link.of(&mut document) = Some(url);
         }
@@ -133,6 +138,10 @@ impl<V: TokenVerifier> ProtectedResourceBuilder<V> {
             .with_basic_scopes(supported.unwrap_or_default())
             .with_challenge_that_includes_granted(set.includes_granted)
             .with_clock(set.clock);
+        if let Some(dpop) = set.dpop {
+            scope = scope.with_dpop(&dpop);
+            bearer = bearer.with_dpop(dpop);
+        }
         if let Some(bytes) = set.max_body {
             scope = scope.with_max_body(bytes);
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use oauth_core::{Clock, Revocations, Stores, SystemClock, TokenVerifier};
 
+use crate::bearer::Dpop;
 use crate::identity::IdentityClaim;
 use crate::scope::{ScopePolicy, ScopeRules, ScopeRulesBuilder};
 use crate::session::SessionKey;
@@ -50,6 +51,7 @@ pub(super) struct Set {
     pub(super) shares_origin: bool,
     pub(super) identity: Vec<(String, Option<IdentityClaim>)>,
     pub(super) leeway: Duration,
+    pub(super) dpop: Option<Dpop>,
     pub(super) cache: Option<(usize, Duration)>,
     pub(super) max_body: Option<usize>,
     pub(super) includes_granted: bool,
@@ -82,6 +84,7 @@ impl ProtectedResourceBuilder<()> {
             shares_origin: false,
             identity: Vec::new(),
             leeway: Duration::ZERO,
+            dpop: None,
             cache: None,
             max_body: None,
             includes_granted: false,
@@ -214,6 +217,13 @@ impl<V> ProtectedResourceBuilder<V> {
     #[must_use]
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.set.leeway = leeway;
+        self
+    }
+
+    /// Accepts tokens that are bound to a key, or no others, from whoever proves with each request to have it. Without it, they are refused.
+    #[must_use]
+    pub fn dpop(mut self, dpop: Dpop) -> Self {
+        self.set.dpop = Some(dpop);
         self
     }
 

@@ -5,8 +5,8 @@ mod builder;
 
 use std::fmt;
 
-use oauth_core::ResourceUri;
 use oauth_core::metadata::ProtectedResourceMetadata;
+use oauth_core::{ResourceUri, ScopeSet, TokenVerifier};
 use tower_layer::Layer;
 
 use crate::bearer::{RequireBearer, RequireBearerLayer};
@@ -14,6 +14,8 @@ use crate::guard::{Guard, GuardLayer};
 use crate::metadata::MetadataService;
 use crate::scope::{RequireScope, RequireScopeLayer};
 use crate::session::{BindSession, BindSessionLayer};
+use crate::stream::EndStreamsLayer;
+use crate::tailor::TailorAnswersLayer;
 use crate::verify::StoreVerifier;
 
 pub use builder::ProtectedResourceBuilder;
@@ -105,6 +107,32 @@ impl<V> ProtectedResource<V> {
     #[must_use]
     pub const fn resource(&self) -> &ResourceUri {
         &self.document.resource
+    }
+
+    /// Cuts the MCP server's answers to who asks: lists, scopes that depend on arguments, what caches may keep. Stands next to the server,
+    /// inside of [`layer`](Self::layer).
+    #[must_use]
+    pub fn tailor(&self) -> TailorAnswersLayer {
+        let scope = &self.layer.scope;
+        TailorAnswersLayer::of(scope.challenge().clone(), scope.policy().clone())
+    }
+
+    /// The token check by itself.
+    pub(crate) const fn bearer(&self) -> &RequireBearerLayer<V> {
+        &self.layer.bearer
+    }
+}
+
+impl<V: TokenVerifier> ProtectedResource<V> {
+    /// Ends streams with the token that opened them. Stands outside of [`layer`](Self::layer).
+    #[must_use]
+    pub fn end_streams(&self) -> EndStreamsLayer<V> {
+        self.layer.bearer.end_streams()
+    }
+
+    /// What is named to whoever comes without a token.
+    pub(crate) const fn basic_scopes(&self) -> &ScopeSet {
+        self.layer.bearer.scopes()
     }
 }
 

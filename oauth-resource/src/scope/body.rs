@@ -41,6 +41,14 @@ impl<B> PeekedBody<B> {
         Self { kind: Kind::Unread { body } }
     }
 
+    /// What was read; `None`: nobody looked.
+    pub(crate) fn bytes(&self) -> Option<&[u8]> {
+        match &self.kind {
+            Kind::Unread { .. } => None,
+            Kind::Read { data, .. } => Some(data),
+        }
+    }
+
     pub(crate) const fn read(data: Bytes, trailers: Option<Box<HeaderMap>>) -> Self {
         Self { kind: Kind::Read { data, trailers } }
     }

@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode};
 use oauth_core::{Clock, ErrorCode, ScopeSet};
 
 use crate::answer::{self, Answer};
+use crate::audit::Trail;
 use crate::authorized::Authorized;
 use crate::challenge::{Challenge, Fault};
 use crate::scope::authentication::Authentication;
@@ -114,6 +115,9 @@ impl Settings {
 
     /// A request without a body.
     pub(crate) fn decide_bare(&self, parts: &Parts, caller: &Caller) -> Result<(), Box<Answer>> {
+        if let Some(trail) = parts.extensions.get::<Trail>() {
+            trail.note(caller.known(), |each| each(parts.method.as_str(), None));
+        }
         let operation = Operation::Http { method: &parts.method };
         self.judge(self.needs_of(&operation, caller), &parts.headers, caller)
     }
@@ -121,6 +125,13 @@ impl Settings {
     /// A request with a body.
     pub(crate) fn decide(&self, parts: &Parts, caller: &Caller, body: &[u8]) -> Result<(), Box<Answer>> {
         let messages = peek(body);
+        if let Some(trail) = parts.extensions.get::<Trail>() {
+            trail.note(caller.known(), |each| {
+                for message in messages.iter().flat_map(Messages::as_slice) {
+                    message.operations(|operation| each(operation.method(), operation.name()));
+                }
+            });
+        }
         let needs = match &messages {
             Ok(messages) => self.needs(messages, caller),
             // A stranger is told what basic use needs, not what everything does.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use oauth_core::{Clock, ResourceUri, ScopeSet, SystemClock};
 use tower_layer::Layer;
 
+use crate::bearer::Dpop;
 use crate::challenge::Challenge;
 use crate::scope::decide::Settings;
 use crate::scope::policy::ScopePolicy;
@@ -71,6 +72,14 @@ impl RequireScopeLayer {
         }
     }
 
+    pub(crate) const fn challenge(&self) -> &Challenge {
+        &self.settings.challenge
+    }
+
+    pub(crate) const fn policy(&self) -> &Arc<dyn ScopePolicy> {
+        &self.settings.policy
+    }
+
     /// How many bytes a body may have; longer ones are answered 413. Without it, [`MAX_BODY`].
     #[must_use]
     pub fn with_max_body(mut self, bytes: usize) -> Self {
@@ -91,6 +100,13 @@ impl RequireScopeLayer {
     #[must_use]
     pub fn with_challenge_that_includes_granted(mut self, includes: bool) -> Self {
         self.settings.includes_granted = includes;
+        self
+    }
+
+    /// Names the scheme `DPoP` in challenges, where [`RequireBearer`](crate::RequireBearer) accepts it.
+    #[must_use]
+    pub fn with_dpop(mut self, dpop: &Dpop) -> Self {
+        self.settings.challenge.offer(dpop);
         self
     }
 

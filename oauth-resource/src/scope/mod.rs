@@ -23,6 +23,7 @@ mod layer;
 mod operation;
 mod peek;
 mod policy;
+mod roles;
 mod rules;
 mod service;
 
@@ -31,5 +32,6 @@ pub use body::PeekedBody;
 pub use layer::{MAX_BODY, RequireScopeLayer};
 pub use operation::Operation;
 pub use policy::{Asked, Need, ScopePolicy};
+pub use roles::ScopeRoles;
 pub use rules::{ScopeRules, ScopeRulesBuilder};
 pub use service::RequireScope;

@@ -71,6 +71,15 @@ impl<'a> Operation<'a> {
         }
     }
 
+    /// What it names, if it names something.
+    pub(crate) fn name(&self) -> Option<&str> {
+        match self {
+            Self::Tool { name } | Self::Prompt { name } => Some(name),
+            Self::Resource { uri, .. } => Some(uri),
+            _ => None,
+        }
+    }
+
     /// Its method; empty for what has none.
     #[must_use]
     pub fn method(&self) -> &str {

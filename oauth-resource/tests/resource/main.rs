@@ -7,6 +7,7 @@ mod fixture;
 mod guards;
 mod identity;
 mod metadata;
+mod possession;
 mod scopes;
 mod sessions;
 mod slow;

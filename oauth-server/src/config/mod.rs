@@ -9,4 +9,4 @@ pub(crate) use builder::Links;
 pub use builder::{BuildError, Builder};
 pub(crate) use checked::{Checked, MIN_SECRET, OFFLINE_ACCESS};
 pub use documents::{DocumentChange, DocumentPolicy};
-pub use options::{OfferedScope, PeerAddress, Registration};
+pub use options::{OfferedScope, Registration};

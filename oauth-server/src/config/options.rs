@@ -1,6 +1,4 @@
-//! What can be chosen: scopes, who may register, and what the host says of a request.
-
-use std::net::IpAddr;
+//! What can be chosen: scopes, and who may register.
 
 /// A scope that this server grants, and what it means in words.
 ///
@@ -67,14 +65,3 @@ pub enum Registration {
     /// Nobody.
     Off,
 }
-
-/// The address that a request came from: put it into the request's extensions, so that limits can tell callers apart.
-///
-/// ```
-/// use oauth_server::PeerAddress;
-///
-/// let mut request = http::Request::new(());
-/// request.extensions_mut().insert(PeerAddress("192.0.2.7".parse().unwrap()));
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PeerAddress(pub IpAddr);

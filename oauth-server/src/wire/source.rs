@@ -3,9 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::request::Parts;
+use oauth_core::PeerAddress;
 use oauth_core::fetch::Network;
-
-use crate::config::PeerAddress;
 
 /// The address to count a request under: the peer's, or what trusted proxies say of it. `None`: the host did not tell.
 ///

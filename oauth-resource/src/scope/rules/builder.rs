@@ -85,6 +85,28 @@ impl ScopeRulesBuilder {
         self
     }
 
+    /// What tools need whose name begins so, and that have no rule of their own. The longest beginning counts; names are compared letter by letter.
+    ///
+    /// ```
+    /// use oauth_resource::{Asked, Need, Operation, ScopePolicy, ScopeRules};
+    ///
+    /// let rules = ScopeRules::builder("").tools_beginning("admin_", "mcp:admin").other_tools("mcp:tools").build()?;
+    /// let need = |name: &'static str| rules.need(Asked::new(&Operation::Tool { name: name.into() }, None));
+    /// assert_eq!(need("admin_restart"), Need::Scopes("mcp:admin".parse()?));
+    /// assert_eq!(need("search"), Need::Scopes("mcp:tools".parse()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn tools_beginning(mut self, prefix: &str, scopes: &str) -> Self {
+        if prefix.is_empty() {
+            let why = "every name begins so: use other_tools";
+            self.errors.push(ConfigError::Rule { what: "tools beginning \"\"".to_owned(), why });
+        }
+        let scopes = self.scopes(scopes, || format!("tools beginning {prefix:?}"));
+        self.tools.beginning.insert(prefix.into(), scopes);
+        self
+    }
+
     /// What tools without a rule need, instead of the strictest set.
     #[must_use]
     pub fn other_tools(mut self, scopes: &str) -> Self {
@@ -178,7 +200,7 @@ impl ScopeRulesBuilder {
         let tables = [&self.tools, &self.prompts, &self.resources];
         let strictest = tables
             .iter()
-            .flat_map(|table| table.named.values().chain(&table.others))
+            .flat_map(|table| table.named.values().chain(table.beginning.values()).chain(&table.others))
             .chain(below.iter().map(|(_, scopes)| scopes))
             .chain(self.methods.values().filter_map(|need| match need {
                 Need::Scopes(scopes) => Some(scopes),

@@ -2,7 +2,7 @@
 
 mod builder;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use oauth_core::{ScopeHierarchy, ScopeSet};
 
@@ -61,7 +61,19 @@ pub struct ScopeRules {
 #[derive(Clone, Debug, Default)]
 struct Table {
     named: HashMap<Box<str>, ScopeSet>,
+    // By how names begin.
+    beginning: BTreeMap<Box<str>, ScopeSet>,
     others: Option<ScopeSet>,
+}
+
+impl Table {
+    fn find(&self, name: &str) -> Option<&ScopeSet> {
+        let beginning = || {
+            let reached = self.beginning.iter().filter(|(prefix, _)| name.starts_with(&***prefix));
+            reached.max_by_key(|(prefix, _)| prefix.len()).map(|(_, scopes)| scopes)
+        };
+        self.named.get(name).or_else(beginning).or(self.others.as_ref())
+    }
 }
 
 /// Methods of MCP, of any version, that name nothing and change nothing but the session itself.
@@ -107,7 +119,7 @@ impl ScopeRules {
     }
 
     fn of_table<'a>(&'a self, table: &'a Table, name: &str) -> &'a ScopeSet {
-        table.named.get(name).or(table.others.as_ref()).unwrap_or(&self.strictest)
+        table.find(name).unwrap_or(&self.strictest)
     }
 
     fn of_resource(&self, uri: &str) -> ScopeSet {

@@ -1,0 +1,144 @@
+//! What the doctor says, of tokens and issuers over a real socket.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::get;
+use clap::Parser as _;
+use oauth_core::jose::{Algorithm, HmacAlgorithm, HmacKey, JwkSet, SigningKey};
+use serde_json::{Value, json};
+
+use crate::doctor::report::Report;
+use crate::doctor::{issuer, server, token};
+use crate::now;
+use crate::settings::Settings;
+
+struct Id {
+    issuer: String,
+    key: Arc<SigningKey>,
+}
+
+/// An issuer at a port of the day.
+async fn start() -> Id {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    let key = Arc::new(SigningKey::generate_es256());
+    let metadata = json!({
+        "issuer": issuer, "jwks_uri": format!("{issuer}/jwks"), "code_challenge_methods_supported": ["S256"],
+    });
+    let jwks = JwkSet::of([key.public_jwk().clone()], &Algorithm::ALL).to_json();
+    let app = Router::new()
+        .route("/.well-known/openid-configuration", get(move || async move { axum::Json(metadata) }))
+        .route("/jwks", get(move || async move { axum::Json(jwks) }));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    Id { issuer, key }
+}
+
+impl Id {
+    fn settings(&self, more: &[&str]) -> Settings {
+        let first = ["resource-only", "--issuer", &self.issuer, "--audience", "https://mcp.example/mcp"];
+        Settings::parse_from(first.iter().chain(more))
+    }
+
+    fn claims(&self) -> Value {
+        let now = now().as_secs();
+        json!({
+            "iss": self.issuer, "aud": "https://mcp.example/mcp", "sub": "alice", "client_id": "app", "jti": "1",
+            "iat": now, "exp": now + 600, "scope": "mcp:tools",
+        })
+    }
+
+    async fn said(&self, settings: &Settings, token: &str) -> (usize, String) {
+        let mut report = Report::default();
+        let found = issuer::examine(&mut report, settings).await.unwrap();
+        token::examine(&mut report, settings, &found, token).await.unwrap();
+        let wrong = report.lines().iter().filter(|line| line.starts_with("WRONG")).count();
+        (wrong, report.lines().join("\n"))
+    }
+}
+
+#[tokio::test]
+async fn a_good_token_is_said_to_be_good_and_what_it_may() {
+    let id = start().await;
+    let token = id.key.sign("at+jwt", &id.claims()).unwrap();
+    let (wrong, said) = id.said(&id.settings(&[]), &token).await;
+    assert_eq!(wrong, 0, "{said}");
+    assert!(said.contains("the server accepts it: alice through app"), "{said}");
+    assert!(
+        said.contains("it may call tools (mcp:tools)") && said.contains("it lacks mcp:resources"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn each_fault_is_said_in_words() {
+    let id = start().await;
+    let settings = id.settings(&[]);
+    let now = now().as_secs();
+    for (change, words) in [
+        (vec![("exp", json!(now - 7200))], "it expired 2 h ago"),
+        (vec![("aud", json!("https://other.example"))], "it is for https://other.example, not for"),
+        (vec![("aud", Value::Null)], "it is for nobody in particular"),
+        (vec![("iss", json!("https://evil.example"))], "it is from \"https://evil.example\""),
+        (vec![("iat", json!(now + 3600))], "this machine's clock is behind"),
+        (vec![("nbf", json!(now + 3600))], "it is not good before"),
+        (vec![("client_id", Value::Null)], "it has no client_id"),
+    ] {
+        let mut claims = id.claims();
+        for (name, value) in &change {
+            match value {
+                Value::Null => drop(claims.as_object_mut().unwrap().remove(*name)),
+                value => claims[*name] = value.clone(),
+            }
+        }
+        let (wrong, said) = id.said(&settings, &id.key.sign("at+jwt", &claims).unwrap()).await;
+        // The doctor and the server agree.
+        assert!(
+            wrong >= 2 && said.contains(words) && said.contains("the server refuses it"),
+            "{change:?}\n{said}"
+        );
+    }
+    let other = SigningKey::generate_es256().sign("at+jwt", &id.claims()).unwrap();
+    assert!(id.said(&settings, &other).await.1.contains("is none of the issuer's"));
+    let plain = id.key.sign("JWT", &id.claims()).unwrap();
+    assert!(id.said(&settings, &plain).await.1.contains("OAUTH_PLAIN_JWT=true"));
+    assert_eq!(id.said(&id.settings(&["--plain-jwt", "true"]), &plain).await.0, 0);
+    let shared = HmacKey::new(HmacAlgorithm::Hs256, &[7; 32]).unwrap().sign("at+jwt", &id.claims()).unwrap();
+    assert!(id.said(&settings, &shared).await.1.contains("JWT_HMAC_SECRET is not set"));
+    assert!(id.said(&settings, "opaque").await.1.contains("set OAUTH_INTROSPECTION_ENDPOINT"));
+    assert!(id.said(&settings, "a.b.c").await.1.contains("it looks like a JWT, and is none"));
+    assert!(id.said(&settings, "Bearer x").await.1.contains("that is no token"));
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_not_there_or_calls_itself_otherwise_is_said() {
+    let id = start().await;
+    let slash = Id { issuer: format!("{}/", id.issuer), key: id.key.clone() };
+    let mut report = Report::default();
+    issuer::examine(&mut report, &slash.settings(&[])).await.unwrap();
+    assert!(report.lines().join("\n").contains("slash and all"), "{:?}", report.lines());
+    // Nobody listens at that port any more.
+    let gone = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        format!("http://{}", listener.local_addr().unwrap())
+    };
+    let mut report = Report::default();
+    issuer::examine(&mut report, &Id { issuer: gone, key: id.key.clone() }.settings(&[])).await.unwrap();
+    assert!(report.lines().join("\n").contains("the issuer's metadata is nowhere"), "{:?}", report.lines());
+}
+
+#[tokio::test]
+async fn a_server_that_tells_clients_all_they_need_is_well() {
+    let id = start().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let settings = Settings::parse_from(["resource-only", "--issuer", &id.issuer, "--listen", &address]);
+    let app = crate::protected_tools(&settings, settings.verifier().unwrap()).unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let mut report = Report::default();
+    server::examine(&mut report, &settings.audience()).await.unwrap();
+    assert!(report.lines().iter().all(|line| !line.starts_with("WRONG")), "{:?}", report.lines());
+    let mut report = Report::default();
+    server::examine(&mut report, &id.issuer).await.unwrap();
+    assert!(report.lines().join("\n").contains("clients do not sign in"), "{:?}", report.lines());
+}

@@ -1,0 +1,97 @@
+//! An MCP server behind any issuer, configured by environment. Run it as it is:
+//!
+//!     OAUTH_ISSUER=https://id.example cargo run -p resource-only
+//!     OAUTH_ISSUER=https://id.example cargo run -p resource-only -- doctor TOKEN
+//!
+//! What you would write yourself is [`protected_tools`] and [`Settings::verifier`](settings::Settings::verifier).
+
+#![allow(clippy::print_stdout, clippy::print_stderr)]
+
+mod doctor;
+mod settings;
+mod tools;
+
+use std::error::Error;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use axum::Router;
+use clap::Parser as _;
+use oauth_core::Timestamp;
+use oauth_resource::{AnyOf, ProtectedResource, ScopeRoles, WELL_KNOWN};
+use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use tower::Layer as _;
+
+use crate::settings::{Command, Settings};
+use crate::tools::Tools;
+
+/// The MCP server, protected, as one set of routes.
+fn protected_tools(settings: &Settings, verifier: AnyOf) -> Result<Router, Box<dyn Error>> {
+    let roles = ScopeRoles::default();
+    let mut resource = ProtectedResource::builder(&settings.audience(), &settings.issuer)
+        .name("Tools")
+        .scopes(roles.rules().tool("restart", roles.admin()))
+        .scopes_supported(&format!("{} {}", roles.tools(), roles.resources()))
+        .challenge_includes_granted(true)
+        .verifier(verifier);
+    for origin in settings.origins() {
+        resource = resource.allow_origin(origin);
+    }
+    let resource = resource.build()?;
+
+    // Which hosts may call is judged by the resource's guard, before rmcp sees anything.
+    let config = StreamableHttpServerConfig::default().disable_allowed_hosts();
+    let mcp = StreamableHttpService::new(|| Ok(Tools), Arc::new(LocalSessionManager::default()), config);
+    // From the inside out: lists of what the caller may use, the checks, and no stream that outlives its token.
+    let mcp = resource.tailor().with_security_schemes().layer(mcp);
+    let mcp = resource.end_streams().layer(resource.layer().layer(mcp));
+    Ok(Router::new()
+        .route_service(resource.resource().path(), mcp)
+        .route_service(WELL_KNOWN, resource.metadata())
+        .route_service(&format!("{WELL_KNOWN}/{{*resource}}"), resource.metadata()))
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let settings = Settings::parse();
+    let outcome = match &settings.command {
+        Some(Command::Doctor { what }) => doctor::examine(&settings, what.as_deref()).await,
+        None => serve(&settings).await.map(|()| true),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("resource-only: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
+    settings.check()?;
+    let app = protected_tools(settings, settings.verifier()?)?;
+    let listener = tokio::net::TcpListener::bind(settings.listen).await.map_err(|error| {
+        format!("cannot listen at {}: {error}; choose another address with --listen", settings.listen)
+    })?;
+    println!("Your MCP server: {}", settings.audience());
+    println!("Tokens of:       {}", settings.issuer);
+    println!("Refused? resource-only doctor TOKEN says why.");
+    axum::serve(listener, app).with_graceful_shutdown(stopped()).await?;
+    Ok(())
+}
+
+async fn stopped() {
+    // Without a signal handler it runs on until it is killed.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// The time now, as verifiers want it.
+fn now() -> Timestamp {
+    oauth_core::Clock::now(&oauth_core::SystemClock)
+}

@@ -1,0 +1,170 @@
+//! What the environment says, and what becomes of it.
+
+use std::error::Error;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+use oauth_core::Secret;
+use oauth_core::fetch::{Fetch, FetchPolicy, GuardedFetch};
+use oauth_resource::{
+    AnyOf, HmacVerifier, IntrospectionCredentials, IntrospectionVerifier, JwtVerifier, RequiredClaim,
+    TrustedIssuer,
+};
+use url::{Host, Url};
+
+/// An MCP server behind any OAuth issuer.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+pub(crate) struct Settings {
+    /// The issuer, exactly as it calls itself.
+    #[arg(long, env = "OAUTH_ISSUER", global = true, default_value = "", hide_default_value = true)]
+    pub(crate) issuer: String,
+
+    /// Where its keys are. Without it they are found by its metadata.
+    #[arg(long, env = "OAUTH_JWKS_URI", global = true)]
+    pub(crate) jwks_uri: Option<String>,
+
+    /// A secret that the issuer signs with (HS256), at least 32 bytes. Its tokens are then accepted too.
+    #[arg(long, env = "JWT_HMAC_SECRET", hide_env_values = true, global = true, value_parser = secret)]
+    pub(crate) hmac_secret: Option<Arc<Secret>>,
+
+    /// This server's identifier: the URL that people type into their client, and what tokens must be for.
+    #[arg(long, env = "MCP_AUDIENCE", global = true)]
+    pub(crate) audience: Option<String>,
+
+    /// Where opaque tokens are asked about (RFC 7662).
+    #[arg(long, env = "OAUTH_INTROSPECTION_ENDPOINT", global = true)]
+    pub(crate) introspection_endpoint: Option<String>,
+
+    /// This server's name at the issuer, for introspection.
+    #[arg(long, env = "MCP_CLIENT_ID", global = true)]
+    pub(crate) client_id: Option<String>,
+
+    /// Its secret.
+    #[arg(long, env = "MCP_CLIENT_SECRET", hide_env_values = true, global = true, value_parser = secret)]
+    pub(crate) client_secret: Option<Arc<Secret>>,
+
+    /// Whether issuer and identifier must be https. On loopback, http will do in any case.
+    #[arg(long, env = "REQUIRE_HTTPS", default_value_t = true, action = clap::ArgAction::Set, global = true)]
+    pub(crate) require_https: bool,
+
+    /// Pages that may call: https://app1.example,https://app2.example
+    #[arg(long, env = "ALLOWED_ORIGINS", value_delimiter = ',', global = true)]
+    pub(crate) allowed_origins: Vec<String>,
+
+    /// Also takes tokens of type JWT, without client_id, iat or jti: what many issuers write (Keycloak, Auth0, Okta, Entra).
+    #[arg(long, env = "OAUTH_PLAIN_JWT", default_value_t = false, action = clap::ArgAction::Set, global = true)]
+    pub(crate) plain_jwt: bool,
+
+    /// Where to listen.
+    #[arg(long, env = "LISTEN", default_value = "127.0.0.1:3232", global = true)]
+    pub(crate) listen: SocketAddr,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Says in plain words why a token is refused, and whether issuer, keys and metadata can be reached and agree.
+    Doctor {
+        /// A token, the URL of an MCP server, or `-` for a token on standard input. Without it, the issuer alone is looked at.
+        what: Option<String>,
+    },
+}
+
+fn secret(text: &str) -> Result<Arc<Secret>, std::convert::Infallible> {
+    Ok(Arc::new(Secret::new(text.to_owned())))
+}
+
+impl Settings {
+    /// This server's identifier.
+    pub(crate) fn audience(&self) -> String {
+        self.audience.clone().unwrap_or_else(|| format!("http://{}/mcp", self.listen))
+    }
+
+    /// What is wrong that the parts below would not say.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.issuer.is_empty() {
+            return Err("say whose tokens are good: OAUTH_ISSUER=https://…".to_owned());
+        }
+        for (name, url) in [("OAUTH_ISSUER", &self.issuer), ("MCP_AUDIENCE", &self.audience())] {
+            if self.require_https && !url.starts_with("https://") && !is_loopback(url) {
+                return Err(format!("{name} {url:?} must be https"));
+            }
+        }
+        if self.introspection_endpoint.is_some() && (self.client_id.is_none() || self.client_secret.is_none())
+        {
+            return Err(
+                "introspection needs MCP_CLIENT_ID and MCP_CLIENT_SECRET: the issuer answers nobody else"
+                    .to_owned(),
+            );
+        }
+        Ok(())
+    }
+
+    pub(crate) fn origins(&self) -> impl Iterator<Item = &str> {
+        self.allowed_origins.iter().map(String::as_str).filter(|origin| !origin.is_empty())
+    }
+
+    /// Fetches from the issuer alone, and from this machine if the issuer is there.
+    pub(crate) fn fetch(&self) -> Result<Arc<dyn Fetch>, Box<dyn Error>> {
+        let policy = FetchPolicy::new();
+        let policy = if is_loopback(&self.issuer) { policy.insecure_allow_loopback() } else { policy };
+        let fetch = GuardedFetch::builder(policy).with_keep_alive(Duration::from_secs(30)).build()?;
+        Ok(Arc::new(fetch))
+    }
+
+    /// The rules for tokens of the issuer.
+    pub(crate) fn trusted(&self) -> TrustedIssuer {
+        let mut trusted = TrustedIssuer::new(&self.issuer);
+        if let Some(url) = &self.jwks_uri {
+            trusted = trusted.with_jwks_url(url);
+        }
+        if self.plain_jwt {
+            trusted = trusted
+                .with_plain_jwt_type()
+                .without_required([RequiredClaim::ClientId, RequiredClaim::IssuedAt, RequiredClaim::TokenId])
+                .with_client_claims(["client_id", "azp", "cid"])
+                .with_scope_claims(["scope", "scp"]);
+        }
+        trusted
+    }
+
+    /// Every way that is configured, in the order of what it costs.
+    pub(crate) fn verifier(&self) -> Result<AnyOf, Box<dyn Error>> {
+        let (audience, fetch) = (self.audience(), self.fetch()?);
+        let mut any = AnyOf::new();
+        if let Some(secret) = &self.hmac_secret {
+            any = any.or(HmacVerifier::new(&audience, self.trusted(), secret)?);
+        }
+        // With a shared secret or introspection alone, nobody publishes keys.
+        if self.jwks_uri.is_some() || (self.hmac_secret.is_none() && self.introspection_endpoint.is_none()) {
+            any = any
+                .or(JwtVerifier::builder(&audience).issuer(self.trusted()).fetch(fetch.clone()).build()?);
+        }
+        if let (Some(endpoint), Some(id), Some(secret)) =
+            (&self.introspection_endpoint, &self.client_id, &self.client_secret)
+        {
+            let credentials = IntrospectionCredentials::basic(id, Secret::new(secret.expose().to_owned()));
+            let verifier = IntrospectionVerifier::builder(&audience, self.trusted())
+                .endpoint(endpoint)
+                .credentials(credentials)
+                .fetch(fetch)
+                .build()?;
+            any = any.or(verifier);
+        }
+        Ok(any)
+    }
+}
+
+fn is_loopback(url: &str) -> bool {
+    match Url::parse(url).ok().as_ref().and_then(Url::host) {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}

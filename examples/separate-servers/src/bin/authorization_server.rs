@@ -1,0 +1,79 @@
+//! The authorization server, at port 3001:
+//!
+//!     cargo run -p separate-servers --bin authorization-server
+
+#![allow(clippy::print_stdout)]
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::Router;
+use clap::Parser;
+use oauth_core::{Clock as _, OsEntropy, Secret, Stores, SystemClock};
+use oauth_providers::OwnerPassphrase;
+use oauth_stores::SqliteStore;
+use separate_servers::{Fault, authorization_server, serve};
+use tokio::net::TcpListener;
+
+/// People sign in here.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Args {
+    /// How clients reach this server. Behind a proxy with TLS: https://id.example
+    #[arg(long, env = "OAUTH_ISSUER", default_value = "http://127.0.0.1:3001")]
+    issuer: String,
+
+    /// The MCP server's address, as people type it.
+    #[arg(long, env = "MCP_AUDIENCE", default_value = "http://127.0.0.1:3232/mcp")]
+    mcp: String,
+
+    /// The secret with which the MCP server asks. Without it, one is made and shown.
+    #[arg(long, env = "MCP_CLIENT_SECRET", hide_env_values = true, value_parser = secret)]
+    secret: Option<Arc<Secret>>,
+
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:3001")]
+    listen: std::net::SocketAddr,
+
+    /// The database. It is made if it is missing, for its owner alone.
+    #[arg(long, default_value = "authorization-server.sqlite")]
+    database: PathBuf,
+}
+
+fn secret(text: &str) -> Result<Arc<Secret>, std::convert::Infallible> {
+    Ok(Arc::new(Secret::new(text.to_owned())))
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Fault> {
+    tracing_subscriber::fmt().with_env_filter("warn").init();
+    let args = Args::parse();
+    let listener = TcpListener::bind(args.listen).await?;
+    let stores = Stores::new(SqliteStore::open(&args.database)?);
+    let (owner, made) = OwnerPassphrase::open(&stores, &OsEntropy).await?;
+    let secret = args.secret.clone().unwrap_or_else(|| Arc::new(Secret::generate(&OsEntropy)));
+    let server = authorization_server(&args.issuer, &args.mcp, &secret, stores.clone(), owner).await?;
+    println!("Authorization server: {}", args.issuer);
+    if let Some(passphrase) = made {
+        println!("Your passphrase, shown this once: {}", passphrase.expose());
+    }
+    if args.secret.is_none() {
+        println!("\nThe MCP server beside it:");
+        println!("  MCP_CLIENT_SECRET={} cargo run -p separate-servers --bin mcp-server", secret.expose());
+    }
+    tokio::spawn(async move {
+        // What has ended is forgotten an hour later.
+        loop {
+            tokio::time::sleep(std::time::Duration::from_secs(600)).await;
+            let before = SystemClock.now().before(std::time::Duration::from_secs(3600));
+            if let Err(error) = stores.purge(before).await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "what has ended could not be swept away"
+                );
+            }
+        }
+    });
+    serve(listener, Router::new().fallback_service(server)).await?;
+    Ok(())
+}

@@ -1,0 +1,115 @@
+//! A client signs in at one server and calls a tool of the other, over sockets.
+#![allow(clippy::unwrap_used, reason = "tests, the helpers of tests as well")]
+
+use axum::Router;
+use oauth_core::{OsEntropy, Secret, Stores};
+use oauth_providers::OwnerPassphrase;
+use oauth_testing::{Browser, Client, Person, Site, Tcp, Tokens, Visit};
+use separate_servers::{authorization_server, embedded, mcp_server, serve};
+use serde_json::json;
+use tokio::net::TcpListener;
+
+async fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    (listener, origin)
+}
+
+async fn owner(stores: &Stores) -> OwnerPassphrase {
+    let passphrase = Secret::new(Site::PASSPHRASE.to_owned());
+    OwnerPassphrase::with_passphrase(stores, &passphrase, &OsEntropy).await.unwrap()
+}
+
+async fn visit(mcp: &str) -> Visit {
+    let client = Client::new(Tcp::new(), mcp).unwrap();
+    let found = client.discover().await.unwrap();
+    let registration = client.register(&found, &client.registration()).await.unwrap();
+    Visit {
+        client,
+        found,
+        registration,
+        browser: Browser::new(Tcp::new()),
+        person: Person::new(Site::PASSPHRASE),
+    }
+}
+
+async fn add(visit: &Visit, tokens: Option<&Tokens>, a: i64) -> (u16, String) {
+    let mut mcp = visit.client.mcp();
+    let bearer = tokens.map(|tokens| tokens.access_token.as_str());
+    mcp.connect(bearer).await.ok();
+    let answer = mcp.call_tool(bearer, "add", json!({ "a": a, "b": 1 })).await.unwrap();
+    let challenge =
+        answer.http.headers.get("www-authenticate").map(|value| value.to_str().unwrap().to_owned());
+    let text = answer.message.map(|message| message.to_string()).or(challenge).unwrap_or_default();
+    (answer.http.status.as_u16(), text)
+}
+
+/// From nothing to a call, to a scope that depends on the arguments.
+async fn goes_the_whole_way(mcp: &str) -> (Visit, Tokens) {
+    let mut visit = visit(mcp).await;
+    assert_eq!(add(&visit, None, 1).await.0, 401);
+    let tokens = visit.connect().await.unwrap();
+    let (status, text) = add(&visit, Some(&tokens), 41).await;
+    assert!(status == 200 && text.contains("42"), "{status} {text}");
+    // The tool found out that this needs more, and the client is told what to ask for.
+    let (status, challenge) = add(&visit, Some(&tokens), 5_000_000).await;
+    assert_eq!(status, 403, "{challenge}");
+    assert!(
+        challenge.contains(r#"error="insufficient_scope""#)
+            && challenge.contains(r#"scope="calc:big calc:use""#),
+        "{challenge}"
+    );
+    let (request, pkce) = visit.request().unwrap();
+    let more = visit.connect_by(&request.set("scope", "calc:big calc:use"), &pkce).await.unwrap();
+    let (status, text) = add(&visit, Some(&more), 5_000_000).await;
+    assert!(status == 200 && text.contains("5000001"), "{status} {text}");
+    (visit, tokens)
+}
+
+#[tokio::test]
+async fn two_servers_are_joined_by_introspection() {
+    // RS-69, RS-72
+    let ((as_listener, issuer), (mcp_listener, origin)) = (listen().await, listen().await);
+    let mcp = format!("{origin}/mcp");
+    let (secret, stores) = (Secret::generate(&OsEntropy), Stores::memory());
+    let owner = owner(&stores).await;
+    let server = authorization_server(&issuer, &mcp, &secret, stores, owner).await.unwrap();
+    let authorization = tokio::spawn(serve(as_listener, Router::new().fallback_service(server)));
+    tokio::spawn(serve(mcp_listener, mcp_server(&mcp, &issuer, &secret).unwrap()));
+
+    let (mut visit, tokens) = goes_the_whole_way(&mcp).await;
+    let unseen = visit.connect().await.unwrap();
+    // The authorization server is gone: who was seen lately goes on, whoever else is told to come back.
+    authorization.abort();
+    let _ = authorization.await;
+    assert_eq!(add(&visit, Some(&tokens), 1).await.0, 200);
+    assert_eq!(add(&visit, Some(&unseen), 1).await.0, 503);
+}
+
+#[tokio::test]
+async fn a_server_with_another_secret_lets_nobody_in() {
+    // RS-69: what the issuer does not answer is no answer.
+    let ((as_listener, issuer), (mcp_listener, origin)) = (listen().await, listen().await);
+    let mcp = format!("{origin}/mcp");
+    let stores = Stores::memory();
+    let owner = owner(&stores).await;
+    let secret = Secret::generate(&OsEntropy);
+    let server = authorization_server(&issuer, &mcp, &secret, stores, owner).await.unwrap();
+    tokio::spawn(serve(as_listener, Router::new().fallback_service(server)));
+    tokio::spawn(serve(mcp_listener, mcp_server(&mcp, &issuer, &Secret::generate(&OsEntropy)).unwrap()));
+    let mut visit = visit(&mcp).await;
+    let tokens = visit.connect().await.unwrap();
+    assert_eq!(add(&visit, Some(&tokens), 1).await.0, 503);
+}
+
+#[tokio::test]
+async fn one_server_does_the_same() {
+    let (listener, origin) = listen().await;
+    let stores = Stores::memory();
+    let owner = owner(&stores).await;
+    let app = embedded(&origin, stores, owner).await.unwrap();
+    tokio::spawn(serve(listener, app));
+    let (visit, tokens) = goes_the_whole_way(&format!("{origin}/mcp")).await;
+    visit.send(&visit.revoke(&tokens.access_token).unwrap()).await.unwrap();
+    assert_eq!(add(&visit, Some(&tokens), 1).await.0, 401);
+}

@@ -1,0 +1,114 @@
+//! The same tokens, read by another library: whatever we accept it accepts, and what we sign it verifies.
+#![allow(clippy::unwrap_used, reason = "tests, the helpers of tests as well")]
+
+use std::sync::LazyLock;
+
+use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation};
+use oauth_core::jose::{Algorithm, HmacAlgorithm, HmacKey, JwkSet, Jws, SigningKey};
+use proptest::prelude::*;
+use serde_json::{Map, Value};
+
+struct Pair {
+    ours: SigningKey,
+    set: JwkSet,
+    algorithm: jsonwebtoken::Algorithm,
+    signs: EncodingKey,
+    verifies: DecodingKey,
+}
+
+static PAIRS: LazyLock<Vec<Pair>> = LazyLock::new(|| {
+    let keys = [SigningKey::generate_es256(), SigningKey::generate_ed25519(), SigningKey::generate_rs256()];
+    keys.into_iter()
+        .map(|ours| {
+            let der = ours.to_pkcs8().unwrap();
+            let jwk: jsonwebtoken::jwk::Jwk =
+                serde_json::from_value(ours.public_jwk().to_json().into()).unwrap();
+            let (algorithm, signs) = match ours.algorithm() {
+                Algorithm::Es256 => (jsonwebtoken::Algorithm::ES256, EncodingKey::from_ec_der(&der)),
+                Algorithm::EdDsa => (jsonwebtoken::Algorithm::EdDSA, EncodingKey::from_ed_der(&der)),
+                // It wants the key without its wrapping of PKCS#8: 26 bytes for 2048 bits.
+                _ => (jsonwebtoken::Algorithm::RS256, EncodingKey::from_rsa_der(&der[26..])),
+            };
+            let set = JwkSet::of([ours.public_jwk().clone()], &Algorithm::ALL);
+            Pair { set, algorithm, signs, verifies: DecodingKey::from_jwk(&jwk).unwrap(), ours }
+        })
+        .collect()
+});
+
+fn lenient(algorithm: jsonwebtoken::Algorithm) -> Validation {
+    let mut validation = Validation::new(algorithm);
+    validation.required_spec_claims.clear();
+    validation.validate_exp = false;
+    validation.validate_aud = false;
+    validation
+}
+
+fn any_claims() -> impl Strategy<Value = Map<String, Value>> {
+    let texts = prop::collection::btree_map("[a-z_]{1,8}", "\\PC{0,24}", 0..8);
+    (texts, prop::option::of(0..i64::MAX as u64), prop::option::of("\\PC{0,24}")).prop_map(
+        |(texts, exp, sub)| {
+            let mut claims: Map<String, Value> = texts
+                .into_iter()
+                // Those that must not be texts.
+                .filter(|(name, _)| !["exp", "nbf", "iat", "auth_time"].contains(&name.as_str()))
+                .map(|(name, text)| (name, text.into()))
+                .collect();
+            claims.extend(exp.map(|exp| ("exp".to_owned(), exp.into())));
+            claims.extend(sub.map(|sub| ("sub".to_owned(), sub.into())));
+            claims
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_we_sign_others_verify_and_read_alike(claims in any_claims(), which in 0..3_usize) {
+        let pair = &PAIRS[which];
+        let token = pair.ours.sign("at+jwt", &claims).unwrap();
+        let read = jsonwebtoken::decode::<Map<String, Value>>(&token, &pair.verifies, &lenient(pair.algorithm)).unwrap();
+        prop_assert_eq!(&read.claims, &claims);
+        let jws = Jws::parse(&token).unwrap();
+        let said = jws.claims().unwrap();
+        prop_assert_eq!(said.subject.as_deref(), claims.get("sub").and_then(Value::as_str));
+    }
+
+    #[test]
+    fn what_others_sign_we_verify_and_read_alike(claims in any_claims(), which in 0..3_usize) {
+        let pair = &PAIRS[which];
+        let mut header = Header::new(pair.algorithm);
+        header.kid = Some(pair.ours.kid().to_owned());
+        let token = jsonwebtoken::encode(&header, &claims, &pair.signs).unwrap();
+        let jws = Jws::parse(&token).unwrap();
+        prop_assert!(pair.set.verify(&jws, |typ| typ == Some("JWT")).is_ok());
+        let said = jws.claims().unwrap();
+        prop_assert_eq!(said.expires_at.map(|date| date.secs()), claims.get("exp").and_then(Value::as_u64));
+        for name in said.others() {
+            let text = said.text(name).unwrap().unwrap();
+            prop_assert_eq!(Some(&*text), claims[name].as_str());
+        }
+    }
+
+    #[test]
+    fn what_is_changed_anywhere_nobody_accepts(claims in any_claims(), which in 0..3_usize, at in any::<prop::sample::Index>(), byte in b'!'..b'~') {
+        let pair = &PAIRS[which];
+        let mut token = pair.ours.sign("at+jwt", &claims).unwrap().into_bytes();
+        let at = at.index(token.len());
+        prop_assume!(token[at] != byte);
+        token[at] = byte;
+        let token = String::from_utf8(token).unwrap();
+        let accepted = Jws::parse(&token).is_ok_and(|jws| pair.set.verify(&jws, |_| true).is_ok());
+        prop_assert!(!accepted, "{}", token);
+    }
+
+    #[test]
+    fn shared_secrets_are_shared(claims in any_claims(), secret in prop::array::uniform32(any::<u8>())) {
+        let key = HmacKey::new(HmacAlgorithm::Hs256, &secret).unwrap();
+        let token = key.sign("at+jwt", &claims).unwrap();
+        let other = DecodingKey::from_secret(&secret);
+        prop_assert!(jsonwebtoken::decode::<Value>(&token, &other, &lenient(jsonwebtoken::Algorithm::HS256)).is_ok());
+        let theirs = jsonwebtoken::encode(&Header::new(jsonwebtoken::Algorithm::HS256), &claims, &EncodingKey::from_secret(&secret)).unwrap();
+        prop_assert!(key.verify(&Jws::parse(&theirs).unwrap(), |_| true).is_ok());
+    }
+}

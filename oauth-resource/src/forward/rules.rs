@@ -1,0 +1,163 @@
+//! Which scopes path and method need: all that forward auth can go by.
+
+use http::Method;
+use oauth_core::ScopeSet;
+
+use crate::config::ConfigError;
+use crate::forward::path::{is_below, is_plain};
+use crate::scope::Need;
+
+/// Scopes by path and method. The longest path counts; at the same path, a rule for the method before one for all.
+///
+/// ```
+/// use http::Method;
+/// use oauth_resource::PathRules;
+///
+/// let rules = PathRules::new("notes:read")
+///     .below("/mcp/admin", "notes:admin")
+///     .method_below(Method::DELETE, "/mcp", "notes:write")
+///     .anonymous(Method::GET, "/mcp/health");
+/// # drop(rules);
+/// ```
+#[derive(Clone, Debug)]
+pub struct PathRules {
+    scopes: ScopeSet,
+    rules: Vec<Rule>,
+    errors: Vec<ConfigError>,
+}
+
+#[derive(Clone, Debug)]
+struct Rule {
+    path: Box<str>,
+    method: Option<Method>,
+    exact: bool,
+    need: Need,
+}
+
+impl PathRules {
+    /// What everything needs that no rule names. Several scopes are separated by spaces; none: any good token.
+    #[must_use]
+    pub fn new(scopes: &str) -> Self {
+        let mut rules = Self { scopes: ScopeSet::empty(), rules: Vec::new(), errors: Vec::new() };
+        rules.scopes = rules.read(scopes, "all paths");
+        rules
+    }
+
+    /// What `path` and all below it needs. It is the path that the client sends, from the root on, without a slash at the end.
+    #[must_use]
+    pub fn below(self, path: &str, scopes: &str) -> Self {
+        self.rule(path, None, scopes)
+    }
+
+    /// What one method needs at `path` and below. `GET` speaks for `HEAD` too.
+    #[must_use]
+    pub fn method_below(self, method: Method, path: &str, scopes: &str) -> Self {
+        self.rule(path, Some(method), scopes)
+    }
+
+    /// One method at this very path needs no token. One that is presented must be good all the same (A-AUD-14).
+    #[must_use]
+    pub fn anonymous(mut self, method: Method, path: &str) -> Self {
+        self.rules.push(Rule { path: path.into(), method: Some(method), exact: true, need: Need::Nothing });
+        self
+    }
+
+    fn rule(mut self, path: &str, method: Option<Method>, scopes: &str) -> Self {
+        let need = Need::Scopes(self.read(scopes, path));
+        self.rules.push(Rule { path: path.into(), method, exact: false, need });
+        self
+    }
+
+    fn read(&mut self, text: &str, what: &str) -> ScopeSet {
+        text.parse().unwrap_or_else(|source| {
+            let (text, what) = (text.to_owned(), what.to_owned());
+            self.errors.push(ConfigError::Scopes { text, what, source });
+            ScopeSet::empty()
+        })
+    }
+
+    /// What is wrong with them, for a resource at `root`.
+    pub(super) fn check(&self, root: &str) -> Vec<ConfigError> {
+        let mut errors = self.errors.clone();
+        for rule in &self.rules {
+            let why = if !is_plain(&rule.path) || (rule.path.ends_with('/') && !rule.exact) {
+                "a path is written plainly, from / on, without a slash at the end"
+            } else if !is_below(&rule.path, root) {
+                "the path is not below the resource's"
+            } else {
+                continue;
+            };
+            errors.push(ConfigError::Rule { what: format!("path {:?}", rule.path), why });
+        }
+        errors
+    }
+
+    /// What a request needs. `None`: a path that a server which ignores case reads as that of another rule.
+    pub(super) fn need(&self, method: &Method, path: &str) -> Option<Need> {
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        let is_other_case = |rule: &Rule| {
+            let length = rule.path.len();
+            path.get(..length)
+                .is_some_and(|start| start != &*rule.path && start.eq_ignore_ascii_case(&rule.path))
+        };
+        if self.rules.iter().any(is_other_case) {
+            return None;
+        }
+        let applies = |rule: &&Rule| {
+            let at = if rule.exact { path == &*rule.path } else { is_below(path, &rule.path) };
+            at && rule.method.as_ref().is_none_or(|named| named == method)
+        };
+        let found = self
+            .rules
+            .iter()
+            .filter(applies)
+            // Where two say the same, the stricter one counts: none is anonymous by being said last.
+            .max_by_key(|rule| (rule.path.len(), rule.method.is_some(), rule.need != Need::Nothing));
+        Some(found.map_or_else(|| Need::Scopes(self.scopes.clone()), |rule| rule.need.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_longest_path_counts_and_then_the_method() {
+        let rules = PathRules::new("read")
+            .below("/mcp/admin", "admin")
+            .method_below(Method::DELETE, "/mcp", "write")
+            .method_below(Method::GET, "/mcp/admin", "audit")
+            .anonymous(Method::GET, "/mcp/health");
+        assert_eq!(rules.check("/mcp"), []);
+        for (method, path, needed) in [
+            (Method::POST, "/mcp", "read"),
+            (Method::DELETE, "/mcp/x", "write"),
+            (Method::DELETE, "/mcp/admin/x", "admin"),
+            (Method::GET, "/mcp/admin", "audit"),
+            (Method::HEAD, "/mcp/admin", "audit"),
+            (Method::POST, "/mcp/adminx", "read"),
+            (Method::POST, "/mcp/health", "read"),
+            (Method::GET, "/mcp/health/x", "read"),
+        ] {
+            let expected = Some(Need::Scopes(needed.parse().unwrap()));
+            assert_eq!(rules.need(&method, path), expected, "{method} {path}");
+        }
+        for method in [Method::GET, Method::HEAD] {
+            assert_eq!(rules.need(&method, "/mcp/health"), Some(Need::Nothing));
+        }
+        // UP-16: a server that ignores case would find the guarded place.
+        assert_eq!(rules.need(&Method::POST, "/mcp/Admin"), None);
+        assert_eq!(rules.need(&Method::POST, "/MCP/admin/x"), None);
+    }
+
+    #[test]
+    fn rules_that_would_not_apply_as_they_read_are_said_at_once() {
+        let rules = PathRules::new("a\"")
+            .below("/other", "x")
+            .below("/mcp/", "x")
+            .below("mcp", "x")
+            .anonymous(Method::GET, "/mcp/../x")
+            .below("/mcp/a", "b\\");
+        assert_eq!(rules.check("/mcp").len(), 6);
+    }
+}

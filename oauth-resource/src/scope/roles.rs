@@ -1,0 +1,71 @@
+//! Three roles, for servers whose policy need not be finer.
+
+use crate::scope::rules::{ScopeRules, ScopeRulesBuilder};
+
+/// The scopes of three roles: who may call tools, who may read resources, and who may do all that and what is kept for administrators.
+///
+/// ```
+/// use oauth_resource::{Asked, Need, Operation, ScopePolicy, ScopeRoles};
+///
+/// let roles = ScopeRoles::default();
+/// let rules = roles.rules().tool("restart", roles.admin()).build()?;
+/// for (operation, needed) in [
+///     (Operation::Tool { name: "search".into() }, "mcp:tools"),
+///     (Operation::Tool { name: "restart".into() }, "mcp:admin"),
+///     (Operation::Resource { method: "resources/read".into(), uri: "notes://all".into() }, "mcp:resources"),
+/// ] {
+///     assert_eq!(rules.need(Asked::new(&operation, None)), Need::Scopes(needed.parse()?));
+/// }
+/// assert!(rules.hierarchy().covers(&"mcp:admin".parse()?, "mcp:tools"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScopeRoles {
+    tools: String,
+    resources: String,
+    admin: String,
+}
+
+impl ScopeRoles {
+    /// Roles with scopes of your own.
+    #[must_use]
+    pub fn new(tools: &str, resources: &str, admin: &str) -> Self {
+        Self { tools: tools.to_owned(), resources: resources.to_owned(), admin: admin.to_owned() }
+    }
+
+    /// What calling a tool needs.
+    #[must_use]
+    pub fn tools(&self) -> &str {
+        &self.tools
+    }
+
+    /// What reading a resource, or asking for a prompt, needs.
+    #[must_use]
+    pub fn resources(&self) -> &str {
+        &self.resources
+    }
+
+    /// What is kept for administrators needs. It implies the other two.
+    #[must_use]
+    pub fn admin(&self) -> &str {
+        &self.admin
+    }
+
+    /// Rules to go on with: name the tools that are kept for administrators, and whatever else is different. Listing needs any good
+    /// token.
+    #[must_use]
+    pub fn rules(&self) -> ScopeRulesBuilder {
+        ScopeRules::builder("")
+            .other_tools(&self.tools)
+            .other_prompts(&self.resources)
+            .other_resources(&self.resources)
+            .implies(&self.admin, &self.tools)
+            .implies(&self.admin, &self.resources)
+    }
+}
+
+impl Default for ScopeRoles {
+    fn default() -> Self {
+        Self::new("mcp:tools", "mcp:resources", "mcp:admin")
+    }
+}

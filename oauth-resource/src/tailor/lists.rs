@@ -1,0 +1,183 @@
+//! Lists, and what is left of them for a caller. What stays in them is passed on as it was written.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use oauth_core::ScopeSet;
+use serde::Deserialize;
+use serde_json::json;
+use serde_json::value::{RawValue, to_raw_value};
+
+use crate::authorized::Authorized;
+use crate::scope::{Asked, Need, Operation};
+use crate::tailor::service::Settings;
+
+/// Which lists a request asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Lists {
+    tools: bool,
+    prompts: bool,
+    resources: bool,
+    templates: bool,
+}
+
+impl Lists {
+    pub(super) fn asked_for(body: &[u8]) -> Self {
+        let mut lists = Self::default();
+        Operation::of_body(body, |operation| match operation.method() {
+            "tools/list" => lists.tools = true,
+            "prompts/list" => lists.prompts = true,
+            "resources/list" => lists.resources = true,
+            "resources/templates/list" => lists.templates = true,
+            _ => {}
+        });
+        lists
+    }
+
+    pub(super) const fn any(self) -> bool {
+        self.tools || self.prompts || self.resources || self.templates
+    }
+}
+
+/// For whom lists are cut, and how.
+#[derive(Clone)]
+pub(super) struct Tailor {
+    pub(super) lists: Lists,
+    pub(super) caller: Option<Authorized>,
+    pub(super) settings: Arc<Settings>,
+}
+
+type Members<'a> = BTreeMap<&'a str, &'a RawValue>;
+
+/// What cannot be read cannot be cut.
+#[derive(Debug)]
+pub(super) struct Unreadable;
+
+impl From<serde_json::Error> for Unreadable {
+    fn from(_: serde_json::Error) -> Self {
+        Self
+    }
+}
+
+#[derive(Deserialize)]
+struct Named<'a> {
+    #[serde(borrow)]
+    name: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow)]
+    uri: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow, rename = "uriTemplate")]
+    template: Option<std::borrow::Cow<'a, str>>,
+}
+
+impl Tailor {
+    /// A message of JSON-RPC, or a batch of them, cut. `None`: no list is in it, it stays as it is.
+    pub(super) fn cut(&self, text: &[u8]) -> Result<Option<Vec<u8>>, Unreadable> {
+        let text = std::str::from_utf8(text).map_err(|_| Unreadable)?;
+        if text.trim_start().starts_with('[') {
+            let batch: Vec<&RawValue> = serde_json::from_str(text)?;
+            let mut cut = Vec::with_capacity(batch.len());
+            for message in batch {
+                cut.push(match self.message(message.get())? {
+                    Some(message) => message,
+                    None => message.to_owned(),
+                });
+            }
+            return Ok(Some(serde_json::to_vec(&cut)?));
+        }
+        Ok(self.message(text)?.map(|message| Box::<str>::from(message).into_boxed_bytes().into_vec()))
+    }
+
+    fn message(&self, text: &str) -> Result<Option<Box<RawValue>>, Unreadable> {
+        let mut message: Members<'_> = serde_json::from_str(text)?;
+        let Some(result) = message.get("result") else { return Ok(None) };
+        let Ok(mut result) = serde_json::from_str::<Members<'_>>(result.get()) else { return Ok(None) };
+        let mut cut = Vec::new();
+        for (member, wanted) in [
+            ("tools", self.lists.tools),
+            ("prompts", self.lists.prompts),
+            ("resources", self.lists.resources),
+            ("resourceTemplates", self.lists.templates),
+        ] {
+            if let Some(list) = result.get(member).filter(|_| wanted) {
+                cut.push((member, self.list(member, list.get())?));
+            }
+        }
+        if cut.is_empty() {
+            return Ok(None);
+        }
+        let private = to_raw_value("private")?;
+        // Whatever the server says: this list is nobody else's (RS-89).
+        result.insert("cacheScope", &private);
+        for (member, list) in &cut {
+            result.insert(member, list);
+        }
+        let result = to_raw_value(&result)?;
+        message.insert("result", &result);
+        Ok(Some(to_raw_value(&message)?))
+    }
+
+    fn list(&self, member: &str, text: &str) -> Result<Box<RawValue>, Unreadable> {
+        let entries: Vec<&RawValue> = serde_json::from_str(text)?;
+        let mut left = Vec::with_capacity(entries.len());
+        for entry in entries {
+            let named: Named<'_> = serde_json::from_str(entry.get())?;
+            let operation = match member {
+                "tools" => Operation::Tool { name: named.name.ok_or(Unreadable)? },
+                "prompts" => Operation::Prompt { name: named.name.ok_or(Unreadable)? },
+                "resources" => {
+                    Operation::Resource { method: "resources/read".into(), uri: named.uri.ok_or(Unreadable)? }
+                }
+                _ => Operation::Resource {
+                    method: "resources/read".into(),
+                    uri: named.template.ok_or(Unreadable)?,
+                },
+            };
+            let asked = Asked { operation: &operation, caller: self.caller.as_ref() };
+            let need = self.settings.policy.need(asked);
+            if self.settings.hides && !self.may(&need) {
+                continue;
+            }
+            left.push(if member == "tools" && self.settings.schemes {
+                with_schemes(entry, &need)?
+            } else {
+                entry.to_owned()
+            });
+        }
+        Ok(to_raw_value(&left)?)
+    }
+
+    fn may(&self, need: &Need) -> bool {
+        match (need, &self.caller) {
+            (Need::Nothing, _) => true,
+            (Need::Scopes(needed), Some(caller)) => {
+                self.settings.hierarchy().missing(caller.scopes(), needed).is_empty()
+            }
+            (Need::Scopes(_), None) => false,
+        }
+    }
+}
+
+/// The tool with what it needs, once where the draft puts it and once where older clients look.
+fn with_schemes(tool: &RawValue, need: &Need) -> Result<Box<RawValue>, Unreadable> {
+    let mut members: Members<'_> = serde_json::from_str(tool.get())?;
+    if members.contains_key("securitySchemes") {
+        return Ok(tool.to_owned());
+    }
+    let schemes = to_raw_value(&match need {
+        Need::Nothing => json!([{ "type": "noauth" }]),
+        Need::Scopes(scopes) => json!([{ "type": "oauth2", "scopes": scopes_of(scopes) }]),
+    })?;
+    let mut meta = match members.get("_meta") {
+        Some(meta) => serde_json::from_str::<Members<'_>>(meta.get())?,
+        None => Members::new(),
+    };
+    meta.entry("securitySchemes").or_insert(&schemes);
+    let meta = to_raw_value(&meta)?;
+    members.insert("_meta", &meta);
+    members.insert("securitySchemes", &schemes);
+    Ok(to_raw_value(&members)?)
+}
+
+fn scopes_of(scopes: &ScopeSet) -> Vec<&str> {
+    scopes.iter().collect()
+}

@@ -1,0 +1,158 @@
+//! What can be set of introspection.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use oauth_core::fetch::{Fetch, SingleFlight};
+use oauth_core::{Issuer, ResourceUri};
+use quick_cache::sync::Cache;
+
+use crate::config::{ConfigError, ConfigErrors};
+use crate::verify::claims::Rules;
+use crate::verify::introspection::answer::Signed;
+use crate::verify::introspection::{IntrospectionCredentials, IntrospectionVerifier, MAX_FLIGHTS};
+use crate::verify::jwt::{default_client, rule};
+use crate::verify::keys::{KeyTiming, Keys, is_secure};
+use crate::verify::trusted::{RequiredClaim, TrustedIssuer};
+
+/// Collects settings; what is wrong is said by [`build`](Self::build), all at once.
+///
+/// ```
+/// use oauth_resource::{IntrospectionVerifier, TrustedIssuer};
+///
+/// let errors = IntrospectionVerifier::builder("https://mcp.example/mcp", TrustedIssuer::new("https://as.example"))
+///     .endpoint("http://as.example/introspect")
+///     .build()
+///     .unwrap_err();
+/// // Nor are there credentials, or anything to fetch with.
+/// assert_eq!(errors.iter().count(), 3);
+/// ```
+pub struct IntrospectionVerifierBuilder {
+    resource: String,
+    trusted: TrustedIssuer,
+    endpoint: String,
+    credentials: Option<IntrospectionCredentials>,
+    fetch: Option<Arc<dyn Fetch>>,
+    signed: bool,
+    capacity: usize,
+    ttl: Duration,
+    refused_ttl: Duration,
+}
+
+impl IntrospectionVerifierBuilder {
+    pub(super) fn new(resource: &str, trusted: TrustedIssuer) -> Self {
+        Self {
+            resource: resource.to_owned(),
+            trusted: trusted.without_required([RequiredClaim::IssuedAt, RequiredClaim::TokenId]),
+            endpoint: String::new(),
+            credentials: None,
+            fetch: None,
+            signed: false,
+            capacity: 10_000,
+            ttl: Duration::from_secs(20),
+            refused_ttl: Duration::from_secs(5),
+        }
+    }
+
+    /// The endpoint's address, as the issuer's metadata names it.
+    #[must_use]
+    pub fn endpoint(mut self, url: &str) -> Self {
+        self.endpoint = url.to_owned();
+        self
+    }
+
+    /// How this resource proves who it is. The endpoint answers nobody else (RFC 7662 §4).
+    #[must_use]
+    pub fn credentials(mut self, credentials: IntrospectionCredentials) -> Self {
+        self.credentials = Some(credentials);
+        self
+    }
+
+    /// Asks through this. Let it keep connections open (`GuardedFetchBuilder::with_keep_alive`): the endpoint is
+    /// asked often.
+    #[must_use]
+    pub fn fetch(mut self, fetch: Arc<dyn Fetch>) -> Self {
+        self.fetch = Some(fetch);
+        self
+    }
+
+    /// Wants signed answers (RFC 9701), by the issuer's keys, for this resource or its client; others count no more.
+    #[must_use]
+    pub fn signed_answers(mut self) -> Self {
+        self.signed = true;
+        self
+    }
+
+    /// How many tokens are remembered, and for how long at most. Zero time: none. Without it, 10,000 for 20 s.
+    #[must_use]
+    pub fn cache(mut self, capacity: usize, ttl: Duration) -> Self {
+        (self.capacity, self.ttl) = (capacity, ttl);
+        self
+    }
+
+    /// For how long a refusal is remembered. Without it, 5 s: shorter than an acceptance, because a token may just have been issued.
+    #[must_use]
+    pub fn refused_for(mut self, ttl: Duration) -> Self {
+        self.refused_ttl = ttl;
+        self
+    }
+
+    /// The verifier.
+    ///
+    /// # Errors
+    /// Everything that is wrong, not the first of it.
+    pub fn build(self) -> Result<IntrospectionVerifier, ConfigErrors> {
+        let Self { trusted, .. } = self;
+        let mut errors = Vec::new();
+        let resource =
+            self.resource.parse::<ResourceUri>().map_err(|error| errors.push(ConfigError::Resource(error)));
+        let issuer =
+            trusted.issuer.parse::<Issuer>().map_err(|error| errors.push(ConfigError::Issuer(error)));
+        let client = default_client(&trusted).map_err(|error| errors.push(error));
+        if !is_secure(&self.endpoint) {
+            let what = format!("introspection endpoint {:?}", self.endpoint);
+            errors.push(rule(&what, "must be an absolute https url, or http on loopback"));
+        }
+        if self.credentials.is_none() {
+            errors.push(rule("introspection", "needs credentials"));
+        }
+        if self.fetch.is_none() {
+            errors.push(rule("introspection", "must be fetched: say through what, by fetch()"));
+        }
+        let (Ok(resource), Ok(issuer), Ok(default_client), Some(credentials), Some(fetch), true) =
+            (resource, issuer, client, self.credentials, self.fetch, errors.is_empty())
+        else {
+            return Err(ConfigErrors(errors));
+        };
+        let signed = if self.signed {
+            let keys = Keys::of(&trusted, &issuer, Some(&fetch), KeyTiming::default())
+                .map_err(|why| ConfigErrors(vec![rule(&format!("keys of issuer {issuer}"), why)]))?;
+            let client_id = credentials.client_id().map(str::to_owned);
+            Some(Signed { keys, resource: resource.clone(), client_id })
+        } else {
+            None
+        };
+        Ok(IntrospectionVerifier {
+            endpoint: self.endpoint,
+            credentials,
+            fetch,
+            rules: Rules::new(trusted, &resource, default_client),
+            signed,
+            ttl: self.ttl,
+            refused_ttl: self.refused_ttl,
+            accepted: Cache::new(self.capacity),
+            refused: Cache::new(self.capacity),
+            flights: SingleFlight::new(MAX_FLIGHTS),
+        })
+    }
+}
+
+impl fmt::Debug for IntrospectionVerifierBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IntrospectionVerifierBuilder")
+            .field("endpoint", &self.endpoint)
+            .field("credentials", &self.credentials)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,191 @@
+//! Tokens that their authorization server is asked about, one by one (RFC 7662).
+//!
+//! In this order:
+//! 1. What was said of the token a short time ago still counts: by its hash, no longer than the token lives (RS-71). What was refused
+//!    is remembered apart, and shorter: a stranger's tokens push nobody's out.
+//! 2. Many requests with one token ask once.
+//! 3. The endpoint is asked through the [`Fetch`] port, with credentials of this resource (RS-69).
+//! 4. What is no answer (an outage, a status, HTML, a text that is too long, a signature that does not hold) is
+//!    [`VerifyFault::Unavailable`]: nobody is let in, and nobody throws a token away (RS-72).
+//! 5. `active` is `true`, a boolean (RS-70); then the claims are judged by the rules of the issuer, as those of a JWT are.
+
+mod answer;
+mod builder;
+mod credentials;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use oauth_core::fetch::{Fetch, SingleFlight};
+use oauth_core::{Claims, Timestamp, TokenHash, TokenVerifier, VerifyFault, async_trait};
+use quick_cache::sync::Cache;
+
+use crate::verify::claims::Rules;
+use crate::verify::introspection::answer::Signed;
+
+pub use builder::IntrospectionVerifierBuilder;
+pub use credentials::IntrospectionCredentials;
+
+/// How many different tokens may be asked about at once.
+const MAX_FLIGHTS: usize = 1024;
+/// After how long to ask again when there was no answer.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// Asks the authorization server's introspection endpoint, and remembers its answers for a short time.
+///
+/// A revocation counts here within that time ([`cache`](IntrospectionVerifierBuilder::cache), 20 s), and the
+/// cache of [`RequireBearer`](crate::RequireBearer) adds its own (10 s).
+///
+/// ```
+/// use std::sync::Arc;
+/// use oauth_core::fetch::{Fetched, StaticFetch};
+/// use oauth_core::{Secret, Timestamp, TokenVerifier};
+/// use oauth_resource::{IntrospectionCredentials, IntrospectionVerifier, TrustedIssuer};
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// // In place of a `GuardedFetch`:
+/// let fetch = Arc::new(StaticFetch::new().with("https://as.example/introspect", Fetched::json(
+///     r#"{"active":true,"sub":"alice","client_id":"app","aud":"https://mcp.example/mcp","scope":"notes:read","exp":1700000600}"#,
+/// )));
+/// let verifier = IntrospectionVerifier::builder("https://mcp.example/mcp", TrustedIssuer::new("https://as.example"))
+///     .endpoint("https://as.example/introspect")
+///     .credentials(IntrospectionCredentials::basic("https://mcp.example/mcp", Secret::new("s3cret".to_owned())))
+///     .fetch(fetch.clone())
+///     .build()?;
+///
+/// let now = Timestamp::from_secs(1_700_000_000);
+/// for _ in 0..2 {
+///     assert_eq!(verifier.verify("opaque", now).await?.subject.as_str(), "alice");
+/// }
+/// assert_eq!(fetch.requests().len(), 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+pub struct IntrospectionVerifier {
+    endpoint: String,
+    credentials: IntrospectionCredentials,
+    fetch: Arc<dyn Fetch>,
+    rules: Rules,
+    signed: Option<Signed>,
+    ttl: Duration,
+    refused_ttl: Duration,
+    accepted: Cache<TokenHash, Remembered>,
+    refused: Cache<TokenHash, Timestamp>,
+    flights: SingleFlight<TokenHash, Outcome>,
+}
+
+#[derive(Clone)]
+struct Remembered {
+    claims: Arc<Claims>,
+    until: Timestamp,
+}
+
+/// How asking ended.
+#[derive(Clone)]
+enum Outcome {
+    Active(Arc<Claims>),
+    Refused,
+    Unanswered(Arc<Unanswered>),
+}
+
+/// Why there is no answer. Neither what was sent nor what came is in it.
+#[derive(Debug, thiserror::Error)]
+#[error("introspection: {what}")]
+struct Unanswered {
+    what: &'static str,
+    retry_after: Duration,
+    #[source]
+    source: Option<oauth_core::fetch::FetchError>,
+}
+
+impl Unanswered {
+    const fn new(what: &'static str) -> Self {
+        Self { what, retry_after: RETRY_AFTER, source: None }
+    }
+}
+
+impl IntrospectionVerifier {
+    /// A verifier of tokens for this resource. Of `issuer`, the rules for claims count, and its keys if
+    /// [answers are signed](IntrospectionVerifierBuilder::signed_answers). `iat` and `jti` may be missing: RFC 7662 makes them optional.
+    #[must_use]
+    pub fn builder(resource: &str, issuer: crate::TrustedIssuer) -> IntrospectionVerifierBuilder {
+        IntrospectionVerifierBuilder::new(resource, issuer)
+    }
+
+    async fn ask(&self, token: &str, hash: TokenHash, now: Timestamp) -> Outcome {
+        let outcome = match self.introspect(token, now).await {
+            Ok(claims) => Outcome::Active(Arc::new(claims)),
+            Err(Failure::Refused) => Outcome::Refused,
+            Err(Failure::Unanswered(why)) => Outcome::Unanswered(Arc::new(why)),
+        };
+        match &outcome {
+            Outcome::Active(claims) => {
+                let until = claims.expires_at.min(now + self.ttl);
+                self.accepted.insert(hash, Remembered { claims: claims.clone(), until });
+            }
+            Outcome::Refused => {
+                self.accepted.remove(&hash);
+                self.refused.insert(hash, now + self.refused_ttl);
+            }
+            Outcome::Unanswered(_) => {}
+        }
+        outcome
+    }
+
+    async fn introspect(&self, token: &str, now: Timestamp) -> Result<Claims, Failure> {
+        let request = self.credentials.request(&self.endpoint, token, self.rules.issuer(), now);
+        let request = request.ok_or(Unanswered::new("the credentials cannot be used"))?;
+        let request = self.signed.as_ref().map_or(request.clone(), |_| answer::accept_signed(request));
+        let fetched = self.fetch.fetch(request).await.map_err(|error| Unanswered {
+            source: Some(error),
+            ..Unanswered::new("the endpoint does not answer")
+        })?;
+        let claims = answer::read(&fetched, self.signed.as_ref(), &self.rules, now).await?;
+        if now >= claims.expires_at + claims.leeway { Err(Failure::Refused) } else { Ok(claims) }
+    }
+}
+
+/// Why no claims came of it.
+enum Failure {
+    Refused,
+    Unanswered(Unanswered),
+}
+
+impl From<Unanswered> for Failure {
+    fn from(why: Unanswered) -> Self {
+        Self::Unanswered(why)
+    }
+}
+
+#[async_trait]
+impl TokenVerifier for IntrospectionVerifier {
+    async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, VerifyFault> {
+        let hash = TokenHash::of(token);
+        if let Some(remembered) = self.accepted.get(&hash)
+            && now < remembered.until
+        {
+            return Ok((*remembered.claims).clone());
+        }
+        if self.refused.get(&hash).is_some_and(|until| now < until) {
+            return Err(VerifyFault::Invalid);
+        }
+        match self.flights.run(hash, self.ask(token, hash, now)).await {
+            Ok(Outcome::Active(claims)) => Ok((*claims).clone()),
+            Ok(Outcome::Refused) => Err(VerifyFault::Invalid),
+            Ok(Outcome::Unanswered(why)) => {
+                Err(VerifyFault::Unavailable { retry_after: why.retry_after, source: Box::new(why) })
+            }
+            Err(busy) => Err(VerifyFault::Unavailable { retry_after: RETRY_AFTER, source: Box::new(busy) }),
+        }
+    }
+}
+
+impl fmt::Debug for IntrospectionVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IntrospectionVerifier")
+            .field("endpoint", &self.endpoint)
+            .field("issuer", &self.rules.issuer())
+            .finish_non_exhaustive()
+    }
+}

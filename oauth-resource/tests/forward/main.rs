@@ -1,0 +1,7 @@
+//! Forward auth: asked in process, and by a real nginx and a real Caddy with the manual's configuration.
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests, the helpers of tests as well")]
+
+mod asked;
+mod fixture;
+mod proxies;
+mod wire;

@@ -1,0 +1,234 @@
+//! A real nginx and a real Caddy, with the configuration that stands in the manual.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use oauth_resource::ProxyStyle;
+use tempfile::TempDir;
+
+use crate::fixture::forward;
+use crate::wire::{Behind, Events, Reply, get, start};
+
+const NGINX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/manual/proxies/nginx.conf");
+const CADDY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/manual/proxies/Caddyfile");
+
+/// A proxy that ends with the test, also with one that panics.
+struct Proxy {
+    child: Child,
+    address: SocketAddr,
+    _folder: TempDir,
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// The program's path; without it one line, or a failure where everything is wanted.
+fn program(name: &str) -> Option<String> {
+    let folders = std::env::var("PATH").unwrap_or_default();
+    let found = folders
+        .split(':')
+        .chain(["/usr/sbin", "/usr/bin", "/usr/local/bin"])
+        .map(|folder| format!("{folder}/{name}"))
+        .find(|path| Path::new(path).is_file());
+    if found.is_none() {
+        assert!(std::env::var("OAUTH_REQUIRE_ALL").as_deref() != Ok("1"), "{name} is not installed");
+        eprintln!("skipped: {name} is not installed");
+    }
+    found
+}
+
+async fn run(mut command: Command, port: u16, folder: TempDir) -> Proxy {
+    let log = std::fs::File::create(folder.path().join("log")).unwrap();
+    command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
+    let child = command.spawn().unwrap();
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let mut proxy = Proxy { child, address, _folder: folder };
+    for _ in 0..400 {
+        if tokio::net::TcpStream::connect(address).await.is_ok() {
+            return proxy;
+        }
+        if proxy.child.try_wait().unwrap().is_some() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("no proxy: {}", std::fs::read_to_string(proxy._folder.path().join("log")).unwrap());
+}
+
+async fn nginx(program: &str, behind: &Behind) -> Proxy {
+    let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
+    let at = folder.path().display();
+    let paths: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path {at}/{kind};\n"))
+        .concat();
+    let outer = format!(
+        "daemon off; master_process off; pid {at}/pid; error_log stderr warn;\n\
+         events {{ }}\n\
+         http {{\n{paths}access_log off;\n\
+         upstream auth {{ server {}; }}\nupstream mcp {{ server {}; }}\n\
+         server {{ listen 127.0.0.1:{port}; include {NGINX}; }} }}\n",
+        behind.auth, behind.mcp
+    );
+    let config = folder.path().join("outer.conf");
+    std::fs::write(&config, outer).unwrap();
+    let mut command = Command::new(program);
+    command.arg("-p").arg(folder.path()).arg("-e").arg("stderr").arg("-c").arg(&config);
+    run(command, port, folder).await
+}
+
+async fn caddy(program: &str, behind: &Behind, port: u16) -> Proxy {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(program);
+    command.args(["run", "--adapter", "caddyfile", "--config", CADDY]);
+    command
+        .env("SITE", format!("http://localhost:{port}"))
+        .env("AUTH", behind.auth.to_string())
+        .env("MCP", behind.mcp.to_string())
+        .env("CADDY_ADMIN", "off")
+        .env("HOME", folder.path())
+        .env("XDG_DATA_HOME", folder.path())
+        .env("XDG_CONFIG_HOME", folder.path());
+    run(command, port, folder).await
+}
+
+/// Who the server behind takes the caller for, in every spelling of the header that it might read.
+fn arrived(reply: &Reply) -> Vec<String> {
+    let (_, lines) = reply.text.split_once("ARRIVED").unwrap_or_else(|| panic!("{}", reply.text));
+    let names_a_user = |line: &&str| {
+        let name = line.split('=').next().unwrap_or_default().to_ascii_lowercase().replace(['_', '.'], "-");
+        ["x-user-id", "x-user-name", "x-auth-scopes"].contains(&&*name) && !line.ends_with('=')
+    };
+    lines.lines().filter(names_a_user).map(str::to_owned).collect()
+}
+
+const FORGED: [&str; 10] = [
+    "X-User-Id: admin",
+    "x-user-id: admin",
+    "X-USER-ID: admin",
+    "X_User_Id: admin",
+    "x_user_id: admin",
+    "X-User_Id: admin",
+    "X-User-Name: admin",
+    "X-Auth-Scopes: notes:admin",
+    "X_Auth_Scopes: notes:admin",
+    "X-Forwarded-Uri: /mcp/open",
+];
+
+async fn serves_as_the_manual_says(proxy: &Proxy, behind: &Behind, metadata: &str) {
+    let at = proxy.address;
+    // Without a token: the challenge, and the document that it names.
+    let refused = get(at, "/mcp", &[]).await;
+    assert_eq!(refused.status, 401, "{}", refused.text);
+    let lower = refused.text.to_ascii_lowercase();
+    assert!(
+        lower.contains(&format!(
+            "www-authenticate: bearer scope=\"notes:read\", resource_metadata=\"{metadata}"
+        )),
+        "{lower}"
+    );
+    let document = get(at, "/.well-known/oauth-protected-resource/mcp", &[]).await;
+    assert!(document.status == 200 && document.text.contains("authorization_servers"), "{}", document.text);
+
+    let token = "Authorization: Bearer alice.read";
+    let passed = get(at, "/mcp?a=b", &[token]).await;
+    assert_eq!(passed.status, 200, "{}", passed.text);
+    assert!(passed.text.contains("ARRIVED /mcp?a=b"), "{}", passed.text);
+    let lower = passed.text.to_ascii_lowercase();
+    // RS-39: the token ends at the proxy.
+    assert!(!lower.contains("alice.read") && !lower.contains("authorization"), "{lower}");
+    let name = "x-user-name=%C3%84lice 100%25%0D%0AX-User-Id: root";
+    let expected = ["x-auth-scopes=notes:read", "x-user-id=alice", name];
+    let sorted = |reply: &Reply| {
+        let mut lines = arrived(reply);
+        lines.sort();
+        lines
+    };
+    assert_eq!(sorted(&passed), expected);
+
+    // RS-40, A-PROXY-4: whatever a client says of itself is gone, one by one and all at once, with a token and without.
+    for forged in FORGED.iter().map(|line| vec![*line]).chain([FORGED.to_vec()]) {
+        let with_token: Vec<&str> = forged.iter().copied().chain([token]).collect();
+        assert_eq!(sorted(&get(at, "/mcp", &with_token).await), expected, "{forged:?}");
+        let open = get(at, "/mcp/open", &forged).await;
+        assert_eq!((open.status, sorted(&open)), (200, Vec::new()), "{forged:?}: {}", open.text);
+        assert_eq!(get(at, "/mcp", &forged).await.status, 401, "{forged:?}");
+    }
+
+    // A-PROXY-2: nor does it choose what is judged.
+    let elsewhere = [
+        "X-Forwarded-Uri: /mcp/open",
+        "X-Original-URI: /mcp/open",
+        "X-Original-URL: https://notes.example/mcp/open",
+        "X-Original-Method: GET",
+        "X-Forwarded-Method: GET",
+        "X-Forwarded-Host: other.example",
+        "X-Forwarded-Proto: http",
+        "X-Forwarded-For: 127.0.0.1",
+        "Forwarded: host=other.example",
+    ];
+    assert_eq!(get(at, "/mcp/admin", &elsewhere).await.status, 401);
+
+    // RS-22: a 403 has its challenge.
+    let short = get(at, "/mcp/admin", &[token]).await;
+    let lower = short.text.to_ascii_lowercase();
+    assert!(
+        short.status == 403 && lower.contains("insufficient_scope") && lower.contains("notes:admin"),
+        "{lower}"
+    );
+    assert_eq!(get(at, "/mcp/admin", &["Authorization: Bearer root.admin"]).await.status, 200);
+    // UP-16
+    for path in [
+        "/mcp/open/../admin",
+        "/mcp/%2e%2e/mcp/admin",
+        "/mcp//open",
+        "/mcp/open%2F..%2Fadmin",
+        "/mcp/%61dmin",
+    ] {
+        let reply = get(at, path, &["Authorization: Bearer alice.read"]).await;
+        assert!(matches!(reply.status, 400 | 403 | 404), "{path}: {}", reply.text);
+    }
+    // RS-72: nobody throws a token away because of an outage.
+    let down = get(at, "/mcp", &["Authorization: Bearer down"]).await;
+    assert_eq!(down.status, 503, "{}", down.text);
+    assert!(down.text.to_ascii_lowercase().contains("retry-after: 2"), "{}", down.text);
+
+    // What comes as a stream goes on as one.
+    let mut events = Events::open(at, "/mcp/stream", &[token]).await;
+    events.until("data: one").await;
+    behind.go_on.notify_one();
+    events.until("data: two").await;
+}
+
+#[tokio::test]
+async fn nginx_asks_as_the_manual_says() {
+    let Some(program) = program("nginx") else { return };
+    let resource = "https://notes.example/mcp";
+    let behind = start(forward(ProxyStyle::OriginalUri, resource), resource).await;
+    let proxy = nginx(&program, &behind).await;
+    let metadata = "https://notes.example/.well-known/oauth-protected-resource/mcp";
+    serves_as_the_manual_says(&proxy, &behind, metadata).await;
+    // Nobody outside asks by themselves.
+    assert_eq!(get(proxy.address, "/verify", &[]).await.status, 404);
+}
+
+#[tokio::test]
+async fn caddy_asks_as_the_manual_says() {
+    let Some(program) = program("caddy") else { return };
+    let port = free_port();
+    let origin = format!("http://localhost:{port}");
+    let resource = format!("{origin}/mcp");
+    let behind = start(forward(ProxyStyle::ForwardedUri, &resource), &resource).await;
+    let proxy = caddy(&program, &behind, port).await;
+    let metadata = format!("{origin}/.well-known/oauth-protected-resource/mcp");
+    serves_as_the_manual_says(&proxy, &behind, &metadata).await;
+}

@@ -1,0 +1,363 @@
+//! The keys of an issuer elsewhere: when they are fetched, how often, and what holds meanwhile.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::StatusCode;
+use oauth_core::fetch::{Fetch, FetchError, FetchRequest, Fetched, StaticFetch};
+use oauth_core::jose::SigningKey;
+use oauth_core::{TokenVerifier as _, async_trait};
+use oauth_resource::{JwtVerifier, TrustedIssuer};
+use serde_json::json;
+use tokio::sync::Semaphore;
+
+use crate::fixture::{
+    ISSUER, JWKS, KEY, RESOURCE, ask, claims, jwks, now, refused, served, sign, unavailable,
+};
+
+fn remote(fetch: Arc<dyn Fetch>) -> JwtVerifier {
+    JwtVerifier::builder(RESOURCE)
+        .issuer(TrustedIssuer::new(ISSUER).with_jwks_url(JWKS))
+        .fetch(fetch)
+        .build()
+        .unwrap()
+}
+
+fn discovering(fetch: Arc<dyn Fetch>, issuer: &str) -> JwtVerifier {
+    JwtVerifier::builder(RESOURCE).issuer(TrustedIssuer::new(issuer)).fetch(fetch).build().unwrap()
+}
+
+/// Lets other tasks go on until it is so: not for ever.
+async fn until(is_so: impl Fn() -> bool) {
+    for _ in 0..1_000_000 {
+        if is_so() {
+            return;
+        }
+        tokio::task::yield_now().await;
+    }
+    panic!("it never came to that");
+}
+
+fn secs(secs: u64) -> Duration {
+    Duration::from_secs(secs)
+}
+
+#[tokio::test]
+async fn the_first_token_has_the_keys_fetched_and_the_next_does_not() {
+    let fetch = served(&[&KEY]);
+    let verifier = remote(fetch.clone());
+    for _ in 0..5 {
+        assert!(ask(&verifier, &sign(&claims())).await.is_ok());
+    }
+    assert_eq!(fetch.count(JWKS), 1);
+}
+
+#[tokio::test]
+async fn any_number_of_unknown_names_costs_one_fetch_in_a_cool_down() {
+    // RS-62
+    let fetch = served(&[&KEY]);
+    let verifier = Arc::new(remote(fetch.clone()));
+    assert!(ask(&*verifier, &sign(&claims())).await.is_ok());
+    let later = now() + secs(31);
+    let attack = |moment| {
+        let verifier = verifier.clone();
+        async move {
+            let mut tasks = Vec::new();
+            for n in 0..1000 {
+                let header = json!({"alg": "ES256", "typ": "at+jwt", "kid": format!("random-{n}")});
+                let token = KEY.sign_under(&header, &claims()).unwrap();
+                let verifier = verifier.clone();
+                tasks.push(tokio::spawn(async move { verifier.verify(&token, moment).await }));
+            }
+            for task in tasks {
+                assert!(task.await.unwrap().is_err());
+            }
+        }
+    };
+    attack(later).await;
+    assert_eq!(fetch.count(JWKS), 2);
+    attack(later + secs(29)).await;
+    assert_eq!(fetch.count(JWKS), 2, "it has not passed");
+    attack(later + secs(30)).await;
+    assert_eq!(fetch.count(JWKS), 3);
+    // A clock that was set back does not hold fetches up until it is there again.
+    attack(now()).await;
+    assert_eq!(fetch.count(JWKS), 4);
+}
+
+#[tokio::test]
+async fn a_new_key_is_found_and_a_removed_one_is_gone() {
+    // RS-63, RS-64
+    let (old, new) = (SigningKey::generate_es256(), SigningKey::generate_es256());
+    let fetch = served(&[&old]);
+    let verifier = remote(fetch.clone());
+    let (by_old, by_new) = (old.sign("at+jwt", &claims()).unwrap(), new.sign("at+jwt", &claims()).unwrap());
+    assert!(ask(&verifier, &by_old).await.is_ok());
+
+    fetch.set(JWKS, Fetched::json(jwks(&[&old, &new])));
+    let later = now() + secs(40);
+    assert!(verifier.verify(&by_new, later).await.is_ok(), "the first token by it");
+    assert!(verifier.verify(&by_old, later).await.is_ok());
+
+    fetch.set(JWKS, Fetched::json(jwks(&[&new])));
+    let still = later + secs(100);
+    assert!(verifier.verify(&by_old, still).await.is_ok(), "nobody has asked yet");
+    // As old as they get: fetched in the background, by a request that does not wait.
+    let due = later + secs(661);
+    let mut token = claims();
+    token["exp"] = json!(due.as_secs() + 60);
+    let (by_old, by_new) = (old.sign("at+jwt", &token).unwrap(), new.sign("at+jwt", &token).unwrap());
+    assert!(verifier.verify(&by_new, due).await.is_ok());
+    until(|| fetch.count(JWKS) == 3 && verifier.health(due)[0].keys == 1).await;
+    assert!(refused(&verifier.verify(&by_old, due).await), "removed at the issuer, removed here");
+}
+
+#[tokio::test]
+async fn while_an_issuer_is_down_its_last_keys_count_for_a_day() {
+    // RS-64
+    let fetch = served(&[&KEY]);
+    let verifier = remote(fetch.clone());
+    let mut long = claims();
+    long["exp"] = json!(now().as_secs() + 1_000_000);
+    let token = sign(&long);
+    assert!(ask(&verifier, &token).await.is_ok());
+    fetch.set_error(JWKS, FetchError::unreachable("as.example", "down"));
+    for hours in [1, 12, 24] {
+        let later = now() + secs(hours * 3600);
+        assert!(verifier.verify(&token, later).await.is_ok(), "after {hours} hours");
+        until(|| verifier.health(later)[0].failure.is_some()).await;
+        assert!(verifier.is_ready(later));
+    }
+    let too_late = now() + secs(24 * 3600 + 60);
+    assert!(unavailable(&verifier.verify(&token, too_late).await), "503, not 401");
+    assert!(!verifier.is_ready(too_late));
+    fetch.set(JWKS, Fetched::json(jwks(&[&KEY])));
+    assert!(verifier.verify(&token, too_late + secs(31)).await.is_ok());
+    assert_eq!(verifier.health(too_late + secs(31))[0].failure, None);
+}
+
+#[tokio::test]
+async fn an_unknown_key_while_the_issuer_is_down_is_no_forgery() {
+    let fetch = served(&[&KEY]);
+    let verifier = remote(fetch.clone());
+    assert!(ask(&verifier, &sign(&claims())).await.is_ok());
+    fetch.set_error(JWKS, FetchError::Busy);
+    let new = SigningKey::generate_es256().sign("at+jwt", &claims()).unwrap();
+    let later = now() + secs(40);
+    assert!(unavailable(&verifier.verify(&new, later).await));
+    assert!(verifier.verify(&sign(&claims()), later).await.is_ok(), "known keys are");
+    // What is wrong by itself is refused all the same.
+    assert!(refused(&verifier.verify(&KEY.sign("JWT", &claims()).unwrap(), later).await));
+}
+
+#[tokio::test]
+async fn an_issuer_that_is_down_at_the_start_is_waited_for() {
+    let fetch = Arc::new(StaticFetch::new());
+    let verifier = remote(fetch.clone());
+    assert!(!verifier.warm_up(now()).await && !verifier.is_ready(now()));
+    let answer = ask(&verifier, &sign(&claims())).await;
+    let Err(oauth_core::VerifyFault::Unavailable { retry_after, source }) = answer else {
+        panic!("{answer:?}")
+    };
+    assert_eq!((retry_after, source.to_string().as_str()), (secs(5), r#"could not fetch from "as.example""#));
+    for _ in 0..100 {
+        assert!(unavailable(&ask(&verifier, &sign(&claims())).await));
+    }
+    assert_eq!(fetch.count(JWKS), 1, "a crowd at the door is no flood at the issuer's");
+    fetch.set(JWKS, Fetched::json(jwks(&[&KEY])));
+    let soon = now() + secs(5);
+    assert!(verifier.verify(&sign(&claims()), soon).await.is_ok());
+    let health = &verifier.health(soon + secs(7))[0];
+    assert!(health.ready && health.keys == 1 && health.age == Some(secs(7)) && health.failure.is_none());
+}
+
+/// Answers when it is let.
+struct Gated {
+    inner: Arc<StaticFetch>,
+    gate: Semaphore,
+    asked: AtomicUsize,
+}
+
+#[async_trait]
+impl Fetch for Gated {
+    async fn fetch(&self, request: FetchRequest<'_>) -> Result<Fetched, FetchError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.gate.acquire().await.unwrap().forget();
+        self.inner.fetch(request).await
+    }
+}
+
+#[tokio::test]
+async fn nobody_whose_key_is_known_waits_for_a_slow_issuer() {
+    // RS-65
+    let slow =
+        Arc::new(Gated { inner: served(&[&KEY]), gate: Semaphore::new(1), asked: AtomicUsize::new(0) });
+    let verifier = Arc::new(remote(slow.clone()));
+    let token = sign(&claims());
+    assert!(ask(&*verifier, &token).await.is_ok());
+    // The keys are due, and the issuer does not answer.
+    let due = now() + secs(500);
+    let stranger = SigningKey::generate_es256().sign("at+jwt", &claims()).unwrap();
+    let waiting = {
+        let (verifier, stranger) = (verifier.clone(), stranger.clone());
+        tokio::spawn(async move { verifier.verify(&stranger, due).await })
+    };
+    until(|| slow.asked.load(Ordering::SeqCst) == 2).await;
+    for _ in 0..100 {
+        assert!(verifier.verify(&token, due).await.is_ok());
+    }
+    assert!(!waiting.is_finished(), "whose key is not known waits for the one fetch");
+    assert_eq!(slow.asked.load(Ordering::SeqCst), 2);
+    // A request that is dropped does not take the fetch with it.
+    waiting.abort();
+    let other = {
+        let verifier = verifier.clone();
+        tokio::spawn(async move { verifier.verify(&stranger, due).await })
+    };
+    tokio::task::yield_now().await;
+    slow.gate.add_permits(1);
+    assert!(refused(&other.await.unwrap()));
+    assert_eq!(slow.asked.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test]
+async fn a_crowd_may_not_wait_without_bound() {
+    // RS-62: bounded memory while an issuer hangs.
+    let slow =
+        Arc::new(Gated { inner: served(&[&KEY]), gate: Semaphore::new(1), asked: AtomicUsize::new(0) });
+    let verifier = Arc::new(remote(slow.clone()));
+    assert!(ask(&*verifier, &sign(&claims())).await.is_ok());
+    let (later, stranger) =
+        (now() + secs(40), SigningKey::generate_es256().sign("at+jwt", &claims()).unwrap());
+    let tasks: Vec<_> = (0..1000)
+        .map(|_| {
+            let (verifier, stranger) = (verifier.clone(), stranger.clone());
+            tokio::spawn(async move { verifier.verify(&stranger, later).await })
+        })
+        .collect();
+    until(|| tasks.iter().filter(|task| task.is_finished()).count() >= 1000 - 256).await;
+    slow.gate.add_permits(1);
+    let mut told_to_come_again = 0;
+    for task in tasks {
+        let answer = task.await.unwrap();
+        told_to_come_again += usize::from(unavailable(&answer));
+        assert!(answer.is_err());
+    }
+    assert_eq!(told_to_come_again, 1000 - 256);
+}
+
+#[tokio::test]
+async fn keys_are_found_by_the_issuers_metadata() {
+    for (issuer, place) in [
+        (ISSUER, "https://as.example/.well-known/oauth-authorization-server"),
+        (ISSUER, "https://as.example/.well-known/openid-configuration"),
+        ("https://as.example/t", "https://as.example/.well-known/oauth-authorization-server/t"),
+        ("https://as.example/t", "https://as.example/t/.well-known/openid-configuration"),
+        ("https://as.example/t", "https://as.example/.well-known/openid-configuration/t"),
+        ("https://as.example/t/", "https://as.example/t/.well-known/openid-configuration"),
+    ] {
+        let fetch = Arc::new(Elsewhere(served(&[&KEY])));
+        fetch.0.set(place, Fetched::json(json!({"issuer": issuer, "jwks_uri": JWKS}).to_string()));
+        let verifier = discovering(fetch, issuer);
+        let mut token = claims();
+        token["iss"] = issuer.into();
+        assert!(ask(&verifier, &sign(&token)).await.is_ok(), "{place}");
+    }
+}
+
+/// 404 for what is not there.
+struct Elsewhere(Arc<StaticFetch>);
+
+#[async_trait]
+impl Fetch for Elsewhere {
+    async fn fetch(&self, request: FetchRequest<'_>) -> Result<Fetched, FetchError> {
+        match self.0.fetch(request).await {
+            Err(FetchError::Unreachable { .. }) => Ok(Fetched::new(StatusCode::NOT_FOUND, "")),
+            answer => answer,
+        }
+    }
+}
+
+#[tokio::test]
+async fn metadata_of_another_issuer_closes_the_door() {
+    // RS-60
+    let place = "https://as.example/.well-known/oauth-authorization-server";
+    for other in ["https://evil.example", "https://as.example/", "https://AS.example", ""] {
+        let fetch = Arc::new(Elsewhere(served(&[&KEY])));
+        fetch.0.set(place, Fetched::json(json!({"issuer": other, "jwks_uri": JWKS}).to_string()));
+        // A second document does not mend it.
+        let good = json!({"issuer": ISSUER, "jwks_uri": JWKS}).to_string();
+        fetch.0.set("https://as.example/.well-known/openid-configuration", Fetched::json(good));
+        let verifier = discovering(fetch.clone(), ISSUER);
+        assert!(unavailable(&ask(&verifier, &sign(&claims())).await), "{other}");
+        assert!(!verifier.is_ready(now()));
+        assert_eq!(verifier.health(now())[0].failure.as_deref(), Some("the metadata is of another issuer"));
+        assert_eq!(fetch.0.count(JWKS), 0);
+    }
+}
+
+#[tokio::test]
+async fn key_sets_come_over_https_as_they_are_and_within_bounds() {
+    // RS-61
+    let place = "https://as.example/.well-known/oauth-authorization-server";
+    for (jwks_uri, failure) in [
+        ("http://as.example/jwks.json", "the key set must be fetched over https"),
+        ("file:///etc/passwd", "the key set must be fetched over https"),
+        ("https://elsewhere.example/gone", "the issuer answered 404"),
+    ] {
+        let fetch = Arc::new(Elsewhere(served(&[&KEY])));
+        fetch.0.set(place, Fetched::json(json!({"issuer": ISSUER, "jwks_uri": jwks_uri}).to_string()));
+        let verifier = discovering(fetch, ISSUER);
+        assert!(!verifier.warm_up(now()).await);
+        assert_eq!(verifier.health(now())[0].failure.as_deref(), Some(failure), "{jwks_uri}");
+    }
+    let redirect = Fetched::new(StatusCode::FOUND, "")
+        .with_header(http::header::LOCATION, "https://as.example/other.json".parse().unwrap());
+    let huge = Fetched::json(format!(r#"{{"keys":[],"x":"{}"}}"#, "a".repeat(600 * 1024)));
+    let crowd = format!(r#"{{"keys":[{}{{}}]}}"#, "{},".repeat(200));
+    for answer in [
+        redirect,
+        huge,
+        Fetched::json(crowd),
+        Fetched::json("<html>"),
+        Fetched::new(StatusCode::INTERNAL_SERVER_ERROR, "{}"),
+    ] {
+        let fetch = Arc::new(StaticFetch::new().with(JWKS, answer));
+        let verifier = remote(fetch.clone());
+        assert!(unavailable(&ask(&verifier, &sign(&claims())).await));
+        assert_eq!(fetch.requests().len(), 1);
+    }
+    let plain = JwtVerifier::builder(RESOURCE)
+        .issuer(TrustedIssuer::new(ISSUER).with_jwks_url("http://as.example/jwks.json"))
+        .fetch(served(&[&KEY]))
+        .build();
+    assert!(plain.unwrap_err().to_string().contains("https"));
+}
+
+#[tokio::test]
+async fn rubbish_in_a_set_spoils_nothing() {
+    // RS-67, RS-68, A-JWT-21
+    let mut encrypts = SigningKey::generate_es256().public_jwk().to_json();
+    encrypts.insert("use".to_owned(), "enc".into());
+    let set = json!({"keys": [
+        {"kty": "AKP", "alg": "ML-DSA-65", "pub": "AAAA"}, 17, {"kty": "oct", "k": "c2VjcmV0"}, encrypts,
+        KEY.public_jwk().to_json(),
+    ]});
+    let fetch = Arc::new(StaticFetch::new().with(JWKS, Fetched::json(set.to_string())));
+    let verifier = remote(fetch);
+    assert!(ask(&verifier, &sign(&claims())).await.is_ok());
+    let health = &verifier.health(now())[0];
+    assert_eq!((health.keys, health.skipped, health.ready), (1, 4, true));
+}
+
+#[tokio::test]
+async fn an_untrusted_issuer_is_not_even_asked() {
+    // A-AUD-6
+    let fetch = served(&[&KEY]);
+    let verifier = remote(fetch.clone());
+    let mut token = claims();
+    token["iss"] = "https://evil.example".into();
+    assert!(refused(&ask(&verifier, &sign(&token)).await));
+    assert!(fetch.requests().is_empty());
+}
