@@ -18,7 +18,8 @@ const NOW: u64 = 1_700_000_000;
 const TOKEN: &str = "token";
 
 static KEY: LazyLock<SigningKey> = LazyLock::new(SigningKey::generate_ed25519);
-static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| tokio::runtime::Builder::new_current_thread().build().expect("a thread can have one"));
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| tokio::runtime::Builder::new_current_thread().build().expect("a thread can have one"));
 
 fuzz_target!(|text: &str| {
     let target: Target = "https://mcp.example/mcp".parse().expect("it is a url");

@@ -13,9 +13,16 @@ fuzz_target!(|bytes: &[u8]| {
     for jwk in set.iter() {
         assert!(!jwk.algorithms().is_empty());
         let written = jwk.to_json();
-        assert!(["d", "p", "q", "dp", "dq", "qi", "oth", "k"].iter().all(|private| !written.contains_key(*private)));
+        assert!(
+            ["d", "p", "q", "dp", "dq", "qi", "oth", "k"]
+                .iter()
+                .all(|private| !written.contains_key(*private))
+        );
         let again = Jwk::parse(Value::from(written).to_string().as_bytes()).expect("it is a key");
-        assert_eq!((again.thumbprint(), again.kid(), again.algorithms()), (jwk.thumbprint(), jwk.kid(), jwk.algorithms()));
+        assert_eq!(
+            (again.thumbprint(), again.kid(), again.algorithms()),
+            (jwk.thumbprint(), jwk.kid(), jwk.algorithms())
+        );
         assert!(jwk.verifying_key(&Algorithm::ALL).is_some());
     }
 });

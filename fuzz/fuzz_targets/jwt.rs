@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use libfuzzer_sys::fuzz_target;
-use oauth_core::jose::{Algorithm, Jws, JwkSet, MAX_KID, SigningKey};
+use oauth_core::jose::{Algorithm, JwkSet, Jws, MAX_KID, SigningKey};
 use serde_json::Value;
 
 static KEY: LazyLock<SigningKey> = LazyLock::new(SigningKey::generate_ed25519);
@@ -16,7 +16,11 @@ static SET: LazyLock<JwkSet> = LazyLock::new(|| JwkSet::of([KEY.public_jwk().clo
 fuzz_target!(|text: &str| {
     if let Ok(jws) = Jws::parse(text) {
         assert_eq!(text.split('.').count(), 3);
-        assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)));
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        let (header, rest) = text.split_once('.').expect("it has three");
+        assert!(rest.bytes().all(plain));
+        // The header is decoded once it is asked for.
+        assert!(jws.header().is_err() || header.bytes().all(plain));
         let encoded = text.split('.').nth(1).expect("it has three");
         assert_eq!(URL_SAFE_NO_PAD.encode(jws.payload()), encoded, "one text for each payload");
         assert!(SET.verify(&jws, |_| true).is_err(), "nobody has the key");
@@ -40,7 +44,9 @@ fuzz_target!(|text: &str| {
         let members = plain.as_object().expect("claims are an object");
         assert_eq!(plain.get("sub").and_then(Value::as_str), claims.subject.as_deref());
         assert_eq!(plain.get("iss").and_then(Value::as_str), claims.issuer.as_deref());
-        for (name, date) in [("exp", claims.expires_at), ("nbf", claims.not_before), ("iat", claims.issued_at)] {
+        for (name, date) in
+            [("exp", claims.expires_at), ("nbf", claims.not_before), ("iat", claims.issued_at)]
+        {
             assert_eq!(plain.get(name).is_some(), date.is_some());
             assert!(date.is_none_or(|date| date.secs() <= i64::MAX as u64));
         }

@@ -58,7 +58,8 @@ pub struct Jws<'a> {
 }
 
 impl<'a> Jws<'a> {
-    /// Takes a token apart.
+    /// Takes a token apart. Payload and signature are decoded; the header is by [`header`](Self::header), or not at all where it was read
+    /// before.
     ///
     /// # Errors
     /// [`JwsFault`], before anything is decoded where its form shows it.
