@@ -55,7 +55,7 @@ fn a_code_buys_once_whatever_three_callers_an_operator_and_the_clock_do() {
         purges: 1,
         steps_back: 0,
         deepest: 1,
-        instants: 4,
+        instants: 3,
     };
     let explored = hold("one code", Root::Code, bounds);
     assert!(explored.states > 10_000, "{explored}: that is not all");
@@ -90,9 +90,9 @@ fn a_chain_of_refreshes_is_one_chain_until_the_grant_ends() {
 fn neither_a_purge_nor_a_clock_that_steps_back_unspends_anything_until_all_of_it_is_over() {
     // A-FAULT-5
     let bounds = Bounds {
-        presentations: [2, 1, 0],
+        presentations: [1, 1, 0],
         revocations: 0,
-        purges: 1,
+        purges: 2,
         steps_back: 1,
         deepest: 1,
         instants: 6,
@@ -148,7 +148,7 @@ fn the_model_catches_broken_ledgers() {
 #[test]
 fn without_its_fault_the_broken_ledger_passes() {
     // Else the model might catch the ledger instead of the fault.
-    let bounds = Bounds { presentations: [1, 1, 0], ..SMALL };
+    let bounds = Bounds { presentations: [1, 1, 0], instants: 4, steps_back: 0, ..SMALL };
     for root in [Root::Code, Root::Refresh] {
         let explored = explore(|| ledger::stores(Fault::None).grants, root, bounds);
         println!("{}", explored.unwrap_or_else(|counterexample| panic!("{counterexample}")));
