@@ -3,6 +3,7 @@
 //! | feature | store | for |
 //! |---|---|---|
 //! | `sqlite` (default) | [`SqliteStore`] | one machine: a file, durable at every answer, no server to run |
+//! | `redis` | `RedisStore` | many machines: one Redis or Valkey, one behind Sentinel, or a cluster |
 //!
 //! Each implements every port, so it goes as a whole into [`Stores::new`](oauth_core::Stores::new):
 //!
@@ -22,10 +23,14 @@
 //! # }
 //! ```
 
+#[cfg(feature = "redis")]
+mod redis;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(all(unix, feature = "testing"))]
 pub mod testing;
 
+#[cfg(feature = "redis")]
+pub use redis::{RedisOpenError, RedisOptions, RedisStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{OpenError, SqliteOptions, SqliteStore};

@@ -27,6 +27,7 @@ struct Table {
     by_fingerprint: HashMap<TokenHash, ClientId>,
     commons: HashSet<Arc<Common>>,
     unused: u64,
+    documents: u64,
     sweep: Sweep,
 }
 
@@ -121,6 +122,7 @@ impl Table {
             self.by_fingerprint.insert(fingerprint, id.clone());
         }
         self.unused += u64::from(!used);
+        self.documents += u64::from(id.is_url());
         let entry = Entry {
             id: id.clone(),
             name,
@@ -140,6 +142,7 @@ impl Table {
     fn remove(&mut self, id: &ClientId) -> bool {
         let Some(entry) = self.by_id.remove(id) else { return false };
         self.unused -= u64::from(!entry.used);
+        self.documents -= u64::from(id.is_url());
         // A client that expired may have given its fingerprint to another.
         if let Some(fingerprint) = &entry.fingerprint
             && self.by_fingerprint.get(fingerprint) == Some(id)
@@ -218,7 +221,11 @@ impl ClientStore for MemoryStore {
         let after = page.after.as_deref();
         let wanted = |entry: &&Entry| {
             after.is_none_or(|after| entry.id.as_str() > after)
-                && (filter == ClientFilter::All || !entry.used)
+                && match filter {
+                    ClientFilter::All => true,
+                    ClientFilter::Unused => !entry.used,
+                    ClientFilter::Documents => entry.id.is_url(),
+                }
         };
         let entries = table.by_id.values().map(|entry| &**entry);
         let mut ids: Vec<_> = entries.filter(wanted).map(|entry| &entry.id).collect();
@@ -234,6 +241,7 @@ impl ClientStore for MemoryStore {
         Ok(match filter {
             ClientFilter::All => table.by_id.len() as u64,
             ClientFilter::Unused => table.unused,
+            ClientFilter::Documents => table.documents,
         })
     }
 

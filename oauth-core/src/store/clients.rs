@@ -57,7 +57,8 @@ pub trait ClientStore: Send + Sync + 'static {
     /// Clients page by page, each exactly once if nothing is written meanwhile.
     async fn list(&self, filter: ClientFilter, page: PageRequest) -> Result<Listing<Client>, StoreError>;
 
-    /// How many clients there are. Must be cheap for [`ClientFilter::Unused`]: every registration asks.
+    /// How many clients there are. Must be cheap for [`ClientFilter::Unused`], for which every registration asks, and for
+    /// [`ClientFilter::Documents`], for which an unknown document does. SQL: an index, and a range of the primary key.
     async fn count(&self, filter: ClientFilter) -> Result<u64, StoreError>;
 
     /// Forgets clients that expired before `before`. How many. An expired client's id is never handed out again: ids are random.
@@ -140,4 +141,6 @@ pub enum ClientFilter {
     All,
     /// Those that were never used, expired ones included until they are purged.
     Unused,
+    /// Those whose identifier is the URL of a metadata document ([`ClientId::is_url`]), used or not.
+    Documents,
 }

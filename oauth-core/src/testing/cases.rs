@@ -60,6 +60,7 @@ macro_rules! __store_cases {
             clients::removing_a_client_says_whether_there_was_one,
             clients::clients_are_listed_page_by_page_each_once,
             clients::unused_clients_are_counted,
+            clients::clients_by_document_are_counted,
             clients::only_clients_that_ended_are_purged,
             clients::of_many_twins_at_once_one_is_registered,
             clients::of_many_updates_at_once_one_succeeds,

@@ -226,12 +226,16 @@ async fn listed(store: &dyn ClientStore, filter: ClientFilter, limit: usize) -> 
 pub(crate) async fn clients_are_listed_page_by_page_each_once(stores: Stores) {
     let store = &*stores.clients;
     let mut all: Vec<_> = (0..7).map(|at| Client { used: at % 3 == 0, ..client() }).collect();
+    all.extend(documents());
     for client in &all {
         register(store, client).await;
     }
     all.sort_by(|one, two| one.id.cmp(&two.id));
     let unused: Vec<_> = all.iter().filter(|client| !client.used).cloned().collect();
-    for (filter, wanted) in [(ClientFilter::All, all), (ClientFilter::Unused, unused)] {
+    let documents: Vec<_> = all.iter().filter(|client| client.id.is_url()).cloned().collect();
+    for (filter, wanted) in
+        [(ClientFilter::All, all), (ClientFilter::Unused, unused), (ClientFilter::Documents, documents)]
+    {
         for limit in [1, 3, 4, 7, 50] {
             let mut listed = listed(store, filter, limit).await;
             listed.sort_by(|one, two| one.id.cmp(&two.id));
@@ -262,6 +266,39 @@ pub(crate) async fn unused_clients_are_counted(stores: Stores) {
     assert_eq!(counts().await, (3, 2), "count: a removed client is not counted");
     let _ = store.purge(NOW + 2 * DAY).await.answered();
     assert_eq!(counts().await, (0, 0), "count: a purged client is not counted");
+}
+
+/// Clients by metadata document, and names that are none though they look alike.
+const DOCUMENTS: [&str; 3] =
+    ["https://app.example/client.json", "https://z.example/c", "http://localhost:9000/client.json"];
+const NO_DOCUMENTS: [&str; 4] = ["https:app", "http", "httpt://app.example/c", "HTTPS://app.example/c"];
+
+fn documents() -> impl Iterator<Item = Client> {
+    let ids = DOCUMENTS.iter().chain(&NO_DOCUMENTS);
+    ids.enumerate().map(|(at, id)| Client {
+        id: id.parse().expect("the kit's own text is a client id"),
+        used: at % 2 == 0,
+        ..client()
+    })
+}
+
+pub(crate) async fn clients_by_document_are_counted(stores: Stores) {
+    // CIMD-14
+    let store = &*stores.clients;
+    for client in (0..3).map(|_| client()).chain(documents()) {
+        register(store, &client).await;
+    }
+    let counts = async || store.count(ClientFilter::Documents).await.answered();
+    assert_eq!(counts().await, 3, "count: clients by document are those whose id is a url");
+    let id: ClientId = DOCUMENTS[1].parse().expect("the kit's own text is a client id");
+    let _ = store.renew(&id, NOW + HOUR).await.answered();
+    let stored = find(store, &id).await;
+    let _ = store.update(&stored.client, stored.version).await.answered();
+    assert_eq!(counts().await, 3, "count: a client by document counts once, whatever is written to it");
+    let _ = store.remove(&id).await.answered();
+    assert_eq!(counts().await, 2, "count: a removed client is not counted");
+    let _ = store.purge(NOW + 2 * DAY).await.answered();
+    assert_eq!(counts().await, 0, "count: a purged client is not counted");
 }
 
 pub(crate) async fn only_clients_that_ended_are_purged(stores: Stores) {

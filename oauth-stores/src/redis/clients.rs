@@ -1,0 +1,304 @@
+//! Clients in Redis.
+//!
+//! A record is in a slot of its own, and so is the name by which a twin finds it, its fingerprint. Registering is three steps, each
+//! atomic, and the second decides:
+//!
+//! 1. The record is written, for [`UNCONFIRMED`].
+//! 2. The fingerprint is claimed for it. If a live client has it, the record is removed, and that client is the answer; one that ended or
+//!    is gone loses it.
+//! 3. The record gets its lifetime. Whoever loses step 2 does this for the winner, too.
+//!
+//! A crash before the second step leaves a record that nobody knows and that ends by itself.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures::future::try_join_all;
+use oauth_core::{
+    Client, ClientFilter, ClientId, ClientStore, Listing, PageRequest, Registered, StoreError, StoredClient,
+    Timestamp, Version,
+};
+use redis::{Value, cmd};
+
+use crate::redis::RedisStore;
+use crate::redis::index::{self, Entry};
+use crate::redis::ledger::{Fields, Hash, json, parsed, read_time, time};
+use crate::redis::life::{lifetime, millis, score};
+use crate::redis::link;
+use crate::redis::names;
+use crate::redis::script::{
+    CLAIM, CLIENT_USED, CONFIRM, EXTEND, PURGE_CLIENT, REGISTER, RELEASE, RENEW_CLIENT, UPDATE_CLIENT,
+};
+
+/// For how long a record is there before it is confirmed: far longer than a registration takes.
+pub(super) const UNCONFIRMED: Duration = Duration::from_secs(60);
+
+const AT_ONCE: usize = 64;
+const PAGE: usize = 1000;
+
+/// How often a fingerprint may change hands under one registration.
+const CLAIMS: usize = 100;
+
+#[async_trait]
+impl ClientStore for RedisStore {
+    async fn register(&self, client: &Client, now: Timestamp) -> Result<Registered, StoreError> {
+        if let Some(twin) = self.twin(client, now).await? {
+            return Ok(Registered::Existing(Box::new(twin)));
+        }
+        let (all, unused) = (self.names().all_clients(), self.names().unused_clients());
+        let entry = || Entry { member: client.id.as_str(), now, ends: client.expires_at };
+        let new = index::enter(self.link(), &all, entry(), true).await?;
+        let new_unused = !client.used && index::enter(self.link(), &unused, entry(), true).await?;
+
+        let key = self.names().client(&client.id);
+        let call = REGISTER
+            .call([key.clone()])
+            .number(millis(UNCONFIRMED))
+            .fields(fields(client)?)
+            .text("v")
+            .text("1");
+        let written: bool = self.link().write(&key, &call).await?;
+        if !written {
+            // What is there has its own entries, or will have none.
+            if new_unused {
+                index::strike(self.link(), &unused, &[client.id.as_str()]).await?;
+            }
+            return Err(StoreError::Conflict);
+        }
+        if let Some(winner) = self.claim(client, now).await? {
+            let _: u64 = self.link().set(&key, cmd("DEL").arg(&key)).await?;
+            if new {
+                index::strike(self.link(), &all, &[client.id.as_str()]).await?;
+            }
+            index::strike(self.link(), &unused, &[client.id.as_str()]).await?;
+            self.confirm(&winner, now).await?;
+            return Ok(Registered::Existing(Box::new(winner)));
+        }
+        self.confirm(client, now).await?;
+        Ok(Registered::New)
+    }
+
+    async fn find(&self, id: &ClientId) -> Result<Option<StoredClient>, StoreError> {
+        let key = self.names().client(id);
+        read(&self.link().get(&key, cmd("HGETALL").arg(&key).to_owned()).await?)
+    }
+
+    async fn update(&self, client: &Client, read: Version) -> Result<Version, StoreError> {
+        let key = self.names().client(&client.id);
+        // There is no `now` here: as much longer as from when it became known.
+        let life = client.expires_at.map(|end| lifetime(client.issued_at, end));
+        let call =
+            UPDATE_CLIENT.call([key.clone()]).text(read.0.to_string()).optional(life).fields(fields(client)?);
+        let answer: Vec<Value> = self.link().write(&key, &call).await?;
+        let mut answer = answer.into_iter();
+        let Some(version) = answer.next() else { return Err(StoreError::Conflict) };
+        let version = Version(link::read(version)?);
+        let old: String = link::read(answer.next().unwrap_or_default())?;
+        let new = client.fingerprint.as_ref().map(names::text);
+        if new.as_deref() != Some(old.as_str()) {
+            self.release(&old, &client.id).await?;
+            if let Some(new) = &new {
+                // Whoever has it gives it up: this is the record that was written last.
+                let key = self.names().fingerprint(new);
+                let mut set = cmd("SET");
+                set.arg(&key).arg(client.id.as_str());
+                if let Some(life) = life {
+                    set.arg("PX").arg(life);
+                }
+                let _: Value = self.link().set(&key, &set).await?;
+            }
+        }
+        let unused = self.names().unused_clients();
+        let all = self.names().all_clients();
+        let mut put = cmd("ZADD");
+        put.arg(&all).arg("XX").arg(score(client.expires_at)).arg(client.id.as_str());
+        let _: u64 = self.link().set_lightly(&all, &put).await?;
+        if client.used {
+            index::strike(self.link(), &unused, &[client.id.as_str()]).await?;
+        } else {
+            let mut put = cmd("ZADD");
+            put.arg(&unused).arg(score(client.expires_at)).arg(client.id.as_str());
+            let _: u64 = self.link().set_lightly(&unused, &put).await?;
+        }
+        Ok(version)
+    }
+
+    async fn renew(&self, id: &ClientId, until: Timestamp) -> Result<bool, StoreError> {
+        let key = self.names().client(id);
+        let call = RENEW_CLIENT.call([key.clone()]).number(until.as_millis());
+        let answer: Vec<Value> = self.link().write_lightly(&key, &call).await?;
+        let mut answer = answer.into_iter();
+        let Some(used) = answer.next() else { return Ok(false) };
+        let used: String = link::read(used)?;
+        let fingerprint: String = link::read(answer.next().unwrap_or_default())?;
+        let life: u64 = link::read(answer.next().unwrap_or_default())?;
+        if used != "1" || life > 0 {
+            let (all, unused) = (self.names().all_clients(), self.names().unused_clients());
+            let call = CLIENT_USED.call([all.clone(), unused]).text(id.as_str()).number(score(Some(until)));
+            let _: u64 = self.link().write_lightly(&all, &call).await?;
+        }
+        if !fingerprint.is_empty() && life > 0 {
+            let name = self.names().fingerprint(&fingerprint);
+            let call = EXTEND.call([name.clone()]).text(id.as_str()).number(life);
+            let _: u64 = self.link().write_lightly(&name, &call).await?;
+        }
+        Ok(true)
+    }
+
+    async fn remove(&self, id: &ClientId) -> Result<bool, StoreError> {
+        let key = self.names().client(id);
+        let fingerprint: Option<String> =
+            self.link().get(&key, cmd("HGET").arg(&key).arg("f").to_owned()).await?;
+        let removed: bool = self.link().set(&key, cmd("DEL").arg(&key)).await?;
+        self.release(fingerprint.as_deref().unwrap_or_default(), id).await?;
+        self.strike_client(id).await?;
+        Ok(removed)
+    }
+
+    async fn list(&self, filter: ClientFilter, page: PageRequest) -> Result<Listing<Client>, StoreError> {
+        let index = self.index_of(filter)?;
+        let limit = page.limit.clamp(1, PAGE);
+        let mut after = page.after.as_deref().map(read_position).transpose()?;
+        let mut items = Vec::new();
+        loop {
+            let wanted = limit - items.len();
+            let entries = index::page(self.link(), &index, after.as_ref(), wanted).await?;
+            for entries in entries.chunks(AT_ONCE) {
+                let found =
+                    entries.iter().map(|(_, id)| async move { self.find(&parsed(id, "client id")?).await });
+                let found = try_join_all(found).await?.into_iter().flatten().map(|stored| stored.client);
+                items.extend(found.filter(|client| filter == ClientFilter::All || !client.used));
+            }
+            if entries.len() < wanted {
+                return Ok(Listing { items, next: None });
+            }
+            after = entries.into_iter().next_back();
+            if items.len() == limit {
+                let next = after.map(|(ends, id)| format!("{ends} {id}"));
+                return Ok(Listing { items, next });
+            }
+        }
+    }
+
+    async fn count(&self, filter: ClientFilter) -> Result<u64, StoreError> {
+        index::count(self.link(), &self.index_of(filter)?).await
+    }
+
+    async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let all = self.names().all_clients();
+        let (mut removed, mut after) = (0, None);
+        loop {
+            // In the order in which they end: the first that has not ended is not the last to look at, but for its entry alone.
+            let entries = index::page(self.link(), &all, after.as_ref(), AT_ONCE).await?;
+            for (ends, id) in &entries {
+                let id: ClientId = parsed(id, "client id")?;
+                let key = self.names().client(&id);
+                let call = PURGE_CLIENT.call([key.clone()]).number(before.as_millis());
+                let state: u64 = self.link().write_lightly(&key, &call).await?;
+                removed += u64::from(state == 1);
+                // An entry that leads nowhere may be that of a client who is just registering.
+                if state == 1 || state == 2 && *ends < before.as_millis() {
+                    self.strike_client(&id).await?;
+                }
+            }
+            if entries.len() < AT_ONCE {
+                return Ok(removed);
+            }
+            after = entries.into_iter().next_back();
+        }
+    }
+}
+
+impl RedisStore {
+    fn index_of(&self, filter: ClientFilter) -> Result<String, StoreError> {
+        match filter {
+            ClientFilter::All => Ok(self.names().all_clients()),
+            ClientFilter::Unused => Ok(self.names().unused_clients()),
+            _ => Err(StoreError::unavailable("this store does not know the filter")),
+        }
+    }
+
+    /// The client that is live at `now` and has the same fingerprint.
+    async fn twin(&self, wanted: &Client, now: Timestamp) -> Result<Option<Client>, StoreError> {
+        let Some(fingerprint) = &wanted.fingerprint else { return Ok(None) };
+        let name = self.names().fingerprint(&names::text(fingerprint));
+        let owner: Option<String> = self.link().get(&name, cmd("GET").arg(&name).to_owned()).await?;
+        match owner {
+            Some(owner) => self.live(&owner, now).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn live(&self, id: &str, now: Timestamp) -> Result<Option<Client>, StoreError> {
+        let found = self.find(&parsed(id, "client id")?).await?;
+        Ok(found.map(|stored| stored.client).filter(|client| client.is_live(now)))
+    }
+
+    /// Claims a new client's fingerprint. The live client that has it already, if there is one.
+    async fn claim(&self, client: &Client, now: Timestamp) -> Result<Option<Client>, StoreError> {
+        let Some(fingerprint) = &client.fingerprint else { return Ok(None) };
+        let name = self.names().fingerprint(&names::text(fingerprint));
+        let life = client.expires_at.map(|end| lifetime(now, end));
+        let mut gone = String::new();
+        for _ in 0..CLAIMS {
+            let call = CLAIM.call([name.clone()]).text(client.id.as_str()).text(gone.as_str()).optional(life);
+            let owner: String = self.link().write(&name, &call).await?;
+            if owner == client.id.as_str() {
+                return Ok(None);
+            }
+            match self.live(&owner, now).await? {
+                Some(winner) => return Ok(Some(winner)),
+                None => gone = owner,
+            }
+        }
+        Err(StoreError::unavailable("a fingerprint changed hands again and again"))
+    }
+
+    async fn confirm(&self, client: &Client, now: Timestamp) -> Result<(), StoreError> {
+        let key = self.names().client(&client.id);
+        let call = CONFIRM
+            .call([key.clone()])
+            .optional(client.expires_at.map(|end| lifetime(now, end)))
+            .number(millis(UNCONFIRMED));
+        let _: u64 = self.link().write(&key, &call).await?;
+        Ok(())
+    }
+
+    async fn release(&self, fingerprint: &str, id: &ClientId) -> Result<(), StoreError> {
+        if fingerprint.is_empty() {
+            return Ok(());
+        }
+        let name = self.names().fingerprint(fingerprint);
+        let call = RELEASE.call([name.clone()]).text(id.as_str());
+        let _: u64 = self.link().write_lightly(&name, &call).await?;
+        Ok(())
+    }
+
+    async fn strike_client(&self, id: &ClientId) -> Result<(), StoreError> {
+        index::strike(self.link(), &self.names().all_clients(), &[id.as_str()]).await?;
+        index::strike(self.link(), &self.names().unused_clients(), &[id.as_str()]).await
+    }
+}
+
+/// All of a client but its version. `u` and `e` count instead of what the record says: a renewal leaves the record alone.
+fn fields(client: &Client) -> Result<Fields<'static>, StoreError> {
+    let mut fields: Fields<'static> =
+        vec![("d", json(client)?.into()), ("u", Cow::Borrowed(if client.used { "1" } else { "0" }))];
+    fields.extend(client.expires_at.map(|end| ("e", time(end))));
+    fields.extend(client.fingerprint.as_ref().map(|fingerprint| ("f", names::text(fingerprint).into())));
+    Ok(fields)
+}
+
+fn read(hash: &Hash) -> Result<Option<StoredClient>, StoreError> {
+    let (Some(record), Some(version)) = (hash.get("d"), hash.get("v")) else { return Ok(None) };
+    let mut client: Client = serde_json::from_str(record).map_err(|_| StoreError::corrupt("client"))?;
+    client.used = hash.get("u").is_some_and(|used| used == "1");
+    client.expires_at = hash.get("e").map(|end| read_time(end)).transpose()?;
+    Ok(Some(StoredClient::new(client, Version(parsed(version, "version")?))))
+}
+
+fn read_position(text: &str) -> Result<index::Position, StoreError> {
+    let (ends, id) = text.split_once(' ').ok_or_else(|| StoreError::corrupt("page"))?;
+    Ok((parsed(ends, "page")?, id.to_owned()))
+}

@@ -1,0 +1,294 @@
+//! The way to the server or the cluster: commands go there by their key, and are asked again where that is safe
+//! ([`retry`](super::retry)).
+
+use std::time::Duration;
+
+use oauth_core::StoreError;
+use redis::cluster_async::ClusterConnection;
+use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
+use redis::{Cmd, FromRedisValue, RedisError, RedisResult, Value, cmd};
+use tokio::time::Instant;
+
+use crate::redis::node::Node;
+use crate::redis::retry::{Again, judge};
+use crate::redis::script::Call;
+use crate::redis::slot::master_of;
+
+const FIRST_PAUSE: Duration = Duration::from_millis(4);
+const LONGEST_PAUSE: Duration = Duration::from_millis(128);
+
+/// Where commands go.
+pub(super) enum To {
+    Node(Box<Node>),
+    Cluster(ClusterConnection),
+}
+
+/// How many replicas must have a write before it is answered.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Replicas {
+    pub(super) count: u32,
+    pub(super) timeout: Duration,
+}
+
+/// A write that fewer replicas have than were asked for. It stays.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{acknowledged} of {wanted} replicas have acknowledged the write in time: it was made, and may be lost at a failover"
+)]
+struct TooFewReplicas {
+    acknowledged: i64,
+    wanted: u32,
+}
+
+/// One master.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    Here,
+    At(String, u16),
+}
+
+/// The way there.
+pub(super) struct Link {
+    pub(super) to: To,
+    /// For how long what did not run is asked again.
+    pub(super) retry_time: Duration,
+    pub(super) replicas: Option<Replicas>,
+}
+
+impl Link {
+    /// Runs a script that writes what was promised: replicas are waited for, if that is configured.
+    pub(super) async fn write<T: FromRedisValue>(&self, key: &str, call: &Call<'_>) -> Result<T, StoreError> {
+        self.run(key, |whole| call.command(whole), true).await
+    }
+
+    /// Runs a script whose loss would not matter.
+    pub(super) async fn write_lightly<T: FromRedisValue>(
+        &self,
+        key: &str,
+        call: &Call<'_>,
+    ) -> Result<T, StoreError> {
+        self.run(key, |whole| call.command(whole), false).await
+    }
+
+    /// Runs one command that writes what was promised.
+    pub(super) async fn set<T: FromRedisValue>(&self, key: &str, command: &Cmd) -> Result<T, StoreError> {
+        self.run(key, |_| command.clone(), true).await
+    }
+
+    /// Runs one command that writes something whose loss would not matter.
+    pub(super) async fn set_lightly<T: FromRedisValue>(
+        &self,
+        key: &str,
+        command: &Cmd,
+    ) -> Result<T, StoreError> {
+        self.run(key, |_| command.clone(), false).await
+    }
+
+    /// Runs commands that only read, all about keys of one slot.
+    pub(super) async fn read(&self, key: &str, commands: &[Cmd]) -> Result<Vec<Value>, StoreError> {
+        let make = |_| commands.to_vec();
+        self.ask(&make, &master_of(key), true).await.map_err(StoreError::unavailable)
+    }
+
+    /// Runs one command that only reads.
+    pub(super) async fn get<T: FromRedisValue>(&self, key: &str, command: Cmd) -> Result<T, StoreError> {
+        one(self.read(key, &[command]).await?)
+    }
+
+    /// Runs a script that only reads.
+    pub(super) async fn look<T: FromRedisValue>(&self, key: &str, call: &Call<'_>) -> Result<T, StoreError> {
+        let make = |whole| vec![call.command(whole)];
+        one(self.ask(&make, &master_of(key), true).await.map_err(StoreError::unavailable)?)
+    }
+
+    /// The masters.
+    pub(super) async fn masters(&self) -> Result<Vec<Place>, StoreError> {
+        if matches!(self.to, To::Node(_)) {
+            return Ok(vec![Place::Here]);
+        }
+        let make = |_| vec![cmd("CLUSTER").arg("SLOTS").to_owned()];
+        let slots = self
+            .ask(&make, &SingleNodeRoutingInfo::RandomPrimary, true)
+            .await
+            .map_err(StoreError::unavailable)?;
+        let mut masters: Vec<(String, u16)> = Vec::new();
+        for range in one::<Vec<Vec<Value>>>(slots)? {
+            let master = range.into_iter().nth(2).and_then(|master| match master {
+                Value::Array(about) => {
+                    let mut about = about.into_iter();
+                    Some((text(about.next()?)?, redis::from_redis_value(about.next()?).ok()?))
+                }
+                _ => None,
+            });
+            let master = master
+                .filter(|(host, _)| !host.is_empty())
+                .ok_or_else(|| StoreError::unavailable("a node of the cluster does not know its address"))?;
+            if !masters.contains(&master) {
+                masters.push(master);
+            }
+        }
+        Ok(masters.into_iter().map(|(host, port)| Place::At(host, port)).collect())
+    }
+
+    /// Runs one command that only reads, at one master.
+    pub(super) async fn at<T: FromRedisValue>(&self, place: &Place, command: &Cmd) -> Result<T, StoreError> {
+        let route = match place {
+            Place::Here => SingleNodeRoutingInfo::Random,
+            Place::At(host, port) => SingleNodeRoutingInfo::ByAddress { host: host.clone(), port: *port },
+        };
+        let make = |_| vec![command.clone()];
+        one(self.ask(&make, &route, true).await.map_err(StoreError::unavailable)?)
+    }
+
+    async fn run<T: FromRedisValue>(
+        &self,
+        key: &str,
+        command: impl Fn(bool) -> Cmd + Sync,
+        durable: bool,
+    ) -> Result<T, StoreError> {
+        let wait = self.replicas.filter(|_| durable);
+        let make = |whole| {
+            let mut commands = vec![command(whole)];
+            if let Some(Replicas { count, timeout }) = wait {
+                // On the same connection: it asks for the writes that came over it.
+                commands.push(cmd("WAIT").arg(count).arg(super::life::millis(timeout).max(1)).to_owned());
+            }
+            commands
+        };
+        let mut answers =
+            self.ask(&make, &master_of(key), false).await.map_err(StoreError::unavailable)?.into_iter();
+        let answer = answers.next().unwrap_or_default();
+        if let Some(Replicas { count, .. }) = wait {
+            let acknowledged = answers.next().unwrap_or_default().extract_error();
+            let acknowledged = acknowledged.map_err(StoreError::unavailable)?;
+            let acknowledged: i64 = redis::from_redis_value(acknowledged).unwrap_or_default();
+            if acknowledged < i64::from(count) {
+                return Err(StoreError::unavailable(TooFewReplicas { acknowledged, wanted: count }));
+            }
+        }
+        read(answer)
+    }
+
+    /// Sends commands until the first of them was answered by other than a refusal.
+    async fn ask(
+        &self,
+        make: &(impl Fn(bool) -> Vec<Cmd> + Sync),
+        route: &SingleNodeRoutingInfo,
+        only_reads: bool,
+    ) -> RedisResult<Vec<Value>> {
+        let deadline = Instant::now() + self.retry_time;
+        let (mut pause, mut whole, mut lost, mut there) = (FIRST_PAUSE, false, false, None);
+        loop {
+            let asked = there.take();
+            let error = match self.send(make(whole), asked.as_ref().unwrap_or(route), asked.is_some()).await {
+                Ok(mut answers) => match refused(&mut answers, only_reads) {
+                    None => return Ok(answers),
+                    Some(error) => error,
+                },
+                // A read whose answer was lost, but for one that took too long: once more.
+                Err(error) if only_reads && !lost && error.is_connection_dropped() => {
+                    lost = true;
+                    continue;
+                }
+                Err(error) => error,
+            };
+            match judge(&error) {
+                Again::No => return Err(error),
+                Again::WithText if whole => return Err(error),
+                Again::WithText => {
+                    whole = true;
+                    continue;
+                }
+                Again::There(host, port) => {
+                    there = Some(SingleNodeRoutingInfo::ByAddress { host, port });
+                }
+                Again::Soon => {}
+            }
+            if Instant::now() + pause > deadline {
+                return Err(error);
+            }
+            if there.is_none() {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        mut commands: Vec<Cmd>,
+        route: &SingleNodeRoutingInfo,
+        asking: bool,
+    ) -> RedisResult<Vec<Value>> {
+        let count = commands.len();
+        match &self.to {
+            To::Node(node) => {
+                let live = node.connection().await?;
+                let mut connection = live.connection.clone();
+                let answers = if count == 1 {
+                    connection.send_packed_command(&commands.remove(0)).await.map(|answer| vec![answer])
+                } else {
+                    connection.send_packed_commands(&piped(commands, false), 0, count).await
+                };
+                match &answers {
+                    // Lost, or too slow: whoever comes next gets another connection.
+                    Err(_) => live.abandon(),
+                    // It was a master once. The name, or Sentinel, leads to the one that is.
+                    Ok(answers) if answers.iter().any(is_read_only) => live.abandon(),
+                    Ok(_) => {}
+                }
+                answers
+            }
+            To::Cluster(cluster) => {
+                let mut cluster = cluster.clone();
+                if count == 1 && !asking {
+                    let routing = RoutingInfo::SingleNode(route.clone());
+                    return cluster
+                        .route_command(commands.remove(0), routing)
+                        .await
+                        .map(|answer| vec![answer]);
+                }
+                let skipped = usize::from(asking);
+                cluster.route_pipeline(piped(commands, asking), skipped, count, route.clone()).await
+            }
+        }
+    }
+}
+
+fn piped(commands: Vec<Cmd>, asking: bool) -> redis::Pipeline {
+    let mut pipeline = redis::Pipeline::with_capacity(commands.len() + 1);
+    if asking {
+        pipeline.cmd("ASKING");
+    }
+    for command in commands {
+        pipeline.add_command(command);
+    }
+    pipeline
+}
+
+fn is_read_only(answer: &Value) -> bool {
+    matches!(answer, Value::ServerError(error) if error.code() == "READONLY")
+}
+
+/// The error that the first answer is; of reads, that any is.
+fn refused(answers: &mut [Value], only_reads: bool) -> Option<RedisError> {
+    let looked_at = if only_reads { answers.len() } else { 1 };
+    answers.iter_mut().take(looked_at).find_map(|answer| match answer {
+        Value::ServerError(_) => std::mem::take(answer).extract_error().err(),
+        _ => None,
+    })
+}
+
+/// What an answer means.
+pub(super) fn read<T: FromRedisValue>(answer: Value) -> Result<T, StoreError> {
+    let answer = answer.extract_error().map_err(StoreError::unavailable)?;
+    redis::from_redis_value(answer).map_err(|error| StoreError::corrupt(error.to_string()))
+}
+
+fn one<T: FromRedisValue>(answers: Vec<Value>) -> Result<T, StoreError> {
+    read(answers.into_iter().next().unwrap_or_default())
+}
+
+fn text(value: Value) -> Option<String> {
+    redis::from_redis_value(value).ok()
+}

@@ -1,0 +1,43 @@
+//! A walk over all keys of a kind, for a purge: each master, some keys at a time, so that others are served in between.
+//!
+//! Nothing needs it: every key ends by itself. It is there for those who want it earlier, and for clocks that tests set.
+
+use std::collections::VecDeque;
+
+use oauth_core::StoreError;
+use redis::cmd;
+
+use crate::redis::RedisStore;
+use crate::redis::link::{Link, Place};
+
+/// How many keys a server looks at in one go.
+const STEP: usize = 500;
+
+pub(super) struct Walk<'a> {
+    link: &'a Link,
+    pattern: &'a str,
+    masters: VecDeque<Place>,
+    cursor: u64,
+}
+
+impl RedisStore {
+    pub(super) async fn walk<'a>(&'a self, pattern: &'a str) -> Result<Walk<'a>, StoreError> {
+        let masters = self.link().masters().await?.into();
+        Ok(Walk { link: self.link(), pattern, masters, cursor: 0 })
+    }
+}
+
+impl Walk<'_> {
+    /// The next keys, some of them perhaps again. `None`: that was all.
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<String>>, StoreError> {
+        let Some(master) = self.masters.front() else { return Ok(None) };
+        let mut scan = cmd("SCAN");
+        scan.arg(self.cursor).arg("MATCH").arg(self.pattern).arg("COUNT").arg(STEP);
+        let (cursor, keys): (String, Vec<String>) = self.link.at(master, &scan).await?;
+        self.cursor = cursor.parse().map_err(|_| StoreError::corrupt("cursor"))?;
+        if self.cursor == 0 {
+            self.masters.pop_front();
+        }
+        Ok(Some(keys))
+    }
+}
