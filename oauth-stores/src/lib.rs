@@ -23,14 +23,19 @@
 //! # }
 //! ```
 
+mod connect;
 #[cfg(feature = "redis")]
 mod redis;
+mod shown;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod sweep;
 #[cfg(all(unix, feature = "testing"))]
 pub mod testing;
 
+pub use connect::{Connect, ConnectError};
 #[cfg(feature = "redis")]
 pub use redis::{RedisOpenError, RedisOptions, RedisStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{OpenError, SqliteOptions, SqliteStore};
+pub use sweep::{Sweep, Sweeper, Swept};

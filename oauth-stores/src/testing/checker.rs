@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use oauth_core::{
-    CredentialKey, CredentialStatus, Exchange, Exchanged, GrantId, GrantStore, SealedReply, StoreError, Timestamp,
-    TokenHash,
+    CredentialKey, CredentialStatus, Exchange, Exchanged, GrantId, GrantStore, SealedReply, StoreError,
+    Timestamp, TokenHash,
 };
 
 use super::history::{Call, History, Outcome, Recorded};
@@ -65,13 +65,18 @@ impl Verdict {
     /// # Panics
     /// If a promise was broken.
     pub fn assert_sound(&self) {
-        assert!(self.violations.is_empty(), "{self}\n{:#?}", &self.violations[..self.violations.len().min(10)]);
+        assert!(
+            self.violations.is_empty(),
+            "{self}\n{:#?}",
+            &self.violations[..self.violations.len().min(10)]
+        );
     }
 }
 
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { opened, exchanges, done, retried, replayed, gone, unavailable, unheard, revoked, .. } = self;
+        let Self { opened, exchanges, done, retried, replayed, gone, unavailable, unheard, revoked, .. } =
+            self;
         write!(
             f,
             "{opened} grants, {exchanges} exchanges ({done} done, {retried} retried, {replayed} replayed, {gone} gone, {unavailable} \
@@ -136,7 +141,8 @@ struct Traded<'a> {
 
 impl<'a> Traded<'a> {
     fn of(recorded: &'a Recorded) -> Option<Self> {
-        let Call::Exchange { spent, issued, successor, request, reply, now, grace, .. } = &recorded.call else {
+        let Call::Exchange { spent, issued, successor, request, reply, now, grace, .. } = &recorded.call
+        else {
             return None;
         };
         Some(Self {
@@ -248,7 +254,8 @@ impl Checker<'_> {
             match one.outcome() {
                 Some(Outcome::Replayed) => {
                     let others = traded.iter().filter(|other| other.recorded.began != one.recorded.began);
-                    let mut spenders = others.filter(|other| other.may_have_spent() && before(other)).peekable();
+                    let mut spenders =
+                        others.filter(|other| other.may_have_spent() && before(other)).peekable();
                     if spenders.peek().is_none() {
                         self.violation(grant, "told `Replayed`, and nobody had spent the credential");
                     } else if spenders.all(|first| is_plain_retry(one, first, all)) {
@@ -257,7 +264,8 @@ impl Checker<'_> {
                 }
                 Some(Outcome::Gone) => {
                     let was_there = is_delivered(one, calls, all);
-                    let caused = calls.iter().any(|call| call.began < one.recorded.ended && may_revoke(call, all));
+                    let caused =
+                        calls.iter().any(|call| call.began < one.recorded.ended && may_revoke(call, all));
                     if was_there && !caused {
                         self.violation(grant, "told `Gone`, and the credential was there");
                     }
@@ -381,9 +389,15 @@ impl Checker<'_> {
     }
 
     async fn buys_again(&self, spent: CredentialKey) -> Result<bool, StoreError> {
-        let reply = SealedReply::from_parts(TokenHash::of("somebody else's request"), *b"somebody else's reply");
-        let exchange =
-            Exchange { spent: &spent, issued: &[], reply, now: self.now, grace: std::time::Duration::from_secs(120) };
+        let reply =
+            SealedReply::from_parts(TokenHash::of("somebody else's request"), *b"somebody else's reply");
+        let exchange = Exchange {
+            spent: &spent,
+            issued: &[],
+            reply,
+            now: self.now,
+            grace: std::time::Duration::from_secs(120),
+        };
         Ok(!matches!(self.store.exchange(exchange).await?, Exchanged::Replayed | Exchanged::Gone))
     }
 }
@@ -391,9 +405,10 @@ impl Checker<'_> {
 /// Whether `one` is nothing but a repetition of `first`: the same request, within the window, and nobody has used the successor.
 fn is_plain_retry(one: &Traded<'_>, first: &Traded<'_>, all: &BTreeMap<TokenHash, Vec<Traded<'_>>>) -> bool {
     let apart = one.now.since(first.now).max(first.now.since(one.now));
-    let used = first.successor.and_then(|successor| all.get(&successor)).is_some_and(|uses| {
-        uses.iter().any(|other| other.recorded.began < one.recorded.ended)
-    });
+    let used = first
+        .successor
+        .and_then(|successor| all.get(&successor))
+        .is_some_and(|uses| uses.iter().any(|other| other.recorded.began < one.recorded.ended));
     apart < one.grace && one.request == first.request && !used
 }
 
@@ -416,10 +431,14 @@ fn is_delivered(one: &Traded<'_>, calls: &[&Recorded], all: &BTreeMap<TokenHash,
 fn may_revoke(call: &Recorded, all: &BTreeMap<TokenHash, Vec<Traded<'_>>>) -> bool {
     match (&call.call, call.outcome) {
         (Call::Revoke { .. }, _) | (Call::Exchange { .. }, Some(Outcome::Replayed)) => true,
-        // Nobody heard how it ended: it was a replay, if somebody else presented the same.
-        (Call::Exchange { spent, .. }, None | Some(Outcome::Unavailable)) => all.get(spent).is_some_and(|uses| {
-            uses.iter().any(|other| other.recorded.began != call.began && other.recorded.began < call.ended)
-        }),
+        // Nobody heard how it ended: it was a replay, if somebody else had presented the same, and it was no retry.
+        (Call::Exchange { spent, .. }, None | Some(Outcome::Unavailable)) => {
+            let (Some(one), Some(uses)) = (Traded::of(call), all.get(spent)) else { return false };
+            uses.iter().any(|other| {
+                let is_other = other.recorded.began != call.began && other.recorded.began < call.ended;
+                is_other && !is_plain_retry(&one, other, all)
+            })
+        }
         _ => false,
     }
 }

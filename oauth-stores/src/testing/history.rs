@@ -188,7 +188,8 @@ impl History {
     /// How many exchanges were answered so far, in any way but an outage.
     #[must_use]
     pub fn answered(&self) -> usize {
-        let is_answer = |line: &&Line| matches!(line, Line::Ended(_, outcome) if *outcome != Outcome::Unavailable);
+        let is_answer =
+            |line: &&Line| matches!(line, Line::Ended(_, outcome) if *outcome != Outcome::Unavailable);
         self.kept().lines.iter().filter(is_answer).count()
     }
 

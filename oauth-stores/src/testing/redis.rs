@@ -207,7 +207,9 @@ impl TestRedisCluster {
             let (master, replica) = (cluster.ports[replica - MASTERS], cluster.ports[replica]);
             let id = ask(master, "CLUSTER MYID")?;
             until("replica", || ask(replica, &format!("CLUSTER REPLICATE {id}")).is_ok())?;
-            until("replica", || ask(replica, "INFO replication").is_ok_and(|info| info.contains("link_status:up")))?;
+            until("replica", || {
+                ask(replica, "INFO replication").is_ok_and(|info| info.contains("link_status:up"))
+            })?;
         }
         // Everybody knows of the replicas, so that whoever asks is told.
         for port in &cluster.ports {
