@@ -24,6 +24,8 @@
 //! ```
 
 mod connect;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
 mod shown;
@@ -34,8 +36,13 @@ mod sweep;
 pub mod testing;
 
 pub use connect::{Connect, ConnectError};
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresOpenError, PostgresOptions, PostgresStore};
 #[cfg(feature = "redis")]
 pub use redis::{RedisOpenError, RedisOptions, RedisStore};
 #[cfg(feature = "sqlite")]
 pub use sqlite::{OpenError, SqliteOptions, SqliteStore};
+/// The driver of [`PostgresStore`], whose pool is in its interface.
+#[cfg(feature = "postgres")]
+pub use sqlx;
 pub use sweep::{Sweep, Sweeper, Swept};
