@@ -39,6 +39,7 @@ mod source;
 mod store;
 mod time;
 mod token;
+mod vault;
 mod web;
 
 pub use async_trait::async_trait;
@@ -75,4 +76,5 @@ pub use store::{
 };
 pub use time::{Clock, SystemClock, Timestamp};
 pub use token::{CredentialKey, CredentialKind, TokenFormat};
+pub use vault::{SealedVault, VaultFault, VaultKeyring, VaultKeyringError};
 pub use web::UrlError;

@@ -23,7 +23,7 @@ impl KeyType for Aes256 {
     }
 }
 
-fn derive(material: &[u8], label: &[u8]) -> LessSafeKey {
+pub(crate) fn derive(material: &[u8], label: &[u8]) -> LessSafeKey {
     let mut key = Zeroizing::new([0; 32]);
     // Neither can fail: 32 bytes are far below HKDF's limit, and are what AES-256 takes.
     Salt::new(HKDF_SHA256, &[])
@@ -34,7 +34,7 @@ fn derive(material: &[u8], label: &[u8]) -> LessSafeKey {
     LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key.as_slice()).expect("aes-256 takes 32 bytes"))
 }
 
-fn seal(key: &LessSafeKey, aad: &[u8], plain: &[u8], entropy: &dyn Entropy) -> Vec<u8> {
+pub(crate) fn seal(key: &LessSafeKey, aad: &[u8], plain: &[u8], entropy: &dyn Entropy) -> Vec<u8> {
     let nonce: [u8; NONCE_LEN] = random(entropy);
     let mut sealed = Vec::with_capacity(NONCE_LEN + plain.len() + 16);
     sealed.extend_from_slice(&nonce);
@@ -45,7 +45,7 @@ fn seal(key: &LessSafeKey, aad: &[u8], plain: &[u8], entropy: &dyn Entropy) -> V
     sealed
 }
 
-fn open(key: &LessSafeKey, aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+pub(crate) fn open(key: &LessSafeKey, aad: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
     let (nonce, body) = sealed.split_at_checked(NONCE_LEN)?;
     let nonce = Nonce::try_assume_unique_for_key(nonce).ok()?;
     let mut body = body.to_vec();

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use oauth_stores::SqliteStore;
+use oauth_core::KeyPurpose;
 use oauth_testing::{Browser, KnownClient, Site, Visit};
 
+use crate::engines::{Pair, on_each_engine};
 use crate::expect;
 
 /// The same browser, talking to the other process.
@@ -63,29 +64,13 @@ async fn turns(a: &Site, b: &Site) {
     assert_eq!(at_b.call_tool(&refreshed, "list_notes").await.unwrap().http.status, 401);
 }
 
-#[tokio::test]
-async fn whatever_one_began_the_other_goes_on_with() {
-    for site in [Site::builder(), Site::builder().store(SqliteStore::in_memory().unwrap())] {
-        let a = site.build().await.unwrap();
-        let b = a.twin().await.unwrap();
-        turns(&a, &b).await;
-    }
-}
-
-#[tokio::test]
-async fn it_is_so_for_two_that_share_nothing_but_a_file() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = || SqliteStore::open(folder.path().join("oauth.sqlite")).unwrap();
-    let a = Site::builder().store(store()).build().await.unwrap();
-    let b = Site::builder().store(store()).build().await.unwrap();
+async fn whatever_one_began_the_other_goes_on_with(Pair { a, b, .. }: Pair) {
     turns(&a, &b).await;
+    turns(&b, &a).await;
 }
 
-#[tokio::test]
-async fn a_page_is_answered_once_by_both_together() {
+async fn a_page_is_answered_once_by_both_together(Pair { a, b, .. }: Pair) {
     // AS-83
-    let a = Site::new().await.unwrap();
-    let b = a.twin().await.unwrap();
     let mut at_a = a.visit(KnownClient::Desktop).await.unwrap();
     at_a.connect().await.unwrap();
     let (request, _) = at_a.request().unwrap();
@@ -100,11 +85,8 @@ async fn a_page_is_answered_once_by_both_together() {
     assert_eq!(statuses, [303, 403]);
 }
 
-#[tokio::test]
-async fn a_code_is_redeemed_and_a_token_rotated_once_by_both_together() {
+async fn a_code_is_redeemed_and_a_token_rotated_once_by_both_together(Pair { a, b, .. }: Pair) {
     // AS-59, REF-4
-    let a = Site::new().await.unwrap();
-    let b = a.twin().await.unwrap();
     let mut at_a = a.visit(KnownClient::Desktop).await.unwrap();
     let (request, pkce) = at_a.request().unwrap();
     let callback = at_a.answer(&request).await.unwrap();
@@ -114,17 +96,46 @@ async fn a_code_is_redeemed_and_a_token_rotated_once_by_both_together() {
     let statuses = [answers.0.unwrap().status.as_u16(), answers.1.unwrap().status.as_u16()];
     assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
 
-    let tokens = at_a.connect().await.unwrap();
-    let form = at_a.refresh(&tokens).unwrap();
-    let (one, other) = futures::join!(at_a.send(&form), at_b.send(&form));
-    assert_eq!(one.unwrap().tokens().unwrap(), other.unwrap().tokens().unwrap());
+    let mut tokens = at_a.connect().await.unwrap();
+    for _ in 0..5 {
+        let form = at_a.refresh(&tokens).unwrap();
+        let (one, other) = futures::join!(at_a.send(&form), at_b.send(&form));
+        tokens = one.unwrap().tokens().unwrap();
+        assert_eq!(tokens, other.unwrap().tokens().unwrap());
+    }
+    // Both were at it, and it is one chain: the last token is good for one more.
+    at_b.send(&at_b.refresh(&tokens).unwrap()).await.unwrap().tokens().unwrap();
 }
 
-#[tokio::test]
-async fn guesses_are_counted_by_both_together() {
+async fn a_replay_at_one_ends_the_grant_at_both(Pair { a, b, .. }: Pair) {
+    // REF-4
+    let mut at_a = a.visit(KnownClient::Desktop).await.unwrap();
+    let first = at_a.connect().await.unwrap();
+    let at_b = at(&at_a, &b);
+    let second = at_b.send(&at_b.refresh(&first).unwrap()).await.unwrap().tokens().unwrap();
+    let third = at_a.send(&at_a.refresh(&second).unwrap()).await.unwrap().tokens().unwrap();
+    let replay = at_b.send(&at_b.refresh(&first).unwrap()).await.unwrap();
+    assert_eq!(replay.error(), Some("invalid_grant"));
+    for visit in [&at_a, &at_b] {
+        let refused = visit.send(&visit.refresh(&third).unwrap()).await.unwrap();
+        assert_eq!(refused.error(), Some("invalid_grant"));
+        assert_eq!(visit.call_tool(&third, "list_notes").await.unwrap().http.status, 401);
+    }
+}
+
+async fn both_have_one_key(Pair { a, b, .. }: Pair) {
+    // KEY-7: made by whichever came first.
+    let mut keys = Vec::new();
+    for site in [&a, &b] {
+        let found = site.stores().keys.keys(KeyPurpose::Seal).await.unwrap();
+        assert_eq!(found.len(), 1);
+        keys.push(found[0].material.to_vec());
+    }
+    assert_eq!(keys[0], keys[1]);
+}
+
+async fn guesses_are_counted_by_both_together(Pair { a, b, .. }: Pair) {
     // CAUTH-18, AS-61, AS-82: a second server gives nobody more attempts.
-    let a = Site::new().await.unwrap();
-    let b = a.twin().await.unwrap();
     let mut at_a = a.visit(KnownClient::Gateway).await.unwrap();
     let (request, pkce) = at_a.request().unwrap();
     let callback = at_a.answer(&request).await.unwrap();
@@ -148,4 +159,13 @@ async fn guesses_are_counted_by_both_together() {
         assert_eq!(limited.status, 429);
         assert!(limited.headers.contains_key("retry-after"));
     }
+}
+
+on_each_engine! {
+    whatever_one_began_the_other_goes_on_with,
+    a_page_is_answered_once_by_both_together,
+    a_code_is_redeemed_and_a_token_rotated_once_by_both_together,
+    a_replay_at_one_ends_the_grant_at_both,
+    both_have_one_key,
+    guesses_are_counted_by_both_together,
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask`: what a contributor and CI run, in one command each.
 
+mod chaos;
 mod clients;
 mod fuzz;
 mod needs;
@@ -20,6 +21,7 @@ cargo xtask <command>
                         (--fast: without real clients and fuzz targets)
   clients [NAME...]     real clients against the built quickstart: rmcp ts python conformance browser
   fuzz [SECONDS]        each fuzz target for so many seconds (20)
+  chaos [EXCHANGES]     everything that may break, on every engine, over so many exchanges each (10000)
   screenshots           the pages as Chromium shows them, into docs/
 
 OAUTH_REQUIRE_ALL=1 makes every skip a failure, as CI wants it.
@@ -38,6 +40,11 @@ fn main() -> ExitCode {
         ["fuzz", seconds] => match seconds.parse() {
             Ok(seconds) => fuzz::run_all(&root, &mut report, Duration::from_secs(seconds)),
             Err(_) => return usage(&format!("no number of seconds: {seconds}")),
+        },
+        ["chaos"] => chaos::run_all(&root, &mut report, chaos::DEFAULT),
+        ["chaos", exchanges] => match exchanges.parse() {
+            Ok(exchanges) => chaos::run_all(&root, &mut report, exchanges),
+            Err(_) => return usage(&format!("no number of exchanges: {exchanges}")),
         },
         ["screenshots"] => clients::screenshots(&root, &mut report),
         ["help" | "--help" | "-h"] => {

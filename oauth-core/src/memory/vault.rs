@@ -22,6 +22,13 @@ impl Vault for MemoryStore {
         Ok(lock(&self.vault.0).get(key).cloned())
     }
 
+    async fn replace(&self, key: &VaultKey, read: &[u8], sealed: &[u8]) -> Result<bool, StoreError> {
+        let mut all = lock(&self.vault.0);
+        let Some(kept) = all.get_mut(key).filter(|kept| *kept == read) else { return Ok(false) };
+        *kept = sealed.to_vec();
+        Ok(true)
+    }
+
     async fn forget(&self, key: &VaultKey) -> Result<bool, StoreError> {
         Ok(lock(&self.vault.0).remove(key).is_some())
     }

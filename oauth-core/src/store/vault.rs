@@ -32,6 +32,12 @@ use crate::store::error::StoreError;
 ///     async fn get(&self, key: &VaultKey) -> Result<Option<Vec<u8>>, StoreError> {
 ///         Ok(self.all().get(key).cloned())
 ///     }
+///     async fn replace(&self, key: &VaultKey, read: &[u8], sealed: &[u8]) -> Result<bool, StoreError> {
+///         let mut all = self.all();
+///         let Some(kept) = all.get_mut(key).filter(|kept| *kept == read) else { return Ok(false) };
+///         *kept = sealed.to_vec();
+///         Ok(true)
+///     }
 ///     async fn forget(&self, key: &VaultKey) -> Result<bool, StoreError> {
 ///         Ok(self.all().remove(key).is_some())
 ///     }
@@ -42,6 +48,8 @@ use crate::store::error::StoreError;
 /// let key = VaultKey { subject: "alice".parse()?, provider: "github".parse()? };
 /// vault.put(&key, b"sealed elsewhere").await?;
 /// assert_eq!(vault.get(&key).await?.as_deref(), Some(&b"sealed elsewhere"[..]));
+/// assert!(vault.replace(&key, b"sealed elsewhere", b"sealed anew").await?);
+/// assert!(!vault.replace(&key, b"sealed elsewhere", b"too late").await?);
 /// assert!(vault.forget(&key).await? && vault.get(&key).await?.is_none());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
@@ -53,6 +61,12 @@ pub trait Vault: Send + Sync + 'static {
 
     /// What is kept.
     async fn get(&self, key: &VaultKey) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Keeps `sealed` in place of `read`, if that is still what is kept. Whether it was.
+    ///
+    /// Atomic: of two that read the same, one replaces it. So nobody who seals anew, or who renewed a token at its provider, puts back
+    /// what another has replaced meanwhile. SQL: `UPDATE … WHERE sealed = …`.
+    async fn replace(&self, key: &VaultKey, read: &[u8], sealed: &[u8]) -> Result<bool, StoreError>;
 
     /// Forgets it. Whether there was something.
     async fn forget(&self, key: &VaultKey) -> Result<bool, StoreError>;

@@ -106,6 +106,8 @@ macro_rules! __store_cases {
             keys::of_many_first_keys_at_once_all_get_one,
             vault::what_is_sealed_is_kept_byte_for_byte,
             vault::a_vault_has_a_place_for_each_subject_and_provider,
+            vault::replacing_what_is_sealed_needs_what_was_read,
+            vault::of_many_replacements_at_once_one_succeeds,
             vault::forgetting_what_is_sealed_says_whether_there_was_something,
         }
     };

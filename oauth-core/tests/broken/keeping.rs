@@ -29,6 +29,9 @@ enum Fault {
     KeepsText,
     IgnoresTheProvider,
     ForgetsNothing,
+    ReplacesWhateverIsThere,
+    ReplacesWhereNothingIs,
+    ReadsThenReplaces,
     // all
     PurgesWhatEndsNow,
     PurgesNothing,
@@ -56,6 +59,10 @@ const TABLE: &[(&str, Fault)] = &[
     ("only_sessions_that_expired_are_purged", F::PurgesNothing),
     ("what_is_sealed_is_kept_byte_for_byte", F::KeepsText),
     ("a_vault_has_a_place_for_each_subject_and_provider", F::IgnoresTheProvider),
+    ("replacing_what_is_sealed_needs_what_was_read", F::ReplacesWhateverIsThere),
+    ("replacing_what_is_sealed_needs_what_was_read", F::ReplacesWhereNothingIs),
+    ("of_many_replacements_at_once_one_succeeds", F::ReplacesWhateverIsThere),
+    ("of_many_replacements_at_once_one_succeeds", F::ReadsThenReplaces),
     ("forgetting_what_is_sealed_says_whether_there_was_something", F::ForgetsNothing),
     ("forgetting_what_is_sealed_says_whether_there_was_something", F::AlwaysForgets),
 ];
@@ -194,6 +201,23 @@ impl Vault for Keeping<dyn Vault> {
 
     async fn get(&self, key: &VaultKey) -> Result<Option<Vec<u8>>, StoreError> {
         self.inner.get(&self.place(key)).await
+    }
+
+    async fn replace(&self, key: &VaultKey, read: &[u8], sealed: &[u8]) -> Result<bool, StoreError> {
+        let (key, kept) = (self.place(key), self.inner.get(&self.place(key)).await?);
+        if self.has(F::ReadsThenReplaces) {
+            tokio::task::yield_now().await;
+        }
+        let blindly = match &kept {
+            Some(_) if self.has(F::ReplacesWhateverIsThere) => true,
+            Some(kept) => self.has(F::ReadsThenReplaces) && kept == read,
+            None => self.has(F::ReplacesWhereNothingIs),
+        };
+        if blindly {
+            self.inner.put(&key, sealed).await?;
+            return Ok(true);
+        }
+        self.inner.replace(&key, read, sealed).await
     }
 
     async fn forget(&self, key: &VaultKey) -> Result<bool, StoreError> {

@@ -22,6 +22,15 @@ impl Vault for PostgresStore {
         self.pool.row(statement).await?.map(|row| get(&row, 0)).transpose()
     }
 
+    async fn replace(&self, key: &VaultKey, read: &[u8], sealed: &[u8]) -> Result<bool, StoreError> {
+        let sql = "UPDATE oauth.vault SET sealed = $4 WHERE subject = $1 AND provider = $2 AND sealed = $3 RETURNING 1";
+        let statement = || {
+            let statement = self.pool.statement(sql).bind(key.subject.as_str()).bind(key.provider.as_str());
+            statement.bind(read).bind(sealed)
+        };
+        Ok(self.pool.written(statement).await? == 1)
+    }
+
     async fn forget(&self, key: &VaultKey) -> Result<bool, StoreError> {
         let sql = "DELETE FROM oauth.vault WHERE subject = $1 AND provider = $2 RETURNING 1";
         let statement = || self.pool.statement(sql).bind(key.subject.as_str()).bind(key.provider.as_str());

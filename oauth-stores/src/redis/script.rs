@@ -42,6 +42,7 @@ verbs! {
     HIT = "hit.lua";
     ADD_KEY = "add_key.lua";
     RETIRE_KEY = "retire_key.lua";
+    REPLACE_SEALED = "replace_sealed.lua";
 }
 
 /// A call of a script: the keys that it may touch, and its arguments.

@@ -5,6 +5,7 @@ use oauth_core::{StoreError, Vault, VaultKey};
 use redis::{Value, cmd};
 
 use crate::redis::RedisStore;
+use crate::redis::script::REPLACE_SEALED;
 
 #[async_trait]
 impl Vault for RedisStore {
@@ -17,6 +18,12 @@ impl Vault for RedisStore {
     async fn get(&self, key: &VaultKey) -> Result<Option<Vec<u8>>, StoreError> {
         let name = self.names().vault(&key.subject, &key.provider);
         self.link().get(&name, cmd("GET").arg(&name).to_owned()).await
+    }
+
+    async fn replace(&self, key: &VaultKey, read: &[u8], sealed: &[u8]) -> Result<bool, StoreError> {
+        let name = self.names().vault(&key.subject, &key.provider);
+        let call = REPLACE_SEALED.call([name.clone()]).bytes(read).bytes(sealed);
+        self.link().write(&name, &call).await
     }
 
     async fn forget(&self, key: &VaultKey) -> Result<bool, StoreError> {

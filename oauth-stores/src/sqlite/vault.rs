@@ -35,6 +35,16 @@ impl Vault for SqliteStore {
         .await
     }
 
+    async fn replace(&self, key: &VaultKey, read: &[u8], sealed: &[u8]) -> Result<bool, StoreError> {
+        let (key, read, sealed) = (key.clone(), read.to_vec(), sealed.to_vec());
+        self.write(move |connection| {
+            let sql = "UPDATE vault SET sealed = ?4 WHERE subject = ?1 AND provider = ?2 AND sealed = ?3";
+            let place = (key.subject.as_str(), key.provider.as_str());
+            Ok(connection.prepare_cached(sql)?.execute(params![place.0, place.1, read, sealed])? == 1)
+        })
+        .await
+    }
+
     async fn forget(&self, key: &VaultKey) -> Result<bool, StoreError> {
         let key = key.clone();
         self.write(move |connection| {

@@ -3,6 +3,8 @@
 //! was asked and answered over it, and a checker that holds a store to that record.
 
 mod checker;
+#[cfg(test)]
+mod checker_tests;
 mod history;
 mod launch;
 mod lease;

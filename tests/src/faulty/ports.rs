@@ -234,6 +234,10 @@ impl<B: Vault> Vault for FaultyStore<B> {
         self.call("vault.get", Vault::get(&*self.inner, key)).await
     }
 
+    async fn replace(&self, key: &VaultKey, read: &[u8], sealed: &[u8]) -> Result<bool, StoreError> {
+        self.call("vault.replace", Vault::replace(&*self.inner, key, read, sealed)).await
+    }
+
     async fn forget(&self, key: &VaultKey) -> Result<bool, StoreError> {
         self.call("vault.forget", Vault::forget(&*self.inner, key)).await
     }

@@ -1,0 +1,118 @@
+//! Whoever runs a program chooses the engine by a URL, and a wrong one says what is wrong, without the password.
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+use oauth_core::{GrantFilter, Stores};
+use oauth_stores::{Connect as _, ConnectError};
+
+async fn refused(url: &str) -> String {
+    let error = Stores::connect(url).await.unwrap_err();
+    let mut text = format!("{error} {error:?}");
+    let mut source = std::error::Error::source(&error);
+    while let Some(error) = source {
+        text.push_str(&format!(" {error}"));
+        source = error.source();
+    }
+    text
+}
+
+async fn is_empty(url: &str) {
+    let stores = Stores::connect(url).await.unwrap();
+    assert_eq!(stores.grants.count(GrantFilter::All).await.unwrap(), 0, "{url}");
+}
+
+#[tokio::test]
+async fn memory_forgets() {
+    is_empty("memory:").await;
+}
+
+#[cfg(feature = "sqlite")]
+#[tokio::test]
+async fn sqlite_is_a_file_or_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("some name?.sqlite");
+    let written = path.display().to_string().replace(' ', "%20").replace('?', "%3F");
+    for url in [
+        format!("sqlite://{written}"),
+        format!("sqlite:{written}?size_limit=10000000"),
+        "sqlite::memory:".into(),
+    ] {
+        is_empty(&url).await;
+    }
+    assert!(path.is_file());
+    let error = Stores::connect(&format!("sqlite://{written}?siez_limit=5")).await.unwrap_err();
+    assert!(error.to_string().contains("`siez_limit`"), "{error}");
+    let error = Stores::connect("sqlite://oauth.sqlite?size_limit=much").await.unwrap_err();
+    assert!(matches!(error, ConnectError::BadParameter { .. }), "{error}");
+    let error = Stores::connect("sqlite:///missing/folder/oauth.sqlite").await.unwrap_err();
+    assert!(
+        error.to_string().contains("/missing/folder") && error.to_string().contains("create it"),
+        "{error}"
+    );
+}
+
+#[cfg(all(unix, feature = "postgres"))]
+#[tokio::test]
+async fn postgres_is_a_server() {
+    use oauth_stores::testing::{TestPostgres, available};
+    let Some(server) = available(TestPostgres::shared()) else { return };
+    let url = server.fresh_database().unwrap();
+    is_empty(&url).await;
+    is_empty(&format!(
+        "{}?schema=login&connections=2&sslmode=disable",
+        url.replace("postgres://", "postgresql://")
+    ))
+    .await;
+    let text = refused(&format!("{url}?schema=untouched&migrate=false")).await;
+    assert!(text.contains("untouched"), "{text}");
+    assert!(refused(&format!("{url}?migrate=perhaps")).await.contains("`migrate`"));
+}
+
+#[cfg(all(unix, feature = "redis"))]
+#[tokio::test]
+async fn redis_is_a_server_or_a_cluster() {
+    use oauth_stores::testing::{TestRedis, TestRedisCluster, available, fresh_prefix};
+    if let Some(server) = available(TestRedis::shared()) {
+        is_empty(&format!("{}?prefix={}", server.url(), fresh_prefix())).await;
+        is_empty(&format!("{}?prefix={}", server.url().replace("redis://", "valkey://"), fresh_prefix()))
+            .await;
+    }
+    if let Some(cluster) = available(TestRedisCluster::shared()) {
+        is_empty(&format!("{}?prefix={}", cluster.url(), fresh_prefix())).await;
+    }
+    assert!(refused("redis://127.0.0.1:1?replicas=many").await.contains("`replicas`"));
+}
+
+#[tokio::test]
+async fn a_scheme_that_no_store_has_is_named() {
+    let text = refused("mysql://me:s3cret@db.example/oauth").await;
+    assert!(text.contains("`mysql`") && text.contains("postgres") && !text.contains("s3cret"), "{text}");
+    // A file's name, as somebody writes it who does not know of URLs.
+    let text = refused("data/oauth.sqlite").await;
+    assert!(text.contains("sqlite://data/oauth.sqlite"), "{text}");
+    assert!(matches!(Stores::connect(r"C:\oauth.sqlite").await, Err(ConnectError::NoScheme { .. })));
+}
+
+#[tokio::test]
+async fn no_error_shows_a_password() {
+    for url in [
+        "postgres://me:s3cret@127.0.0.1:1/oauth",
+        "postgres://me:s3cret@127.0.0.1:port/oauth",
+        "postgres://me:s3%63ret@127.0.0.1:1/oauth",
+        "postgres://127.0.0.1:1/oauth?password=s3cret",
+        "postgres://127.0.0.1:1/oauth?password=s3cret&migrate=perhaps",
+        "postgres://me:s3cret",
+        "postgresql://me:s3cret@[::1/oauth",
+        "redis://me:s3cret@127.0.0.1:1",
+        "redis://:s3cret@127.0.0.1:port",
+        "redis://:s3cret@127.0.0.1:1?replicas=many",
+        "redis://me:s3cret",
+        "redis-cluster://me:s3cret@127.0.0.1:1,127.0.0.1:2",
+        "redis-sentinel://me:s3cret@127.0.0.1:1",
+        "rediss://me:s3cret@127.0.0.1:1/x",
+        "me:s3cret@127.0.0.1",
+        "oracle:me/s3cret@host",
+    ] {
+        let text = refused(url).await;
+        assert!(!text.contains("s3cret") && !text.contains("s3%63ret"), "{url}: {text}");
+    }
+}
