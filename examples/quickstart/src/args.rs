@@ -13,9 +13,10 @@ pub(crate) struct Args {
     #[arg(long, default_value_t = 8080, env = "QUICKSTART_PORT", global = true)]
     pub(crate) port: u16,
 
-    /// The folder of the database. It is made if it is missing.
-    #[arg(long, default_value = "quickstart-data", env = "QUICKSTART_DATA", global = true)]
-    pub(crate) data: PathBuf,
+    /// The folder of the database, which is made if it is missing, or the database's URL: sqlite://…; with the features `postgres` and
+    /// `redis` also postgres://…, redis://…, redis-cluster://… (cargo run -p quickstart --features postgres). The notes stay in a file.
+    #[arg(long, default_value = "quickstart-data", env = "QUICKSTART_DATA", hide_env_values = true, global = true)]
+    pub(crate) data: String,
 
     /// How clients reach this server, if a reverse proxy stands before it: https://notes.example
     #[arg(long, env = "QUICKSTART_PUBLIC_URL", global = true)]

@@ -8,9 +8,9 @@ use std::time::Duration;
 use axum::extract::ConnectInfo;
 use axum::extract::Request;
 use oauth_core::fetch::FetchPolicy;
-use oauth_core::{Clock as _, Secret, Stores, SystemClock};
+use oauth_core::{Secret, Stores};
 use oauth_server::PeerAddress;
-use oauth_stores::SqliteStore;
+use oauth_stores::{Connect as _, SqliteStore, Sweep};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -22,9 +22,8 @@ use crate::limits::Rates;
 use crate::notes::Notes;
 use crate::{Options, owner, protected_notes};
 
-/// How often what has ended is forgotten, and for how long it is kept.
-const SWEEP: Duration = Duration::from_secs(600);
-const KEPT: Duration = Duration::from_secs(3600);
+/// Where the notes are if `--data` is a URL.
+const DEFAULT_FOLDER: &str = "quickstart-data";
 
 /// How long open requests may take once the server stops.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -48,7 +47,11 @@ pub(crate) async fn start(args: Args) -> Result<Running, Box<dyn Error>> {
         ),
         None => None,
     };
-    make_folder(&args.data)?;
+    // A URL says where the grants are; the notes are in a folder all the same.
+    let is_url = args.data.contains("://") || args.data == "memory:";
+    let url = is_url.then_some(args.data.as_str());
+    let folder = Path::new(if is_url { DEFAULT_FOLDER } else { &args.data });
+    make_folder(folder)?;
     // On this machine alone: whoever wants more puts a proxy with TLS before it.
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
     let listener = TcpListener::bind(address)
@@ -59,8 +62,11 @@ pub(crate) async fn start(args: Args) -> Result<Running, Box<dyn Error>> {
         None => format!("http://{}", listener.local_addr()?),
     };
 
-    let stores = Stores::new(SqliteStore::open(args.data.join("oauth.sqlite"))?);
-    let notes_at = args.data.join("notes.sqlite");
+    let stores = match url {
+        Some(url) => Stores::connect(url).await?,
+        None => Stores::new(SqliteStore::open(folder.join("oauth.sqlite"))?),
+    };
+    let notes_at = folder.join("notes.sqlite");
     let notes =
         Notes::open(&notes_at).map_err(|error| format!("cannot open {}: {error}", notes_at.display()))?;
     let (owner, made) = owner(&stores, &args, &rates).await?;
@@ -83,9 +89,10 @@ pub(crate) async fn start(args: Args) -> Result<Running, Box<dyn Error>> {
     // Limits tell callers apart by their address.
     let app = MapRequestLayer::new(with_peer).layer(app);
     let app = axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
-    tokio::spawn(sweep(stores, stop.clone()));
+    let sweeper = Sweep::new(stores).start();
     let stopped = stop.clone();
     let task = tokio::spawn(async move {
+        let _sweeper = sweeper;
         axum::serve(listener, app).with_graceful_shutdown(async move { stopped.cancelled().await }).await
     });
     Ok(Running { origin, made, stop, task })
@@ -107,15 +114,6 @@ fn with_peer(mut request: Request) -> Request {
         request.extensions_mut().insert(PeerAddress(peer.ip()));
     }
     request
-}
-
-/// Forgets what has ended.
-async fn sweep(stores: Stores, stop: CancellationToken) {
-    while stop.run_until_cancelled(tokio::time::sleep(SWEEP)).await.is_some() {
-        if let Err(error) = stores.purge(SystemClock.now().before(KEPT)).await {
-            tracing::warn!(error = &error as &dyn Error, "what has ended could not be swept away");
-        }
-    }
 }
 
 /// Makes the folder, for its owner alone: the database holds keys.

@@ -31,7 +31,7 @@ type Mcp = RunningService<RoleClient, ClientConfig>;
 pub(crate) async fn walk(mut args: Args) -> Result<(), Box<dyn Error>> {
     let own_folder = std::env::temp_dir().join(format!("quickstart-tour-{}", std::process::id()));
     // The tour signs in with a passphrase that it sees made: never on a folder that is in use.
-    args.data = own_folder.clone();
+    args.data = own_folder.display().to_string();
     args.port = 0;
     args.passphrase = None;
     args.public_url = None;
