@@ -43,6 +43,31 @@ fn apt() -> Command {
     command
 }
 
+/// Installs the databases that the tests of the stores start, where we may. Elsewhere these tests are skipped, each with a line.
+pub fn databases() -> Result<(), String> {
+    let debian_bin = |version: &Path| version.join("bin/initdb").is_file();
+    let postgres = has("initdb")
+        || fs::read_dir("/usr/lib/postgresql")
+            .is_ok_and(|versions| versions.flatten().any(|version| debian_bin(&version.path())));
+    if !postgres {
+        // Debian's package starts a cluster of its own; ours are elsewhere, on ports and sockets of their own.
+        no_cluster();
+        debian(&["postgresql"]).map_err(|why| format!("there is no PostgreSQL, and {why}"))?;
+    }
+    program("redis-server", &["redis-server"])
+}
+
+/// Tells Debian's PostgreSQL package, before it is installed, not to make and start a cluster of its own. Only the cluster would
+/// go unused, so it does not matter if that cannot be written.
+fn no_cluster() {
+    let folder = Path::new("/etc/postgresql-common");
+    let settings = folder.join("createcluster.conf");
+    // What an operator has set counts.
+    if has("apt-get") && !settings.exists() && fs::create_dir_all(folder).is_ok() {
+        let _ = fs::write(&settings, "create_main_cluster = false\n");
+    }
+}
+
 /// Installs the npm packages that the lock file of `folder` names, unless they are there.
 pub fn npm(folder: &Path) -> Result<(), String> {
     program("npm", &["nodejs", "npm"])?;

@@ -16,6 +16,10 @@ pub fn run_all(root: &Path, report: &mut Report) {
     report.step("clippy", || {
         cargo(root, &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])
     });
+    // Without them the tests that need them are skipped, each with a line.
+    if let Err(why) = needs::databases() {
+        report.skip("databases", &why);
+    }
     let nextest = needs::has("cargo-nextest");
     report.step("tests", || {
         if nextest {

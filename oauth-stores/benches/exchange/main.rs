@@ -1,6 +1,7 @@
 //! `cargo bench -p oauth-stores`: the store against a bare loop with the same statements, driver and batches, both fully durable.
 //! Which of the two goes first changes from round to round; the ratio is what counts, and 70 % is what is asked for.
-//! Arguments, after `--`: seconds a run (2), rounds (3).
+//! PostgreSQL stands beside the least statement that is an exchange, over the same driver and a pool of the same size: 80 % is asked for.
+//! Arguments, after `--`: seconds a run (2), rounds (3), and engines (`sqlite`, `postgres`), if not all.
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
@@ -9,6 +10,8 @@
 )]
 
 mod bare;
+#[cfg(all(unix, feature = "postgres"))]
+mod postgres;
 mod scene;
 mod store;
 
@@ -22,7 +25,15 @@ fn main() {
     let mut numbers = std::env::args().filter_map(|argument| argument.parse::<u64>().ok());
     let time = Duration::from_secs(numbers.next().unwrap_or(2));
     let rounds = numbers.next().unwrap_or(3).max(1);
-    let runtime = tokio::runtime::Builder::new_multi_thread().build().expect("there are threads");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("there are threads");
+    #[cfg(all(unix, feature = "postgres"))]
+    if runs("postgres") {
+        runtime.block_on(postgres::compare(time, rounds));
+    }
+    if !runs("sqlite") {
+        return;
+    }
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the target folder can be written");
     let [inline, hop] = runtime.block_on(store::reads(&folder.path().join("reads.sqlite"), 2000));
     println!("a read on the caller's thread takes {inline:.1?}, by way of another {hop:.1?}");
@@ -50,4 +61,11 @@ fn main() {
             seen.rate, seen.median, seen.p99
         );
     }
+}
+
+/// Whether an engine is measured: all are, unless some are named.
+fn runs(engine: &str) -> bool {
+    const ENGINES: [&str; 3] = ["sqlite", "postgres", "redis"];
+    let named: Vec<_> = std::env::args().filter(|argument| ENGINES.contains(&argument.as_str())).collect();
+    named.is_empty() || named.iter().any(|name| name == engine)
 }

@@ -183,15 +183,15 @@ impl Place {
         if !schema::is_plain(&options.schema) {
             return Err(PostgresOpenError::BadSchema { schema: options.schema.to_string() });
         }
-        let (shown, url) = match Url::parse(text) {
-            Ok(url) => (without_password(url.clone()), url),
-            // Where the password is in what cannot be read nobody knows.
-            Err(error) => {
-                let url =
-                    text.split_once("://").map_or("the URL".into(), |(scheme, _)| format!("{scheme}://…"));
-                return Err(PostgresOpenError::BadUrl { url, why: error.to_string() });
-            }
+        // Where the password is in what cannot be read nobody knows.
+        let hidden =
+            || text.split_once("://").map_or("the URL".into(), |(scheme, _)| format!("{scheme}://…"));
+        let url = match Url::parse(text) {
+            Ok(url) if text.contains("://") => url,
+            Ok(_) => return Err(PostgresOpenError::BadUrl { url: hidden(), why: "there is no host".into() }),
+            Err(error) => return Err(PostgresOpenError::BadUrl { url: hidden(), why: error.to_string() }),
         };
+        let shown = without_password(url.clone());
         let bad = |why: String| PostgresOpenError::BadUrl { url: shown.clone(), why };
         if !matches!(url.scheme(), "postgres" | "postgresql") {
             return Err(bad(format!("{} is another kind of database", url.scheme())));

@@ -30,8 +30,13 @@ const CREDENTIALS: &str = "WITH ended AS (
 const LOCK: &str = "SELECT id FROM oauth.grants WHERE id = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED";
 
 // A statement after the lock sees what was committed before it.
-const EMPTY: &str = "DELETE FROM oauth.grants g WHERE id = ANY($1)
-    AND NOT EXISTS (SELECT 1 FROM oauth.credentials c WHERE c.grant_id = g.id) RETURNING 1";
+const EMPTY: &str = "WITH gone AS (
+        DELETE FROM oauth.grants g WHERE id = ANY($1)
+        AND NOT EXISTS (SELECT 1 FROM oauth.credentials c WHERE c.grant_id = g.id) RETURNING id
+    ), unspent AS (
+        DELETE FROM oauth.spent s USING gone WHERE s.grant_id = gone.id
+    )
+    SELECT 1 FROM gone";
 
 const GRANTS: &str = "WITH ended AS (
         (SELECT id FROM oauth.grants WHERE expires_at < $1 ORDER BY expires_at LIMIT 100)

@@ -135,3 +135,91 @@ fn is_race(error: &sqlx::Error) -> bool {
     let ours = ["23505", "42P06", "42P07", "42710", "XX000"];
     fault::asks_again(error) || fault::code(error).is_some_and(|code| ours.contains(&&*code))
 }
+
+#[cfg(all(test, unix, feature = "testing"))]
+mod tests {
+    use oauth_core::{GrantFilter, GrantStore as _};
+
+    use super::*;
+    use crate::postgres::{PostgresOpenError, PostgresStore};
+    use crate::testing::{TestPostgres, available};
+
+    /// What a next version might be: it adds, and may be run again.
+    const NEXT: &str = "ALTER TABLE oauth.grants ADD COLUMN IF NOT EXISTS note TEXT;
+        CREATE INDEX IF NOT EXISTS grants_by_note ON oauth.grants (note)";
+
+    fn with_next(migrations: &[&'static str]) -> Vec<&'static str> {
+        [migrations, &[NEXT]].concat()
+    }
+
+    async fn connect(url: &str) -> PgConnection {
+        PgConnection::connect(url).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_schema_of_the_version_before_is_brought_up_to_date_under_a_running_server() {
+        let Some(server) = available(TestPostgres::shared()) else { return };
+        let url = server.fresh_database().unwrap();
+        let old = PostgresStore::open(&url).await.unwrap();
+        assert_eq!(old.count(GrantFilter::All).await.unwrap(), 0);
+
+        let (mut new, migrations) = (connect(&url).await, with_next(MIGRATIONS));
+        migrate(&mut new, SCHEMA, &migrations).await.unwrap();
+        migrate(&mut new, SCHEMA, &migrations).await.unwrap();
+        check(&mut new, SCHEMA, &migrations).await.unwrap();
+        let added = "INSERT INTO oauth.grants (id, subject, client_id, scopes, resources, issued_at, expires_at, note)
+            VALUES ('x', 'a', 'b', '', '', 1, 2, 'new')";
+        sqlx::raw_sql(added).execute(&mut new).await.unwrap();
+        // The server of the version before goes on, and one that starts now says what is the matter.
+        assert_eq!(old.count(GrantFilter::All).await.unwrap(), 1);
+        let error = PostgresStore::open(&url).await.unwrap_err();
+        assert!(matches!(error, PostgresOpenError::NewerSchema { found: 2, known: 1, .. }), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn of_servers_that_migrate_at_once_each_step_is_made_by_one() {
+        let Some(server) = available(TestPostgres::shared()) else { return };
+        for old in [0, 1] {
+            let url = server.fresh_database().unwrap();
+            migrate(&mut connect(&url).await, SCHEMA, &MIGRATIONS[..old]).await.unwrap();
+            let migrating: Vec<_> = (0..8)
+                .map(|_| {
+                    let url = url.clone();
+                    tokio::spawn(async move {
+                        // Not to be run twice.
+                        let migrations =
+                            [MIGRATIONS, &["ALTER TABLE oauth.grants ADD COLUMN note TEXT"]].concat();
+                        migrate(&mut connect(&url).await, SCHEMA, &migrations).await
+                    })
+                })
+                .collect();
+            for migrated in migrating {
+                migrated.await.unwrap().unwrap();
+            }
+            let count = sqlx::query("SELECT count(*) FROM oauth.migrations");
+            let row = count.fetch_one(&mut connect(&url).await).await.unwrap();
+            assert_eq!(row.get::<i64, _>(0), 2);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_step_that_fails_leaves_the_version_before() {
+        let Some(server) = available(TestPostgres::shared()) else { return };
+        let url = server.fresh_database().unwrap();
+        let mut connection = connect(&url).await;
+        let broken = [MIGRATIONS, &["CREATE TABLE oauth.half (id BIGINT); SELECT nonsense"]].concat();
+        assert!(matches!(migrate(&mut connection, SCHEMA, &broken).await, Err(Mismatch::Engine(_))));
+        check(&mut connection, SCHEMA, MIGRATIONS).await.unwrap();
+        let half = sqlx::query("SELECT 1 FROM oauth.half").fetch_all(&mut connection).await;
+        assert_eq!(fault::code(&half.unwrap_err()).as_deref(), Some("42P01"));
+    }
+
+    #[test]
+    fn a_schema_of_another_name_is_named_in_every_statement() {
+        let sql = in_schema(&MIGRATIONS.concat(), "login_2");
+        assert!(sql.contains("login_2.grants") && !sql.contains("oauth."));
+        for name in ["Login", "2login", "", "a b", "a\"b", "a;b", &"a".repeat(41)] {
+            assert!(!is_plain(name), "{name}");
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! `cargo bench -p oauth-stores --bench scale --all-features`: what find, exchange, revoke and purge cost among a thousand live grants, and
+//! among many more. Asked for is at most 1.4 times as much on SQLite and PostgreSQL, and 1.2 times in memory.
+//! Arguments, after `--`: sizes (100000; 1000000 takes minutes), and engines (`memory`, `sqlite`, `postgres`), if not all.
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a program that measures and prints"
+)]
+
+mod engines;
+mod ledger;
+mod measure;
+
+use engines::{Engine, Memory};
+use measure::Costs;
+
+/// Among how many grants the others are compared to.
+const FEW: usize = 1000;
+
+fn main() {
+    // `cargo test --all-targets` starts benchmarks too, and does not mean to measure.
+    if !std::env::args().any(|argument| argument == "--bench") {
+        return;
+    }
+    let mut sizes: Vec<usize> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    if sizes.is_empty() {
+        sizes.push(100_000);
+    }
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("there are threads");
+    runtime.block_on(async {
+        println!("engine         grants       find   exchange     revoke      purge   (microseconds an operation; the purge's, a row)");
+        run(&Memory, &sizes).await;
+        #[cfg(feature = "sqlite")]
+        run(&engines::Sqlite, &sizes).await;
+        #[cfg(all(unix, feature = "postgres"))]
+        if let Some(engine) = engines::Postgres::start() {
+            run(&engine, &sizes).await;
+        }
+    });
+}
+
+async fn run(engine: &impl Engine, sizes: &[usize]) {
+    const ENGINES: [&str; 4] = ["memory", "sqlite", "postgres", "redis"];
+    let named: Vec<_> = std::env::args().filter(|argument| ENGINES.contains(&argument.as_str())).collect();
+    if !named.is_empty() && !named.iter().any(|name| name == engine.name()) {
+        return;
+    }
+    // A short run says little: the middle one of three counts.
+    let mut few = Vec::new();
+    for _ in 0..3 {
+        few.push(costs(engine, FEW).await);
+    }
+    let few = Costs::middle(few);
+    println!("{:<10} {FEW:>10} {few}", engine.name());
+    for &size in sizes {
+        let many = costs(engine, size).await;
+        println!("{:<10} {size:>10} {many}", engine.name());
+        println!("{:<10} {:>10} {}", "", "ratio", many.over(&few));
+    }
+}
+
+async fn costs(engine: &impl Engine, grants: usize) -> Costs {
+    let (store, _keep) = engine.loaded(grants).await;
+    measure::measure(store, grants).await
+}

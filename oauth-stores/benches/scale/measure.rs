@@ -1,0 +1,115 @@
+//! What one operation costs when some callers do it at once.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use oauth_core::{Exchange, Exchanged, GrantStore, Revocation, SealedReply, TokenHash};
+
+use crate::ledger::{self, ENDED, NOW};
+
+/// How many callers there are.
+const CALLERS: usize = 16;
+
+/// How many of each operation, at most; among few grants a part of these.
+const OPERATIONS: usize = 4000;
+
+/// Microseconds an operation.
+#[derive(Clone, Copy)]
+pub(crate) struct Costs([f64; 4]);
+
+impl Costs {
+    /// Each cost's middle one.
+    pub(crate) fn middle(runs: Vec<Self>) -> Self {
+        Self(std::array::from_fn(|at| {
+            let mut costs: Vec<_> = runs.iter().map(|run| run.0[at]).collect();
+            costs.sort_by(f64::total_cmp);
+            costs[costs.len() / 2]
+        }))
+    }
+
+    pub(crate) fn over(&self, few: &Self) -> Self {
+        Self(std::array::from_fn(|at| self.0[at] / few.0[at]))
+    }
+}
+
+impl fmt::Display for Costs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|cost| write!(f, " {cost:>10.2}"))
+    }
+}
+
+/// Finds all over the ledger, exchanges at some grants, revokes others, and purges what has ended.
+pub(crate) async fn measure(store: Arc<dyn GrantStore>, grants: usize) -> Costs {
+    let live: Vec<usize> = spread(grants).filter(|number| !number.is_multiple_of(ENDED)).collect();
+    let third = (live.len() / 3).min(OPERATIONS);
+    let (warm, finds) = (&live[..third.min(200)], &live[..third]);
+    let (exchanges, revocations) = (&live[third..2 * third], &live[2 * third..3 * third]);
+    // Each connection prepares its statements first.
+    each(&store, warm, find).await;
+    let find = each(&store, finds, find).await;
+    let exchange = each(&store, exchanges, exchange).await;
+    let revoke = each(&store, revocations, revoke).await;
+    let began = Instant::now();
+    let removed = store.purge(NOW + Duration::from_millis(1)).await.expect("the store answers");
+    let purge = micros(began.elapsed()) / count(usize::try_from(removed).expect("there are few").max(1));
+    Costs([find, exchange, revoke, purge])
+}
+
+/// All numbers once, each far from the one before.
+fn spread(grants: usize) -> impl Iterator<Item = usize> {
+    // A prime, so no divisor of any size that is asked for.
+    const STEP: usize = 7_368_787;
+    (0..grants).map(move |at| at * STEP % grants)
+}
+
+/// Does `work` for each of `numbers`, some at once. Microseconds for one.
+async fn each<F: Future<Output = ()> + Send>(
+    store: &Arc<dyn GrantStore>,
+    numbers: &[usize],
+    work: impl Fn(Arc<dyn GrantStore>, usize) -> F + Copy + Send + 'static,
+) -> f64 {
+    let began = Instant::now();
+    let callers: Vec<_> = (0..CALLERS)
+        .map(|caller| {
+            let numbers: Vec<_> = numbers.iter().copied().skip(caller).step_by(CALLERS).collect();
+            let store = store.clone();
+            tokio::spawn(async move {
+                for number in numbers {
+                    work(store.clone(), number).await;
+                }
+            })
+        })
+        .collect();
+    for caller in callers {
+        caller.await.expect("a caller ends");
+    }
+    micros(began.elapsed()) / count(numbers.len())
+}
+
+async fn find(store: Arc<dyn GrantStore>, number: usize) {
+    assert!(store.find(&ledger::key(number)).await.expect("the store answers").is_some());
+}
+
+async fn exchange(store: Arc<dyn GrantStore>, number: usize) {
+    let (grant, token) = ledger::session(number);
+    let issued = ledger::issued(&grant);
+    let reply = SealedReply::from_parts(TokenHash::from_bytes([1; 32]), vec![7; 330]);
+    let grace = Duration::from_secs(120);
+    let act = Exchange { spent: &token.key, issued: &issued, reply, now: NOW, grace };
+    assert_eq!(store.exchange(act).await.expect("the store answers"), Exchanged::Done);
+}
+
+async fn revoke(store: Arc<dyn GrantStore>, number: usize) {
+    let id = ledger::key(number).grant;
+    assert_eq!(store.revoke(Revocation::Grant(&id), NOW).await.expect("the store answers"), 1);
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+#[allow(clippy::cast_precision_loss, reason = "there are few")]
+fn count(number: usize) -> f64 {
+    number as f64
+}

@@ -1,0 +1,8 @@
+//! PostgreSQL beyond the ports' promises: what opening says, how the tables change, and what outages do.
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+#![cfg(all(unix, feature = "postgres"))]
+
+mod open;
+mod outage;
+mod purge;
+mod scene;
