@@ -46,11 +46,7 @@ impl ClientStore for RedisStore {
         if let Some(twin) = self.twin(client, now).await? {
             return Ok(Registered::Existing(Box::new(twin)));
         }
-        let (all, unused) = (self.names().all_clients(), self.names().unused_clients());
-        let entry = || Entry { member: client.id.as_str(), now, ends: client.expires_at };
-        let new = index::enter(self.link(), &all, entry(), true).await?;
-        let new_unused = !client.used && index::enter(self.link(), &unused, entry(), true).await?;
-
+        let entered = self.enter_client(client, now).await?;
         let key = self.names().client(&client.id);
         let call = REGISTER
             .call([key.clone()])
@@ -60,18 +56,15 @@ impl ClientStore for RedisStore {
             .text("1");
         let written: bool = self.link().write(&key, &call).await?;
         if !written {
-            // What is there has its own entries, or will have none.
-            if new_unused {
-                index::strike(self.link(), &unused, &[client.id.as_str()]).await?;
+            // Of what is there the entries stay, but for one that it has no more.
+            if entered.contains(&self.names().unused_clients()) {
+                index::strike(self.link(), &self.names().unused_clients(), &[client.id.as_str()]).await?;
             }
             return Err(StoreError::Conflict);
         }
         if let Some(winner) = self.claim(client, now).await? {
             let _: u64 = self.link().set(&key, cmd("DEL").arg(&key)).await?;
-            if new {
-                index::strike(self.link(), &all, &[client.id.as_str()]).await?;
-            }
-            index::strike(self.link(), &unused, &[client.id.as_str()]).await?;
+            self.strike_client(&client.id).await?;
             self.confirm(&winner, now).await?;
             return Ok(Registered::Existing(Box::new(winner)));
         }
@@ -109,18 +102,7 @@ impl ClientStore for RedisStore {
                 let _: Value = self.link().set(&key, &set).await?;
             }
         }
-        let unused = self.names().unused_clients();
-        let all = self.names().all_clients();
-        let mut put = cmd("ZADD");
-        put.arg(&all).arg("XX").arg(score(client.expires_at)).arg(client.id.as_str());
-        let _: u64 = self.link().set_lightly(&all, &put).await?;
-        if client.used {
-            index::strike(self.link(), &unused, &[client.id.as_str()]).await?;
-        } else {
-            let mut put = cmd("ZADD");
-            put.arg(&unused).arg(score(client.expires_at)).arg(client.id.as_str());
-            let _: u64 = self.link().set_lightly(&unused, &put).await?;
-        }
+        self.place_client(client).await?;
         Ok(version)
     }
 
@@ -134,8 +116,13 @@ impl ClientStore for RedisStore {
         let fingerprint: String = link::read(answer.next().unwrap_or_default())?;
         let life: u64 = link::read(answer.next().unwrap_or_default())?;
         if used != "1" || life > 0 {
-            let (all, unused) = (self.names().all_clients(), self.names().unused_clients());
-            let call = CLIENT_USED.call([all.clone(), unused]).text(id.as_str()).number(score(Some(until)));
+            let names = self.names();
+            let all = names.all_clients();
+            let call = CLIENT_USED
+                .call([all.clone(), names.document_clients(), names.unused_clients()])
+                .text(id.as_str())
+                .number(score(Some(until)))
+                .number(u64::from(id.is_url()));
             let _: u64 = self.link().write_lightly(&all, &call).await?;
         }
         if !fingerprint.is_empty() && life > 0 {
@@ -168,7 +155,7 @@ impl ClientStore for RedisStore {
                 let found =
                     entries.iter().map(|(_, id)| async move { self.find(&parsed(id, "client id")?).await });
                 let found = try_join_all(found).await?.into_iter().flatten().map(|stored| stored.client);
-                items.extend(found.filter(|client| filter == ClientFilter::All || !client.used));
+                items.extend(found.filter(|client| filter != ClientFilter::Unused || !client.used));
             }
             if entries.len() < wanted {
                 return Ok(Listing { items, next: None });
@@ -189,7 +176,6 @@ impl ClientStore for RedisStore {
         let all = self.names().all_clients();
         let (mut removed, mut after) = (0, None);
         loop {
-            // In the order in which they end: the first that has not ended is not the last to look at, but for its entry alone.
             let entries = index::page(self.link(), &all, after.as_ref(), AT_ONCE).await?;
             for (ends, id) in &entries {
                 let id: ClientId = parsed(id, "client id")?;
@@ -215,6 +201,7 @@ impl RedisStore {
         match filter {
             ClientFilter::All => Ok(self.names().all_clients()),
             ClientFilter::Unused => Ok(self.names().unused_clients()),
+            ClientFilter::Documents => Ok(self.names().document_clients()),
             _ => Err(StoreError::unavailable("this store does not know the filter")),
         }
     }
@@ -275,9 +262,45 @@ impl RedisStore {
         Ok(())
     }
 
+    /// Enters a new client into its indexes. Into which it was not.
+    async fn enter_client(&self, client: &Client, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        let names = self.names();
+        let mut indexes = vec![names.all_clients()];
+        indexes.extend((!client.used).then(|| names.unused_clients()));
+        indexes.extend(client.id.is_url().then(|| names.document_clients()));
+        let mut entered = Vec::new();
+        for index in indexes {
+            let entry = Entry { member: client.id.as_str(), now, ends: client.expires_at };
+            if index::enter(self.link(), &index, entry, true).await? {
+                entered.push(index);
+            }
+        }
+        Ok(entered)
+    }
+
+    /// Moves a client's entries to where its record has them now.
+    async fn place_client(&self, client: &Client) -> Result<(), StoreError> {
+        let (names, id) = (self.names(), client.id.as_str());
+        let mut indexes = vec![names.all_clients()];
+        indexes.extend(client.id.is_url().then(|| names.document_clients()));
+        if client.used {
+            index::strike(self.link(), &names.unused_clients(), &[id]).await?;
+        } else {
+            indexes.push(names.unused_clients());
+        }
+        for index in indexes {
+            let place = cmd("ZADD").arg(&index).arg(score(client.expires_at)).arg(id).to_owned();
+            let _: u64 = self.link().set_lightly(&index, &place).await?;
+        }
+        Ok(())
+    }
+
     async fn strike_client(&self, id: &ClientId) -> Result<(), StoreError> {
-        index::strike(self.link(), &self.names().all_clients(), &[id.as_str()]).await?;
-        index::strike(self.link(), &self.names().unused_clients(), &[id.as_str()]).await
+        let names = self.names();
+        for index in [names.all_clients(), names.unused_clients(), names.document_clients()] {
+            index::strike(self.link(), &index, &[id.as_str()]).await?;
+        }
+        Ok(())
     }
 }
 

@@ -248,19 +248,22 @@ impl Link {
                         .await
                         .map(|answer| vec![answer]);
                 }
-                let skipped = usize::from(asking);
-                cluster.route_pipeline(piped(commands, asking), skipped, count, route.clone()).await
+                // Each command is asked for on its own: every other answer is to that.
+                let (pipeline, all) = (piped(commands, asking), if asking { 2 * count } else { count });
+                let answers = cluster.route_pipeline(pipeline, 0, all, route.clone()).await?;
+                let (first, step) = if asking { (1, 2) } else { (0, 1) };
+                Ok(answers.into_iter().skip(first).step_by(step).collect())
             }
         }
     }
 }
 
 fn piped(commands: Vec<Cmd>, asking: bool) -> redis::Pipeline {
-    let mut pipeline = redis::Pipeline::with_capacity(commands.len() + 1);
-    if asking {
-        pipeline.cmd("ASKING");
-    }
+    let mut pipeline = redis::Pipeline::with_capacity(2 * commands.len());
     for command in commands {
+        if asking {
+            pipeline.cmd("ASKING");
+        }
         pipeline.add_command(command);
     }
     pipeline

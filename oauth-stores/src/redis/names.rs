@@ -102,6 +102,11 @@ impl Names {
         self.name(format_args!("{{clients}}:unused"))
     }
 
+    /// The clients whose identifier is the URL of a document.
+    pub(super) fn document_clients(&self) -> String {
+        self.name(format_args!("{{clients}}:documents"))
+    }
+
     pub(super) fn consents(&self, subject: &Subject) -> String {
         self.name(format_args!("consents:{subject}"))
     }

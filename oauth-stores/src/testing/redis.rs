@@ -19,7 +19,14 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 const PORTS: usize = 5;
 
 /// What all have. Nothing is thrown away, as the store insists.
-const SETTINGS: &[&str] = &["bind=127.0.0.1", "save=", "maxmemory-policy=noeviction", "databases=16"];
+const SETTINGS: &[&str] = &[
+    "bind=127.0.0.1",
+    "save=",
+    "maxmemory-policy=noeviction",
+    "databases=16",
+    // Replicas are not made to wait for others that might come.
+    "repl-diskless-sync-delay=0",
+];
 
 /// What an operator has who must not lose anything: each answer is on the disk.
 const DURABLE: &[&str] = &["appendonly=yes", "appendfsync=always"];
@@ -132,6 +139,30 @@ impl TestRedis {
         };
         let _ = child.kill();
         let _ = child.wait();
+    }
+
+    /// Lets it hang: it takes connections, and answers nothing until [`resume`](Self::resume).
+    ///
+    /// # Errors
+    /// [`LaunchError`] if it is not this test's own, or does not run.
+    pub fn hang(&self) -> Result<(), LaunchError> {
+        self.signal("-STOP")
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// [`LaunchError`] if it is not this test's own, or does not run.
+    pub fn resume(&self) -> Result<(), LaunchError> {
+        self.signal("-CONT")
+    }
+
+    fn signal(&self, signal: &str) -> Result<(), LaunchError> {
+        let Some(child) = &self.child else {
+            return Err(LaunchError::failed("kill", "only a server of the test's own may be stopped"));
+        };
+        let status = Command::new("kill").args([signal, &child.id().to_string()]).status().map_err(failed)?;
+        if status.success() { Ok(()) } else { Err(LaunchError::failed("kill", signal)) }
     }
 
     /// Starts it again, on the same port, and waits until it has read its file.

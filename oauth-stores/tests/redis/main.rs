@@ -1,0 +1,16 @@
+//! The store in Redis: the kit, what cannot be opened, what fails later, races, lifetimes, a cluster, Sentinel, TLS.
+#![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+#![cfg(all(feature = "redis", unix))]
+
+mod cluster;
+mod conformance;
+mod faults;
+mod lifetimes;
+mod lost_answers;
+mod open;
+mod proxy;
+mod races;
+mod replicas;
+mod scene;
+mod sentinel;
+mod tls;
