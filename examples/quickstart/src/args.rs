@@ -15,7 +15,13 @@ pub(crate) struct Args {
 
     /// The folder of the database, which is made if it is missing, or the database's URL: sqlite://…; with the features `postgres` and
     /// `redis` also postgres://…, redis://…, redis-cluster://… (cargo run -p quickstart --features postgres). The notes stay in a file.
-    #[arg(long, default_value = "quickstart-data", env = "QUICKSTART_DATA", hide_env_values = true, global = true)]
+    #[arg(
+        long,
+        default_value = "quickstart-data",
+        env = "QUICKSTART_DATA",
+        hide_env_values = true,
+        global = true
+    )]
     pub(crate) data: String,
 
     /// How clients reach this server, if a reverse proxy stands before it: https://notes.example

@@ -225,6 +225,7 @@ impl ClientStore for MemoryStore {
                     ClientFilter::All => true,
                     ClientFilter::Unused => !entry.used,
                     ClientFilter::Documents => entry.id.is_url(),
+                    ClientFilter::Expired(before) => entry.expires_at.is_some_and(|end| end < before),
                 }
         };
         let entries = table.by_id.values().map(|entry| &**entry);
@@ -242,6 +243,10 @@ impl ClientStore for MemoryStore {
             ClientFilter::All => table.by_id.len() as u64,
             ClientFilter::Unused => table.unused,
             ClientFilter::Documents => table.documents,
+            ClientFilter::Expired(before) => {
+                let ends = table.by_id.values().filter_map(|entry| entry.expires_at);
+                ends.filter(|end| *end < before).count() as u64
+            }
         })
     }
 

@@ -38,6 +38,14 @@ impl Ledger {
         &self.shards[shard_of(id)]
     }
 
+    /// The same, of those that ended before then.
+    fn expired(&self, before: Timestamp, after: Option<GrantId>, limit: usize) -> Vec<GrantId> {
+        let mut ids = self.ids(after, usize::MAX);
+        ids.retain(|id| lock(self.shard(id)).grant(id).is_some_and(|grant| grant.expires_at < before));
+        ids.truncate(limit);
+        ids
+    }
+
     /// At most `limit` identifiers, in order, from the one after `after` on.
     fn ids(&self, after: Option<GrantId>, limit: usize) -> Vec<GrantId> {
         let mut ids = Vec::new();
@@ -103,6 +111,7 @@ impl GrantStore for MemoryStore {
         let limit = page.limit.max(1);
         let more = limit.saturating_add(1);
         let mut ids = match filter {
+            GrantFilter::Expired(before) => self.grants.expired(before, after, more),
             GrantFilter::All => self.grants.ids(after, more),
             GrantFilter::Subject(subject) => self.grants.index.of_subject(subject, after, more),
             GrantFilter::Client(client) => self.grants.index.of_client(client, after, more),
@@ -120,6 +129,7 @@ impl GrantStore for MemoryStore {
             GrantFilter::All => self.grants.shards.iter().map(|shard| lock(shard).grants.len()).sum(),
             GrantFilter::Subject(subject) => self.grants.index.count_subject(subject),
             GrantFilter::Client(client) => self.grants.index.count_client(client),
+            GrantFilter::Expired(before) => self.grants.expired(before, None, usize::MAX).len(),
         } as u64)
     }
 

@@ -143,4 +143,6 @@ pub enum ClientFilter {
     Unused,
     /// Those whose identifier is the URL of a metadata document ([`ClientId::is_url`]), used or not.
     Documents,
+    /// Those that ended before then, until they are purged. An operator's question: it may take a walk over all of them.
+    Expired(Timestamp),
 }

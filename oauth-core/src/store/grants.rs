@@ -322,4 +322,7 @@ pub enum GrantFilter<'a> {
     Subject(&'a Subject),
     /// Those to a client.
     Client(&'a ClientId),
+    /// Those that ended before then, until they are purged; when they were revoked does not matter. An operator's question: it may take a
+    /// walk over all of them.
+    Expired(Timestamp),
 }

@@ -66,6 +66,7 @@ const TABLE: &[(&str, Fault)] = &[
     ("unused_clients_are_counted", F::IgnoresTheFilter),
     ("unused_clients_are_counted", F::RenewsWithoutAMark),
     ("clients_by_document_are_counted", F::IgnoresTheFilter),
+    ("clients_that_ended_are_listed_and_counted", F::IgnoresTheFilter),
     ("clients_by_document_are_counted", F::CountsAlikes),
     ("only_clients_that_ended_are_purged", F::PurgesWhatEndsNow),
     ("only_clients_that_ended_are_purged", F::PurgesWhatIsEndless),

@@ -28,6 +28,7 @@ pub(crate) enum Fault {
     ListsOnlyTheFirstPage,
     CountsOnlyWhatIsNotRevoked,
     IgnoresFilters,
+    ListsWhatEndsNowAsOver,
     ChecksThenOpens,
     // exchange
     NeverSpends,
@@ -82,6 +83,8 @@ const TABLE: &[(&str, Fault)] = &[
     ("grants_are_listed_page_by_page_each_once", F::IgnoresFilters),
     ("grants_are_counted_until_they_are_purged", F::CountsOnlyWhatIsNotRevoked),
     ("grants_are_counted_until_they_are_purged", F::IgnoresFilters),
+    ("grants_that_ended_are_listed_and_counted", F::IgnoresFilters),
+    ("grants_that_ended_are_listed_and_counted", F::ListsWhatEndsNowAsOver),
     ("an_exchange_spends_one_and_stores_the_others", F::StoresOnlyTheFirst),
     ("an_exchange_spends_one_and_stores_the_others", F::IgnoresTheExchangesNow),
     ("an_exchange_spends_one_and_stores_the_others", F::NeverSpends),
@@ -161,6 +164,10 @@ impl Ledger {
         match filter {
             GrantFilter::Subject(subject) if !self.has(F::IgnoresFilters) => grant.subject == *subject,
             GrantFilter::Client(client) if !self.has(F::IgnoresFilters) => grant.client_id == *client,
+            GrantFilter::Expired(before) if !self.has(F::IgnoresFilters) => {
+                grant.expires_at < before
+                    || (self.has(F::ListsWhatEndsNowAsOver) && grant.expires_at == before)
+            }
             _ => true,
         }
     }

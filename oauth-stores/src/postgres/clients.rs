@@ -1,5 +1,7 @@
 //! Clients in PostgreSQL.
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use oauth_core::{
     Client, ClientFilter, ClientId, ClientStore, Listing, PageRequest, Registered, StoreError, StoredClient,
@@ -144,13 +146,15 @@ impl PostgresStore {
     }
 }
 
-fn condition(filter: ClientFilter) -> Result<&'static str, StoreError> {
-    match filter {
-        ClientFilter::All => Ok("TRUE"),
+fn condition(filter: ClientFilter) -> Result<Cow<'static, str>, StoreError> {
+    Ok(match filter {
+        ClientFilter::All => "TRUE".into(),
+        ClientFilter::Documents => "(id LIKE 'https://%' OR id LIKE 'http://%')".into(),
+        ClientFilter::Expired(before) => format!("expires_at < {}", millis(before)).into(),
         // Word for word that of the index.
-        ClientFilter::Unused => Ok("NOT used"),
-        _ => Err(StoreError::unavailable("this store does not know the filter")),
-    }
+        ClientFilter::Unused => "NOT used".into(),
+        _ => return Err(StoreError::unavailable("this store does not know the filter")),
+    })
 }
 
 fn record(client: &Client) -> Result<String, StoreError> {

@@ -1,5 +1,7 @@
 //! Grants and credentials in PostgreSQL.
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use oauth_core::{
     ClientId, Credential, CredentialKey, Exchange, Exchanged, Found, Grant, GrantFilter, GrantId, GrantStore,
@@ -17,31 +19,36 @@ const REVOKED_AT_ONCE: usize = 500;
 /// Whose grants: a condition over `$1` and `$2`, and what these are.
 #[derive(Clone, Copy)]
 struct Whose<'a> {
-    condition: &'static str,
+    condition: Cow<'static, str>,
     values: (Option<&'a str>, Option<&'a str>),
 }
 
 impl<'a> Whose<'a> {
-    const ALL: Self = Self { condition: "($1::text IS NULL AND $2::text IS NULL)", values: (None, None) };
+    /// All that also meet `condition`.
+    fn all(condition: &str) -> Self {
+        let condition = format!("($1::text IS NULL AND $2::text IS NULL AND {condition})").into();
+        Self { condition, values: (None, None) }
+    }
 
     fn subject(subject: &'a Subject) -> Self {
         let condition = "(g.subject = $1 AND $2::text IS NULL)";
-        Self { condition, values: (Some(subject.as_str()), None) }
+        Self { condition: condition.into(), values: (Some(subject.as_str()), None) }
     }
 
     fn client(client: &'a ClientId) -> Self {
         let condition = "($1::text IS NULL AND g.client_id = $2)";
-        Self { condition, values: (None, Some(client.as_str())) }
+        Self { condition: condition.into(), values: (None, Some(client.as_str())) }
     }
 
     fn both(subject: &'a Subject, client: &'a ClientId) -> Self {
         let condition = "(g.subject = $1 AND g.client_id = $2)";
-        Self { condition, values: (Some(subject.as_str()), Some(client.as_str())) }
+        Self { condition: condition.into(), values: (Some(subject.as_str()), Some(client.as_str())) }
     }
 
     fn filter(filter: GrantFilter<'a>) -> Result<Self, StoreError> {
         match filter {
-            GrantFilter::All => Ok(Self::ALL),
+            GrantFilter::All => Ok(Self::all("TRUE")),
+            GrantFilter::Expired(before) => Ok(Self::all(&format!("g.expires_at < {}", millis(before)))),
             GrantFilter::Subject(subject) => Ok(Self::subject(subject)),
             GrantFilter::Client(client) => Ok(Self::client(client)),
             _ => Err(StoreError::unavailable("this store does not know the filter")),

@@ -155,7 +155,11 @@ impl ClientStore for RedisStore {
                 let found =
                     entries.iter().map(|(_, id)| async move { self.find(&parsed(id, "client id")?).await });
                 let found = try_join_all(found).await?.into_iter().flatten().map(|stored| stored.client);
-                items.extend(found.filter(|client| filter != ClientFilter::Unused || !client.used));
+                items.extend(found.filter(|client| match filter {
+                    ClientFilter::Unused => !client.used,
+                    ClientFilter::Expired(before) => client.expires_at.is_some_and(|end| end < before),
+                    _ => true,
+                }));
             }
             if entries.len() < wanted {
                 return Ok(Listing { items, next: None });
@@ -169,7 +173,17 @@ impl ClientStore for RedisStore {
     }
 
     async fn count(&self, filter: ClientFilter) -> Result<u64, StoreError> {
-        index::count(self.link(), &self.index_of(filter)?).await
+        if !matches!(filter, ClientFilter::Expired(_)) {
+            return index::count(self.link(), &self.index_of(filter)?).await;
+        }
+        // No index has just these: they are looked for, and are few, since they end by themselves.
+        let (mut count, mut page) = (0, PageRequest::first(usize::MAX));
+        loop {
+            let listing = ClientStore::list(self, filter, page).await?;
+            count += listing.items.len() as u64;
+            let Some(next) = listing.next else { return Ok(count) };
+            page = PageRequest { after: Some(next), limit: usize::MAX };
+        }
     }
 
     async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {
@@ -199,7 +213,7 @@ impl ClientStore for RedisStore {
 impl RedisStore {
     fn index_of(&self, filter: ClientFilter) -> Result<String, StoreError> {
         match filter {
-            ClientFilter::All => Ok(self.names().all_clients()),
+            ClientFilter::All | ClientFilter::Expired(_) => Ok(self.names().all_clients()),
             ClientFilter::Unused => Ok(self.names().unused_clients()),
             ClientFilter::Documents => Ok(self.names().document_clients()),
             _ => Err(StoreError::unavailable("this store does not know the filter")),

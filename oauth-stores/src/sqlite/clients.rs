@@ -1,5 +1,7 @@
 //! Clients in SQLite.
 
+use std::borrow::Cow;
+
 use async_trait::async_trait;
 use oauth_core::{
     Client, ClientFilter, ClientId, ClientStore, Listing, PageRequest, Registered, StoreError, StoredClient,
@@ -131,17 +133,18 @@ impl ClientStore for SqliteStore {
     }
 }
 
-fn condition(filter: ClientFilter) -> Result<&'static str, StoreError> {
-    match filter {
-        ClientFilter::All => Ok("TRUE"),
+fn condition(filter: ClientFilter) -> Result<Cow<'static, str>, StoreError> {
+    Ok(match filter {
+        ClientFilter::Expired(before) => format!("expires_at < {}", millis(before)).into(),
+        ClientFilter::All => "TRUE".into(),
         // Word for word that of the index.
-        ClientFilter::Unused => Ok("used = 0"),
+        ClientFilter::Unused => "used = 0".into(),
         // Two ranges of the primary key: what begins with either scheme.
         ClientFilter::Documents => {
-            Ok("(id >= 'https://' AND id < 'https:/0' OR id >= 'http://' AND id < 'http:/0')")
+            "(id >= 'https://' AND id < 'https:/0' OR id >= 'http://' AND id < 'http:/0')".into()
         }
-        _ => Err(StoreError::unavailable("this store does not know the filter")),
-    }
+        _ => return Err(StoreError::unavailable("this store does not know the filter")),
+    })
 }
 
 /// The client that is live at `now` and has the same fingerprint.

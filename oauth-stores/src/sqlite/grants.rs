@@ -12,7 +12,7 @@ use crate::sqlite::SqliteStore;
 use crate::sqlite::fault::Fault;
 use crate::sqlite::ledger::{self, Act, GRANT, grant};
 use crate::sqlite::readers::PAGE;
-use crate::sqlite::row::number;
+use crate::sqlite::row::{millis, number};
 use crate::sqlite::sweep::Sweep;
 
 /// How many grants one transaction revokes at most.
@@ -69,6 +69,9 @@ impl Whose {
             GrantFilter::All => Ok(Self::all()),
             GrantFilter::Subject(subject) => Ok(Self::subject(subject)),
             GrantFilter::Client(client) => Ok(Self::client(client)),
+            GrantFilter::Expired(before) => {
+                Ok(Self { condition: "g.expires_at < ?", values: vec![Value::Integer(millis(before))] })
+            }
             _ => Err(StoreError::unavailable("this store does not know the filter")),
         }
     }

@@ -301,6 +301,33 @@ pub(crate) async fn clients_by_document_are_counted(stores: Stores) {
     assert_eq!(counts().await, 0, "count: a purged client is not counted");
 }
 
+pub(crate) async fn clients_that_ended_are_listed_and_counted(stores: Stores) {
+    let store = &*stores.clients;
+    let mut ended = Vec::new();
+    for life in [SECOND, MINUTE, HOUR] {
+        let client = Client { expires_at: Some(NOW + life), ..client() };
+        register(store, &client).await;
+        ended.push(client);
+    }
+    // What has no end has not ended.
+    register(store, &Client { expires_at: None, ..client() }).await;
+    // What ends at that very moment has not ended before it.
+    for (before, wanted) in [(NOW, 0), (NOW + SECOND, 0), (NOW + MINUTE, 1), (NOW + HOUR, 2), (NOW + DAY, 3)]
+    {
+        let filter = ClientFilter::Expired(before);
+        assert_eq!(
+            store.count(filter).await.answered(),
+            wanted as u64,
+            "count: those that ended before then"
+        );
+        for limit in [1, 50] {
+            let mut listed = listed(store, filter, limit).await;
+            listed.sort_by_key(|client| client.expires_at);
+            assert_eq!(listed, ended[..wanted], "list: those that ended before then, in pages of {limit}");
+        }
+    }
+}
+
 pub(crate) async fn only_clients_that_ended_are_purged(stores: Stores) {
     let store = &*stores.clients;
     let ending = |end: Option<Timestamp>| Client { expires_at: end, ..client() };

@@ -1,8 +1,8 @@
 //! What the ledger keeps, finds, lists and counts.
 
 use super::scene::{
-    Answered as _, DAY, HOUR, MINUTE, NOW, Trade, access, assert_conflict, client_id, code, found, grant,
-    grant_of, hash, refresh, resources, status, subject,
+    Answered as _, DAY, HOUR, MINUTE, NOW, SECOND, Trade, access, assert_conflict, client_id, code, found,
+    grant, grant_of, hash, refresh, resources, status, subject,
 };
 use crate::entropy::{OsEntropy, random};
 use crate::grant::{Binding, Grant, SubjectKind, Thumbprint};
@@ -180,6 +180,35 @@ pub(crate) async fn grants_are_listed_page_by_page_each_once(stores: Stores) {
             let mut listed = listed(store, filter, limit).await;
             listed.sort_by_key(|grant| grant.id);
             assert_eq!(listed, wanted, "list: each grant of the filter exactly once, in pages of {limit}");
+        }
+    }
+}
+
+pub(crate) async fn grants_that_ended_are_listed_and_counted(stores: Stores) {
+    let store = &*stores.grants;
+    let mut ended = Vec::new();
+    for life in [SECOND, MINUTE, HOUR] {
+        let grant = Grant { expires_at: NOW + life, ..grant() };
+        store.open(&grant, &[refresh(&grant)]).await.answered();
+        ended.push(grant);
+    }
+    let live = grant();
+    store.open(&live, &[refresh(&live)]).await.answered();
+    // Revoked is not over.
+    let _ = store.revoke(Revocation::Grant(&live.id), NOW).await.answered();
+    // What ends at that very moment has not ended before it.
+    for (before, wanted) in [(NOW, 0), (NOW + SECOND, 0), (NOW + MINUTE, 1), (NOW + HOUR, 2), (NOW + DAY, 3)]
+    {
+        let filter = GrantFilter::Expired(before);
+        assert_eq!(
+            store.count(filter).await.answered(),
+            wanted as u64,
+            "count: those that ended before then"
+        );
+        for limit in [1, 50] {
+            let mut listed = listed(store, filter, limit).await;
+            listed.sort_by_key(|grant| grant.expires_at);
+            assert_eq!(listed, ended[..wanted], "list: those that ended before then, in pages of {limit}");
         }
     }
 }
