@@ -17,7 +17,7 @@ use crate::postgres::{PAGE, PostgresStore};
 const REVOKED_AT_ONCE: usize = 500;
 
 /// Whose grants: a condition over `$1` and `$2`, and what these are.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Whose<'a> {
     condition: Cow<'static, str>,
     values: (Option<&'a str>, Option<&'a str>),

@@ -11,11 +11,12 @@ use redis::{
 };
 use tokio::sync::Mutex;
 
-use crate::redis::address::{Address, Several, parse, shown};
+use crate::redis::address::{Address, Several, parse};
 use crate::redis::link::{Link, Place, Replicas, To};
 use crate::redis::names::Names;
 use crate::redis::node::{Node, Source};
 use crate::redis::{Inner, RedisOptions, RedisStore};
+use crate::shown::shown;
 
 /// The version of what is written under the prefix.
 const VERSION: u32 = 1;
