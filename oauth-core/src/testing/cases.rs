@@ -48,6 +48,7 @@ macro_rules! __store_cases {
             races::of_many_redemptions_at_once_one_is_done,
             races::of_many_refreshes_at_once_all_get_one_reply,
             races::an_exchange_that_races_a_revocation_leaves_nothing_live,
+            races::an_exchange_that_races_a_purge_keeps_what_it_bought,
             races::of_many_that_open_one_grant_at_once_one_does,
             clients::clients_are_kept_whole,
             clients::a_taken_client_id_is_a_conflict,

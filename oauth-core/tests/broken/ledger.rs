@@ -58,6 +58,7 @@ pub(crate) enum Fault {
     FailsForTheUnknown,
     RemembersTheGrantAsItWas,
     // purge
+    LooksThenPurges,
     PurgesNothing,
     PurgesWhatEndsNow,
     PurgesOnlyCredentials,
@@ -135,6 +136,7 @@ const TABLE: &[(&str, Fault)] = &[
     ("of_many_refreshes_at_once_all_get_one_reply", F::AnswersWithTheNewReply),
     ("an_exchange_that_races_a_revocation_leaves_nothing_live", F::GetsThenSets),
     ("an_exchange_that_races_a_revocation_leaves_nothing_live", F::IgnoresRevocation),
+    ("an_exchange_that_races_a_purge_keeps_what_it_bought", F::LooksThenPurges),
     ("of_many_that_open_one_grant_at_once_one_does", F::ChecksThenOpens),
 ];
 
@@ -327,6 +329,16 @@ impl GrantStore for Ledger {
     async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {
         if self.has(F::PurgesNothing) {
             return Ok(0);
+        }
+        if self.has(F::LooksThenPurges) {
+            let mut rows = self.rows.lock().unwrap().clone();
+            rows.retain(|_, row| {
+                row.purge(before, self.fault);
+                row.is_over(before, self.fault)
+            });
+            yield_now().await;
+            self.rows.lock().unwrap().retain(|id, _| !rows.contains_key(id));
+            return Ok(rows.len() as u64);
         }
         let mut rows = self.rows.lock().unwrap();
         let mut removed = 0;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::scene::{
-    Answered as _, NOW, RACERS, ROUNDS, Trade, access, code, found, grant, race, refresh, revoked_at, status,
+    Answered as _, NOW, RACERS, ROUNDS, SECOND, Trade, access, code, found, grant, race, refresh, revoked_at,
+    status,
 };
 use crate::grant::{Credential, Grant};
 use crate::store::{CredentialStatus, Exchanged, GrantStore, Revocation, StoreError, Stores};
@@ -135,6 +136,52 @@ pub(crate) async fn an_exchange_that_races_a_revocation_leaves_nothing_live(stor
         }
         let late = Trade::new(&token, &grant).make(&*store).await.answered();
         assert_eq!(late, Exchanged::Gone, "exchange: after the revocation all is gone");
+    }
+}
+
+pub(crate) async fn an_exchange_that_races_a_purge_keeps_what_it_bought(stores: Stores) {
+    enum Ran {
+        Traded(Exchanged),
+        Purged,
+    }
+    let store = stores.grants;
+    for _ in 0..ROUNDS {
+        let mut trades = Vec::new();
+        for _ in 1..RACERS {
+            let grant = grant();
+            // The grant's only credential has just expired: in a moment the purge finds the grant empty, or not.
+            let mut last = refresh(&grant);
+            last.expires_at = NOW;
+            store.open(&grant, std::slice::from_ref(&last)).await.answered();
+            trades.push(Trade::new(&last, &grant));
+        }
+        let racing = |trade: Option<&Trade>| {
+            let (store, trade) = (store.clone(), trade.cloned());
+            async move {
+                match trade {
+                    Some(trade) => Ran::Traded(trade.make(&*store).await.answered()),
+                    None => {
+                        store.purge(NOW + SECOND).await.answered();
+                        Ran::Purged
+                    }
+                }
+            }
+        };
+        let racers = [None].into_iter().chain(trades.iter().map(Some)).map(racing).collect();
+        let ran = race(racers).await;
+        for (trade, ran) in trades.iter().zip(&ran[1..]) {
+            let wanted = match ran {
+                Ran::Traded(Exchanged::Done) => trade.issued.len(),
+                Ran::Traded(Exchanged::Gone) => 0,
+                Ran::Traded(other) => panic!("exchange: beside a purge this is done or gone, not {other:?}"),
+                Ran::Purged => unreachable!("the purge goes first in the list"),
+            };
+            let stored = trade.stored(&*store).await;
+            assert_eq!(
+                stored, wanted,
+                "purge: what an exchange bought is kept, though the spent one expired"
+            );
+        }
     }
 }
 
