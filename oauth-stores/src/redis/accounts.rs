@@ -8,7 +8,7 @@ use oauth_core::{Account, AccountStore, Identity, StoreError, Subject};
 use redis::{Value, cmd};
 
 use crate::redis::RedisStore;
-use crate::redis::clients::UNCONFIRMED;
+use crate::redis::clients::{UNCONFIRMED, confirmed};
 use crate::redis::ledger::json;
 use crate::redis::life::millis;
 use crate::redis::script::{CLAIM, CONFIRM};
@@ -114,7 +114,6 @@ impl RedisStore {
 
     async fn confirm_account(&self, key: &str) -> Result<(), StoreError> {
         let call = CONFIRM.call([key.to_owned()]).text("").number(millis(UNCONFIRMED));
-        let _: u64 = self.inner.link.write(key, &call).await?;
-        Ok(())
+        confirmed(self.inner.link.write(key, &call).await?)
     }
 }

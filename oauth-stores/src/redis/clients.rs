@@ -65,7 +65,8 @@ impl ClientStore for RedisStore {
         if let Some(winner) = self.claim(client, now).await? {
             let _: u64 = self.link().set(&key, cmd("DEL").arg(&key)).await?;
             self.strike_client(&client.id).await?;
-            self.confirm(&winner, now).await?;
+            // If it ended meanwhile, it is the winner all the same.
+            let _ = self.confirm(&winner, now).await;
             return Ok(Registered::Existing(Box::new(winner)));
         }
         self.confirm(client, now).await?;
@@ -262,8 +263,7 @@ impl RedisStore {
             .call([key.clone()])
             .optional(client.expires_at.map(|end| lifetime(now, end)))
             .number(millis(UNCONFIRMED));
-        let _: u64 = self.link().write(&key, &call).await?;
-        Ok(())
+        confirmed(self.link().write(&key, &call).await?)
     }
 
     async fn release(&self, fingerprint: &str, id: &ClientId) -> Result<(), StoreError> {
@@ -316,6 +316,11 @@ impl RedisStore {
         }
         Ok(())
     }
+}
+
+/// Whoever takes a minute between writing a record and confirming it has lost it.
+pub(super) fn confirmed(answer: i64) -> Result<(), StoreError> {
+    if answer < 0 { Err(StoreError::unavailable("it took too long to write the record")) } else { Ok(()) }
 }
 
 /// All of a client but its version. `u` and `e` count instead of what the record says: a renewal leaves the record alone.

@@ -51,13 +51,25 @@ pub use open::RedisOpenError;
 
 /// A store in Redis or Valkey. Cloning shares it, and its one connection to each server.
 ///
-/// ```no_run
-/// use oauth_core::Stores;
+/// ```
+/// # #[cfg(feature = "testing")]
+/// # {
+/// use oauth_core::{LimitKey, Quota, RateLimiter, Timestamp, Verdict};
 /// use oauth_stores::RedisStore;
+/// # use oauth_stores::testing::{TestRedis, available};
+/// # let Some(server) = available(TestRedis::shared()) else { return };
+/// # let url = server.url();
 ///
-/// # async fn open() -> Result<(), Box<dyn std::error::Error>> {
-/// let stores = Stores::new(RedisStore::open("redis://127.0.0.1:6379").await?);
-/// # Ok(())
+/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+/// # runtime.block_on(async {
+/// let store = RedisStore::open(&url).await?;
+/// let quota = Quota::new(1, std::time::Duration::from_secs(60));
+/// let now = Timestamp::from_secs(1_700_000_000);
+/// # store.reset(&LimitKey::new("token", "app")).await?;
+/// assert_eq!(store.hit(&LimitKey::new("token", "app"), quota, now).await?, Verdict::Allowed);
+/// assert_ne!(store.hit(&LimitKey::new("token", "app"), quota, now).await?, Verdict::Allowed);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
 /// # }
 /// ```
 #[derive(Clone)]

@@ -17,7 +17,7 @@ const QUEUE: usize = 512;
 
 /// Where a connection comes from.
 pub(super) enum Source {
-    Server(Client),
+    Server(Box<Client>),
     Sentinel(Box<Mutex<SentinelClient>>),
 }
 

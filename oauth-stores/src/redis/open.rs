@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use oauth_core::StoreError;
 use redis::cluster::ClusterClientBuilder;
 use redis::sentinel::{SentinelClientBuilder, SentinelServerType};
 use redis::{
     Client, ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo, ProtocolVersion, RedisError,
-    RedisResult, TlsCertificates, TlsMode, cmd,
+    RedisResult, ServerErrorKind, TlsCertificates, TlsMode, cmd,
 };
 use tokio::sync::Mutex;
 
@@ -201,7 +202,7 @@ async fn connect(options: &RedisOptions, url: &str, address: &Address) -> RedisR
                 Some(certificates) => Client::build_with_tls(info, certificates)?,
                 None => Client::open(info)?,
             };
-            let node = node(Source::Server(client));
+            let node = node(Source::Server(Box::new(client)));
             node.connection().await?;
             Ok(To::Node(Box::new(node)))
         }
@@ -285,7 +286,14 @@ fn use_one_crypto() {
 
 /// Looks at what a server says of itself: what cannot work is refused, what may lose something is logged.
 async fn judge(link: &Link, place: &Place, url: &str) -> Result<(), RedisOpenError> {
-    let info: String = link.at(place, &cmd("INFO")).await.map_err(|error| RedisOpenError::of(url, error))?;
+    let info: String = match link.at(place, &cmd("INFO")).await {
+        Ok(info) => info,
+        Err(StoreError::Unavailable(source)) if is_forbidden(&*source) => {
+            tracing::warn!(url = %shown(url), "this user may not ask the server for INFO: its settings are not checked");
+            return Ok(());
+        }
+        Err(error) => return Err(RedisOpenError::of(url, error)),
+    };
     let info: HashMap<&str, &str> = info.lines().filter_map(|line| line.trim().split_once(':')).collect();
     let said = |name: &str| info.get(name).copied().unwrap_or_default();
     let url = shown(url);
@@ -317,6 +325,11 @@ async fn judge(link: &Link, place: &Place, url: &str) -> Result<(), RedisOpenErr
         );
     }
     Ok(())
+}
+
+fn is_forbidden(error: &(dyn std::error::Error + 'static)) -> bool {
+    let error = error.downcast_ref::<RedisError>();
+    error.is_some_and(|error| error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm))
 }
 
 async fn check_version(link: &Link, names: &Names, url: &str) -> Result<(), RedisOpenError> {

@@ -29,7 +29,7 @@ async fn a_killed_master_is_an_outage_until_its_replica_takes_over() {
             Err(other) => panic!("an outage is no {other:?}"),
         }
     }
-    eprintln!("right after the kill: {served} of 30 served, {unavailable} unavailable");
+    assert!(served > 0 && unavailable > 0, "{served} of 30 served, {unavailable} unavailable");
     cluster.await_failover(0).unwrap();
     for (grant, refresh) in &sessions {
         let found = recovered(|| async { store.find(&refresh.key).await }).await.unwrap();

@@ -169,6 +169,5 @@ async fn a_live_session_takes_little_memory() {
         session(&store).await.unwrap();
     }
     let each = (used() - before) / f64::from(SESSIONS);
-    eprintln!("a live session takes {each:.0} bytes");
     assert!(each < 4096.0, "{each} bytes");
 }

@@ -152,3 +152,14 @@ async fn a_server_that_is_too_old_is_named() {
         assert_says(&error, "127.0.0.1", "update it");
     }
 }
+
+#[tokio::test]
+async fn a_user_who_may_not_ask_for_the_settings_is_let_in_all_the_same() {
+    let Some(server) = available(TestRedis::own_with(&[])) else { return };
+    server.ask("ACL SETUSER app on >pw ~* +@all -info").unwrap();
+    RedisStore::open(&server.url().replace("://", "://app:pw@")).await.unwrap();
+    // Without what it needs it is no store.
+    server.ask("ACL SETUSER app -set").unwrap();
+    let error = fault(&server.url().replace("://", "://app:s3cret@")).await;
+    assert!(matches!(error, RedisOpenError::Refused { .. }), "{error:?}");
+}

@@ -47,7 +47,7 @@ async fn race(store: &RedisStore, kind: CredentialKind, grace: Duration) {
                 Exchanged::Done => {}
                 Exchanged::Retried(_) => assert!(!grace.is_zero(), "without grace there is no retry"),
                 Exchanged::Replayed | Exchanged::Gone => {
-                    assert!(grace.is_zero(), "within the window all retry")
+                    assert!(grace.is_zero(), "within the window all retry");
                 }
             }
             if *exchanged != Exchanged::Done {
