@@ -3,7 +3,7 @@
 //! 1. Time is cut into periods. Of all servers over one database the first to claim a period sweeps in it: a claim is a
 //!    [`first_use`](oauth_core::ReplayGuard::first_use), which every engine answers `true` once.
 //! 2. A sweep that takes longer than its period claims the next one, too, while it runs. So no two run at once, as far as the servers' clocks agree to
-//!    within a period; and whoever dies in the middle keeps the others waiting for a period at most.
+//!    within a tenth of a period; and whoever dies in the middle keeps the others waiting for a period at most.
 //! 3. Each table is swept for itself, in the batches that its engine chooses: one that fails is told and tried again in the next period.
 
 use std::fmt;

@@ -11,7 +11,7 @@
 //! - A local disk: SQLite's locks cannot be trusted on network file systems.
 //! - Rate limits, and that a client was used, are written without an `fsync` of their own: a power failure may undo the last
 //!   of them; the end of the process does not.
-//! - Call [`Stores::purge`](oauth_core::Stores::purge) now and then (every few minutes is fine): nothing else removes what has ended.
+//! - Start a [`Sweep`](crate::Sweep): nothing else removes what has ended.
 
 mod accounts;
 mod backup;
