@@ -20,7 +20,7 @@ pub(crate) fn shown(url: &str) -> String {
         Some((_, port)) => port.contains(']') || port.bytes().all(|byte| byte.is_ascii_digit()),
         None => true,
     };
-    if hosts.split(',').all(is_port) {
+    if !credentials.is_empty() || hosts.split(',').all(is_port) {
         format!("{scheme}://{credentials}{hosts}{path}{query}")
     } else {
         format!("{scheme}://…")
@@ -46,7 +46,7 @@ mod tests {
             ("redis://me:s3?c@ret@host", "redis://…"),
             ("postgres://me:s3cret", "postgres://…"),
             ("postgres://me:s3/cret", "postgres://…"),
-            ("postgres://s3cret@host:not-a-port", "postgres://…"),
+            ("postgres://s3cret@host:not-a-port", "postgres://…@host:not-a-port"),
             ("sqlite:///var/lib/oauth.sqlite", "sqlite:///var/lib/oauth.sqlite"),
             ("me:s3cret@host", "…"),
             ("oauth.sqlite", "oauth.sqlite"),
