@@ -52,7 +52,7 @@ async fn run(engine: &impl Engine, sizes: &[usize]) {
     for _ in 0..3 {
         few.push(costs(engine, FEW).await);
     }
-    let few = Costs::middle(few);
+    let few = Costs::middle(&few);
     println!("{:<10} {FEW:>10} {few}", engine.name());
     for &size in sizes {
         let many = costs(engine, size).await;

@@ -20,7 +20,7 @@ pub(crate) struct Costs([f64; 4]);
 
 impl Costs {
     /// Each cost's middle one.
-    pub(crate) fn middle(runs: Vec<Self>) -> Self {
+    pub(crate) fn middle(runs: &[Self]) -> Self {
         Self(std::array::from_fn(|at| {
             let mut costs: Vec<_> = runs.iter().map(|run| run.0[at]).collect();
             costs.sort_by(f64::total_cmp);

@@ -153,7 +153,7 @@ mod tests {
     }
 
     async fn connect(url: &str) -> PgConnection {
-        PgConnection::connect(url).await.unwrap()
+        PgConnection::connect(url).await.expect("the server is up")
     }
 
     #[tokio::test]

@@ -91,7 +91,7 @@ impl Lease {
     pub fn shared(service: &impl Service) -> Result<Self, LaunchError> {
         let name = service.name();
         let failed = |error| LaunchError::system(name, error);
-        let lease = Self::enter(name, home().map_err(failed)?.join(name), SHARED_IDLE, false)?;
+        let lease = Self::enter(name, &home().map_err(failed)?.join(name), SHARED_IDLE, false)?;
         let start = lock_file(&lease.root.join("start")).map_err(failed)?;
         start.lock().map_err(failed)?;
         if !service.is_alive(&lease.folder) {
@@ -114,7 +114,7 @@ impl Lease {
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let home = home().map_err(|error| LaunchError::system(name, error))?;
         let root = home.join(format!("{name}-{}-{number}", std::process::id()));
-        Self::enter(name, root, OWN_IDLE, true)
+        Self::enter(name, &root, OWN_IDLE, true)
     }
 
     /// Where the server has its files.
@@ -132,15 +132,15 @@ impl Lease {
         fs::write(self.root.join("pids"), lines).map_err(|error| LaunchError::system("guardian", error))
     }
 
-    fn enter(name: &str, root: PathBuf, idle: u32, own: bool) -> Result<Self, LaunchError> {
+    fn enter(name: &str, root: &Path, idle: u32, own: bool) -> Result<Self, LaunchError> {
         needed("flock")?;
         let failed = |error| LaunchError::system(name, error);
         for _ in 0..TRIES {
             let folder = root.join("server");
-            create_open(&root).and_then(|()| create_open(&folder)).or_else(gone).map_err(failed)?;
+            create_open(root).and_then(|()| create_open(&folder)).or_else(gone).map_err(failed)?;
             let Some(users) = join(&root.join("users")).map_err(failed)? else { continue };
             // Servers say where they work by their real path.
-            let root = fs::canonicalize(&root).map_err(failed)?;
+            let root = fs::canonicalize(root).map_err(failed)?;
             let folder = root.join("server");
             create_open(&folder).map_err(failed)?;
             watch(&root, idle).map_err(failed)?;
