@@ -50,6 +50,9 @@ while :; do
     # From here on the lock is ours: who comes waits, finds the folder gone, and makes another.
     [ "$folder/users" -ef /proc/self/fd/9 ] || exit 0
     [ ! -f "$folder/pids" ] || end
-    rm -rf "$folder"
+    # Out of the way first: to remove all files takes a while, and who comes need not wait for that.
+    mv "$folder" "$folder.ended.$$" || exit
+    exec 9<&-
+    rm -rf "$folder.ended.$$"
     exit 0
 done

@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::launch::{LaunchError, START_LIMIT, needed};
@@ -66,6 +67,8 @@ pub struct TestPostgres {
     /// Our child, where it is this process's own; none after [`kill`](Self::kill).
     child: Option<Child>,
     port: u16,
+    /// What goes with this value, lest a run of many tests fills the disk.
+    databases: Mutex<Vec<String>>,
     lease: Lease,
 }
 
@@ -78,7 +81,7 @@ impl TestPostgres {
         let programs = Programs::find()?;
         let lease = Lease::shared(&programs)?;
         let port = read_port(lease.folder()).map_err(failed)?;
-        Ok(Self { programs, child: None, port, lease })
+        Ok(Self { programs, child: None, port, databases: Mutex::default(), lease })
     }
 
     /// A durable server of this test's own, to be killed and started again. It ends when this is dropped, or the process ends.
@@ -91,7 +94,7 @@ impl TestPostgres {
         programs.create(lease.folder(), DURABLE)?;
         let (child, port) = programs.launch(lease.folder())?;
         lease.guard(&[child.id()])?;
-        Ok(Self { programs, child: Some(child), port, lease })
+        Ok(Self { programs, child: Some(child), port, databases: Mutex::default(), lease })
     }
 
     /// The URL of the database that is always there, as the user who may do everything.
@@ -112,7 +115,7 @@ impl TestPostgres {
         self.lease.folder()
     }
 
-    /// The URL of a new, empty database.
+    /// The URL of a new, empty database. It goes when this value is dropped.
     ///
     /// # Errors
     /// [`LaunchError`] if it cannot be created.
@@ -122,7 +125,9 @@ impl TestPostgres {
         // Process numbers come again while the server lives on.
         self.sql(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))?;
         self.sql(&format!("CREATE DATABASE {name}"))?;
-        Ok(self.url_of(&name))
+        let url = self.url_of(&name);
+        self.databases.lock().unwrap_or_else(PoisonError::into_inner).push(name);
+        Ok(url)
     }
 
     /// Runs a statement as the user who may do everything, in the database that is always there.
@@ -191,6 +196,13 @@ impl Drop for TestPostgres {
     fn drop(&mut self) {
         if self.child.is_some() {
             self.kill();
+            return;
+        }
+        for name in
+            self.databases.get_mut().unwrap_or_else(PoisonError::into_inner).drain(..).collect::<Vec<_>>()
+        {
+            // If that fails it goes with the server.
+            let _ = self.sql(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
         }
     }
 }
