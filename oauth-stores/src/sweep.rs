@@ -167,7 +167,7 @@ impl Sweep {
                     tracing::info!(grants, clients, consents, sessions, replay, limits, "swept");
                 }
                 Ok(Some(swept)) => {
-                    tracing::warn!(removed = swept.total(), failed = swept.failed, "swept in part")
+                    tracing::warn!(removed = swept.total(), failed = swept.failed, "swept in part");
                 }
                 Ok(None) => tracing::debug!("somebody else sweeps in this period"),
                 Err(error) => {

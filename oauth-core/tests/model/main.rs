@@ -9,6 +9,7 @@
 //! a model that overlooked them would show nothing.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "all of this crate is test code")]
+#![allow(clippy::cast_possible_truncation, reason = "there are three callers and forty names")]
 
 #[allow(dead_code, reason = "the kit's own tests use the rest")]
 #[path = "../broken/exchange.rs"]
