@@ -129,6 +129,14 @@ impl TestRedis {
         ask(self.port, command)
     }
 
+    /// Waits until its replicas, of which there is one at least, have all that was written.
+    ///
+    /// # Errors
+    /// [`LaunchError`] if that takes too long.
+    pub fn await_replicas(&self) -> Result<(), LaunchError> {
+        until("replication", || is_replicated(self.port()))
+    }
+
     /// Kills the server (`kill -9`).
     ///
     /// # Panics
@@ -294,6 +302,14 @@ impl TestRedisCluster {
         self.children[node] = Some(child);
         let running: Vec<_> = self.children.iter().flatten().map(Child::id).collect();
         self.lease.guard(&running)
+    }
+
+    /// Waits until the replicas of the master at `node` have all that was written there.
+    ///
+    /// # Errors
+    /// [`LaunchError`] if that takes too long.
+    pub fn await_replicas(&self, node: usize) -> Result<(), LaunchError> {
+        until("replication", || is_replicated(self.ports[node]))
     }
 
     /// Waits until some other node has taken over from one that was killed, and gives its place.
@@ -518,6 +534,19 @@ fn ask(port: u16, command: &str) -> Result<String, LaunchError> {
             _ => return Ok(String::new()),
         }
     }
+}
+
+/// Whether every replica has acknowledged all that was written. `WAIT` would say so only of what its own connection wrote.
+fn is_replicated(port: u16) -> bool {
+    let Ok(info) = ask(port, "INFO replication") else { return false };
+    let number = |text: &str| text.trim().parse::<u64>().ok();
+    let written = info.lines().find_map(|line| line.strip_prefix("master_repl_offset:")).and_then(number);
+    let mut acknowledged = info
+        .lines()
+        .filter(|line| line.starts_with("slave") && line.contains("offset="))
+        .map(|line| line.split(',').find_map(|part| part.strip_prefix("offset=")).and_then(number))
+        .peekable();
+    acknowledged.peek().is_some() && acknowledged.all(|offset| offset >= written)
 }
 
 fn all_answer(folder: &Path) -> bool {

@@ -15,7 +15,7 @@ async fn a_killed_master_is_an_outage_until_its_replica_takes_over() {
     }
     // All of them are with the replicas, too: what a failover may lose is not the question here.
     for master in 0..3 {
-        assert_eq!(cluster.ask(master, "WAIT 1 5000").unwrap(), "1");
+        cluster.await_replicas(master).unwrap();
     }
     cluster.kill(0);
     let (mut served, mut unavailable) = (0, 0);

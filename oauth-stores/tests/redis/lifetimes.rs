@@ -139,7 +139,7 @@ async fn an_index_forgets_what_ended_long_ago() {
     let mut old = grant();
     old.expires_at = NOW + GRACE;
     grants.open(&old, &[]).await.unwrap();
-    let later = NOW + Duration::from_secs(DAY);
+    let later = NOW + Duration::from_secs(2 * DAY);
     for _ in 0..16 * 8 {
         let mut new = grant();
         (new.issued_at, new.expires_at) = (later, later + GRACE);

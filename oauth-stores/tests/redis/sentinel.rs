@@ -27,7 +27,7 @@ async fn the_store_follows_sentinel_to_the_new_master() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     // What was written before is with the replica.
-    assert_eq!(master.ask("WAIT 1 5000").unwrap(), "1");
+    master.await_replicas().unwrap();
     master.kill();
     let issued = tokens(&grant);
     let exchanged = recovered(|| async { spend(&store, &refresh, &issued, GRACE).await }).await;
