@@ -75,9 +75,17 @@ impl Caller {
     /// `-32001` with the scopes in its data.
     ///
     /// # Errors
-    /// The caller does not have all of them, nor what implies them.
+    /// The caller does not have all of them, nor what implies them; or `scopes` names none, or has a character that no scope has: nothing is
+    /// granted by a mistake.
     pub fn require(&self, scopes: &str) -> Result<(), ErrorData> {
-        let needed: ScopeSet = scopes.split(' ').collect();
+        // Read as a whole: what cannot be read must not be left out of what is asked for.
+        let needed: ScopeSet = match scopes.parse() {
+            Ok(needed) if needed != ScopeSet::empty() => needed,
+            _ => {
+                tracing::error!("a tool asks for scopes that are none");
+                return Err(ErrorData::internal_error("the scopes that this needs are misconfigured", None));
+            }
+        };
         if needed.iter().all(|scope| self.authorized.covers(scope)) {
             return Ok(());
         }

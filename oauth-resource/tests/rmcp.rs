@@ -30,6 +30,14 @@ impl Notes {
         caller.require("notes:delete")?;
         Ok("deleted".to_owned())
     }
+
+    #[tool(description = "Has a mistake in what it needs")]
+    async fn mistaken(&self, caller: Caller) -> Result<String, ErrorData> {
+        for mistake in ["", " ", "notes:\"admin\"", "notes:read notes:\u{e4}"] {
+            caller.require(mistake).err().ok_or(ErrorData::internal_error("let through", None))?;
+        }
+        caller.require("notes:admin,notes:read\n").map(|()| "let through".to_owned())
+    }
 }
 
 #[tool_handler]
@@ -60,7 +68,10 @@ fn server()
         std::sync::Arc::new(LocalSessionManager::default()),
         StreamableHttpServerConfig::default(),
     );
-    let rules = ScopeRules::builder("notes:read").tool("whoami", "notes:read").tool("guarded", "notes:write");
+    let rules = ScopeRules::builder("notes:read")
+        .tool("whoami", "notes:read")
+        .tool("guarded", "notes:write")
+        .tool("mistaken", "notes:read");
     let resource =
         ProtectedResource::builder(RESOURCE, ISSUER).scopes(rules).verifier(Names).build().unwrap();
     let protected = resource.layer().layer(mcp);
@@ -124,4 +135,6 @@ async fn a_tool_knows_who_calls() {
     assert!(status == 200 && text.contains("insufficient_scope"), "{text}");
     let (status, _, text) = send(post("alice.write.delete", Some(&session), &call("guarded"))).await;
     assert!(status == 200 && text.contains("deleted"), "{text}");
+    let (_, _, text) = send(post("alice.read", Some(&session), &call("mistaken"))).await;
+    assert!(text.contains("misconfigured") && !text.contains("let through"), "{text}");
 }
