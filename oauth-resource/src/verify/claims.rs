@@ -106,7 +106,7 @@ impl Rules {
         let mut claims = Claims::of(self.issuer.clone(), subject, client_id, expires_at);
         claims.subject_kind = self.kind(said, &claims)?;
         claims.audience = audience;
-        claims.scopes = self.scopes(said)?;
+        claims.scopes = self.scopes(said, claims.subject_kind)?;
         claims.issued_at = issued_at;
         claims.not_before = not_before;
         claims.leeway = rules.leeway;
@@ -166,18 +166,20 @@ impl Rules {
         Ok(self.trusted.kind)
     }
 
-    fn scopes(&self, said: &ClaimSet<'_>) -> Result<ScopeSet, Refusal> {
+    fn scopes(&self, said: &ClaimSet<'_>, kind: SubjectKind) -> Result<ScopeSet, Refusal> {
         let rules = &self.trusted;
         let refused = |_| invalid("scope");
+        // A user's roles say what the user may do, not what the client was let do in the user's name.
+        let of_client: &[String] = if kind == SubjectKind::Client { &rules.client_scope_claims } else { &[] };
         // The form of RFC 9068, without a detour.
-        if let ([only], None) = (&*rules.scope_claims, &rules.scope_prefix)
+        if let ([only], [], None) = (&*rules.scope_claims, of_client, &rules.scope_prefix)
             && only == "scope"
             && let Some(scope) = &said.scope
         {
             return scope.parse().map_err(refused);
         }
         let mut all = String::new();
-        for name in &rules.scope_claims {
+        for name in rules.scope_claims.iter().chain(of_client) {
             match said.value(name).transpose().map_err(|_| invalid("scope"))? {
                 None => {}
                 Some(Value::String(text)) => self.add_scopes(&mut all, &text),

@@ -4,17 +4,20 @@
 //!
 //! | issuer | `typ` | `aud` | client | scopes | missing |
 //! |---|---|---|---|---|---|
-//! | [`auth0`] | `JWT` | the API's identifier, and `…/userinfo` beside it | `azp` | `scope`, `permissions` | `jti` |
+//! | [`auth0`] | `JWT` | the API's identifier, and `…/userinfo` beside it | `azp` | `scope`, a client's own `permissions` | `jti` |
 //! | [`okta`] | none | the authorization server's audience | `cid` | `scp` (array) | |
-//! | [`entra`] | `JWT` | the application's ID, or `api://…` | `azp` | `scp`, `roles` | `jti` |
+//! | [`entra`] | `JWT` | the application's ID, or `api://…` | `azp` | `scp`, an application's own `roles` | `jti` |
 //! | [`google`] | `JWT` | the client's ID: these are ID tokens | `azp` | none | `jti` |
 //! | [`keycloak`] | `JWT` | by an audience mapper | `azp` | `scope` | |
 //! | [`cognito`] | none | none; the client is what is checked | `client_id` | `scope` | |
-//! | [`workos`] | `JWT` | the resource, or the client's ID | `client_id` | `scope` | |
+//! | [`workos`] | `JWT` | the resource, or the client's ID | `client_id` | `scope`, a client's own `permissions` | |
 //! | [`stytch`] | `JWT` | the project's ID | `client_id` | `scope` | |
 //! | [`supabase`] | `JWT` | `authenticated`, for all of the project | `client_id` | `scope` | `jti` |
 //! | [`clerk`] | `at+jwt` | none; the client is what is checked | `client_id` | `scope` | |
 //! | [`github_actions`] | `JWT` | what the workflow asked for | the workflow | none | |
+//!
+//! `permissions` and `roles` say what a user may do, not what the user let a client do: in tokens of users they do not count as scopes. Where
+//! they are to, say so: `.with_scope_claims(["scope", "permissions"])`.
 
 use oauth_core::SubjectKind;
 use oauth_core::jose::Algorithm;
@@ -37,7 +40,7 @@ pub fn auth0(domain: &str, audience: &str) -> TrustedIssuer {
         // Beside it whenever `openid` was asked for; that endpoint is Auth0's own.
         .with_further_audience(&format!("https://{domain}/userinfo"))
         .with_client_claims(["azp", "client_id"])
-        .with_scope_claims(["scope", "permissions"])
+        .with_client_scope_claims(["permissions"])
         .with_client_mark("gty", "client-credentials")
 }
 
@@ -79,7 +82,8 @@ pub fn entra(tenant: &str, application: &str) -> TrustedIssuer {
         .with_claim("ver", ["2.0"])
         .with_claim("tid", [tenant])
         .with_client_claims(["azp", "appid"])
-        .with_scope_claims(["scp", "roles"])
+        .with_scope_claims(["scp"])
+        .with_client_scope_claims(["roles"])
         .with_client_mark("idtyp", "app")
         .with_kept_claims(["oid", "tid"])
 }
@@ -156,7 +160,7 @@ pub fn workos(domain: &str) -> TrustedIssuer {
         .with_algorithms([Algorithm::Rs256])
         .without_required([RequiredClaim::ClientId])
         .with_client_claims(["client_id", "azp"])
-        .with_scope_claims(["scope", "permissions"])
+        .with_client_scope_claims(["permissions"])
         .with_kept_claims(["org_id", "sid", "role"])
 }
 

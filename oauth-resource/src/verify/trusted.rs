@@ -38,6 +38,7 @@ pub struct TrustedIssuer {
     pub(super) client_claims: Vec<String>,
     pub(super) default_client: Option<String>,
     pub(super) scope_claims: Vec<String>,
+    pub(super) client_scope_claims: Vec<String>,
     pub(super) scope_prefix: Option<String>,
     pub(super) audiences: Vec<String>,
     pub(super) further_audiences: Vec<String>,
@@ -87,6 +88,7 @@ impl TrustedIssuer {
             client_claims: vec!["client_id".to_owned()],
             default_client: None,
             scope_claims: vec!["scope".to_owned()],
+            client_scope_claims: Vec::new(),
             scope_prefix: None,
             audiences: Vec::new(),
             further_audiences: Vec::new(),
@@ -176,11 +178,21 @@ impl TrustedIssuer {
         self
     }
 
-    /// Which claims hold scopes: strings with spaces between them, or arrays of strings (`scp`, `permissions`, `roles`). All that are there
-    /// count together. Without it, `scope`.
+    /// Which claims hold scopes: strings with spaces between them, or arrays of strings (`scp`). All that are there count together. Without
+    /// it, `scope`.
+    ///
+    /// What a user may do (`permissions`, `roles`) is not what the user let this client do: named here, it widens what was consented to.
     #[must_use]
     pub fn with_scope_claims<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
         self.scope_claims = names.into_iter().map(str::to_owned).collect();
+        self
+    }
+
+    /// Which claims hold scopes besides in tokens that are a client's own: nobody's consent is widened there. See
+    /// [`with_client_mark`](Self::with_client_mark).
+    #[must_use]
+    pub fn with_client_scope_claims<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
+        self.client_scope_claims = names.into_iter().map(str::to_owned).collect();
         self
     }
 

@@ -95,18 +95,16 @@ async fn auth0() {
     let claims = case.accepted().await;
     assert_eq!(
         said(&claims),
-        (
-            "auth0|5f7c8ec7c33c6c004bbafe82",
-            "my_client_id",
-            "notes:read notes:write openid profile",
-            SubjectKind::User
-        )
+        ("auth0|5f7c8ec7c33c6c004bbafe82", "my_client_id", "notes:read openid profile", SubjectKind::User)
     );
     case.holds_to("aud", json!("https://tenant.eu.auth0.com/userinfo")).await;
     case.holds_to("aud", json!(["https://notes.example/api", "https://other.example"])).await;
     case.holds_to("iss", json!("https://tenant.eu.auth0.com")).await;
     let machine = case.token(&[("sub", json!("my_client_id@clients")), ("gty", json!("client-credentials"))]);
-    assert_eq!(ask(&case.verifier(), &machine).await.unwrap().subject_kind, SubjectKind::Client);
+    let machine = ask(&case.verifier(), &machine).await.unwrap();
+    assert_eq!(machine.subject_kind, SubjectKind::Client);
+    // What a client may do by itself counts; what a user may do does not widen what was consented to.
+    assert_eq!(machine.scopes.as_str(), "notes:read notes:write openid profile");
 }
 
 #[tokio::test]
@@ -163,6 +161,8 @@ async fn entra() {
     let app = case.token(&[("idtyp", json!("app")), ("roles", json!(["Notes.All"])), ("scp", json!(""))]);
     let app = ask(&case.verifier(), &app).await.unwrap();
     assert_eq!((app.scopes.as_str(), app.subject_kind), ("Notes.All", SubjectKind::Client));
+    let user = ask(&case.verifier(), &case.token(&[("roles", json!(["Notes.All"]))])).await.unwrap();
+    assert_eq!(user.scopes.as_str(), "Notes.Read Notes.Write");
 }
 
 #[tokio::test]
