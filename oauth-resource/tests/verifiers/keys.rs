@@ -352,6 +352,28 @@ async fn rubbish_in_a_set_spoils_nothing() {
 }
 
 #[tokio::test]
+async fn a_set_without_a_usable_key_is_an_outage() {
+    // RS-64: the old key is gone with it; but that tells nothing of anybody's token.
+    for (set, failure) in [
+        (r#"{"keys":[]}"#, "no key of the issuer's set can be used, 0 were skipped"),
+        (r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#, "no key of the issuer's set can be used, 1 were skipped"),
+    ] {
+        let fetch = served(&[&KEY]);
+        let verifier = remote(fetch.clone());
+        assert!(ask(&verifier, &sign(&claims())).await.is_ok());
+        fetch.set(JWKS, Fetched::json(set));
+        let later = now() + secs(40);
+        let stranger = SigningKey::generate_es256().sign("at+jwt", &claims()).unwrap();
+        assert!(unavailable(&verifier.verify(&stranger, later).await));
+        assert!(unavailable(&verifier.verify(&sign(&claims()), later).await));
+        assert!(!verifier.is_ready(later));
+        assert_eq!(verifier.health(later)[0].failure.as_deref(), Some(failure));
+        fetch.set(JWKS, Fetched::json(jwks(&[&KEY])));
+        assert!(verifier.verify(&sign(&claims()), later + secs(5)).await.is_ok());
+    }
+}
+
+#[tokio::test]
 async fn an_untrusted_issuer_is_not_even_asked() {
     // A-AUD-6
     let fetch = served(&[&KEY]);

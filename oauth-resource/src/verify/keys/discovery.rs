@@ -27,6 +27,8 @@ pub(super) enum KeySetFault {
     Insecure,
     #[error(transparent)]
     KeySet(#[from] JwkSetFault),
+    #[error("no key of the issuer's set can be used, {0} were skipped")]
+    NoUsableKey(usize),
     #[error("the fetch was broken off")]
     BrokenOff,
 }

@@ -6,6 +6,7 @@
 //!    outcome wait for the one fetch that is under way, in bounded number.
 //! 4. What was fetched replaces what was there, whole: a key that the issuer has removed is gone (RS-64).
 //! 5. A fetch that fails changes nothing, until the keys are too old.
+//! 6. A set without a key that can be used takes the old keys away, as 4 says; but it is an outage: nobody can tell of a token whether it is good.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -177,11 +178,20 @@ impl Remote {
                         );
                     }
                 }
-                if progress.failure.take().is_some() {
+                if keys.is_empty() {
+                    self.loaded.store(None);
+                    let fault = KeySetFault::NoUsableKey(keys.skipped().len());
+                    if progress.failure.is_none() {
+                        tracing::warn!(issuer = %self.issuer, error = %fault, "the issuer has no keys");
+                    }
+                    progress.failure = Some(fault);
+                } else if progress.failure.take().is_some() {
                     tracing::info!(issuer = %self.issuer, "the issuer's keys can be fetched again");
                 }
-                let refresh_at = now + jittered(self.timing.refresh);
-                self.loaded.store(Some(Arc::new(Loaded { keys: Arc::new(keys), at: now, refresh_at })));
+                if !keys.is_empty() {
+                    let refresh_at = now + jittered(self.timing.refresh);
+                    self.loaded.store(Some(Arc::new(Loaded { keys: Arc::new(keys), at: now, refresh_at })));
+                }
             }
             Err(fault) => {
                 // Once for an outage, not once for each try.
