@@ -146,6 +146,11 @@ async fn only_a_live_access_token_for_this_resource_is_good() {
         let refused = outcome(&with(&change)).await;
         assert!(matches!(refused, "invalid" | "expired"), "{change:?}: {refused}");
     }
+    // Of what is not active nothing else need make sense.
+    for rubbish in [r#"{"active":false,"exp":"soon","aud":7}"#, r#"{"exp":{},"active":null}"#] {
+        let (_, verifier) = answering(Fetched::json(rubbish));
+        assert_eq!(name(verifier.verify("token", now()).await.map(drop)), "invalid", "{rubbish}");
+    }
     for change in [
         [("iss", Value::Null)],
         [("token_type", Value::Null)],

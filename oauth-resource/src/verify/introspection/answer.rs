@@ -9,6 +9,7 @@ use http::{HeaderValue, StatusCode};
 use oauth_core::fetch::{FetchRequest, Fetched};
 use oauth_core::jose::{ClaimSet, Jws, is_type};
 use oauth_core::{Claims, ResourceUri, Timestamp};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::bearer::{MAX_LEEWAY, is_audience};
@@ -24,6 +25,12 @@ const MAX_AGE: Duration = Duration::from_secs(60);
 const MAX_RETRY_AFTER: u64 = 60;
 
 const SIGNED: &str = "token-introspection+jwt";
+
+/// The one member that must be there.
+#[derive(Deserialize)]
+struct Activity {
+    active: Value,
+}
 
 /// What is asked of a signed answer.
 pub(super) struct Signed {
@@ -54,14 +61,13 @@ pub(super) async fn read(
         None if fetched.is_json() => fetched.body.clone(),
         None => return Err(Unanswered::new("the answer is no json").into()),
     };
-    let mut said = ClaimSet::parse(&told).map_err(|_| Unanswered::new("the answer cannot be read"))?;
-    match said.value("active") {
-        Some(Ok(Value::Bool(true))) => {}
-        Some(Ok(_)) => return Err(Failure::Refused),
-        None | Some(Err(_)) => {
-            return Err(Unanswered::new("the answer does not say whether it is active").into());
-        }
+    // First of all, and by itself: of a token that is not active nothing else need make sense.
+    let activity: Activity = serde_json::from_slice(&told)
+        .map_err(|_| Unanswered::new("the answer does not say whether it is active"))?;
+    if activity.active != Value::Bool(true) {
+        return Err(Failure::Refused);
     }
+    let mut said = ClaimSet::parse(&told).map_err(|_| Unanswered::new("the answer cannot be read"))?;
     if !is_access_token(&said) {
         tracing::debug!(reason = "token_type", "token refused");
         return Err(Failure::Refused);
