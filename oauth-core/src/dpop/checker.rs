@@ -177,8 +177,10 @@ impl ProofChecker {
 
     /// By how much a proof may be old, or ahead.
     #[must_use]
-    pub const fn with_window(mut self, window: Duration) -> Self {
+    pub fn with_window(mut self, window: Duration) -> Self {
         self.window = window;
+        // Clones count together, but not what is counted by other windows.
+        self.tally = Arc::default();
         self
     }
 
@@ -205,8 +207,9 @@ impl ProofChecker {
 
     /// How many proofs of one key are remembered in a window. Without it, [`MAX_PROOFS`].
     #[must_use]
-    pub const fn with_max_proofs(mut self, proofs: u32) -> Self {
+    pub fn with_max_proofs(mut self, proofs: u32) -> Self {
         self.max_proofs = proofs;
+        self.tally = Arc::default();
         self
     }
 
@@ -220,6 +223,14 @@ impl ProofChecker {
     #[must_use]
     pub fn nonce(&self, now: Timestamp, entropy: &dyn Entropy) -> Option<Arc<str>> {
         self.nonces.as_ref().map(|nonces| nonces.current(now, entropy))
+    }
+
+    /// After how long a key whose proofs were too many ([`ProofFault::TooMany`]) may send more.
+    #[must_use]
+    pub const fn retry_after(&self, now: Timestamp) -> Duration {
+        let window = self.window.as_secs();
+        let window = if window == 0 { 1 } else { window };
+        Duration::from_secs(window - now.as_secs() % window)
     }
 
     /// Checks the proof among a request's `DPoP` headers, of which there must be one.
@@ -342,5 +353,20 @@ impl fmt::Debug for ProofChecker {
             .field("nonces", &self.nonces)
             .field("needs_nonce", &self.needs_nonce)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clones_count_together_unless_they_count_otherwise() {
+        let checker = ProofChecker::new();
+        assert!(Arc::ptr_eq(&checker.tally, &checker.clone().tally));
+        // In one tally, each count by the other's window would begin anew.
+        assert!(!Arc::ptr_eq(&checker.tally, &checker.clone().with_window(Duration::from_secs(60)).tally));
+        assert!(!Arc::ptr_eq(&checker.tally, &checker.clone().with_max_proofs(1).tally));
+        assert_eq!(checker.retry_after(Timestamp::from_secs(601)), Duration::from_secs(299));
     }
 }
