@@ -4,7 +4,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,11 +25,14 @@ const NOW: u64 = 1_700_000_000;
 
 /// `subject.scope.scope`
 #[derive(Clone, Default)]
-struct Names(Arc<Mutex<Option<VerifyFault>>>);
+struct Names(Arc<Mutex<Option<VerifyFault>>>, Arc<AtomicBool>);
 
 #[async_trait]
 impl TokenVerifier for Names {
     async fn verify(&self, token: &str, _: Timestamp) -> Result<Claims, VerifyFault> {
+        if self.1.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         if let Some(fault) = self.0.lock().unwrap().take() {
             return Err(fault);
         }
@@ -330,6 +333,12 @@ async fn open(leeway: Duration) -> Open {
 }
 
 impl Open {
+    /// Nobody can be asked from now on.
+    fn down(&self) {
+        let down = VerifyFault::Unavailable { retry_after: Duration::from_secs(1), source: "down".into() };
+        *self.names.0.lock().unwrap() = Some(down);
+    }
+
     /// Both clocks at once.
     async fn forward(&self, by: Duration) {
         self.clock.0.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
@@ -409,6 +418,42 @@ async fn a_revocation_elsewhere_ends_a_stream_at_the_next_look() {
     *stream.names.0.lock().unwrap() = Some(VerifyFault::Revoked);
     assert!(stream.is_open().await);
     stream.forward(Duration::from_secs(3)).await;
+    assert!(stream.ends().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_outage_makes_a_token_live_longer() {
+    // RS-86: the verifier was never heard of again after the door.
+    let mut stream = open(Duration::ZERO).await;
+    for _ in 0..60 {
+        stream.down();
+        assert!(stream.is_open().await);
+        stream.forward(Duration::from_secs(10)).await;
+    }
+    stream.down();
+    assert!(stream.ends().await);
+    // Nor does one that hangs.
+    let mut stream = open(Duration::ZERO).await;
+    stream.names.1.store(true, Ordering::SeqCst);
+    for _ in 0..60 {
+        assert!(stream.is_open().await);
+        stream.forward(Duration::from_secs(10)).await;
+    }
+    assert!(stream.ends().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verifier_that_hung_once_is_asked_again() {
+    let mut stream = open(Duration::ZERO).await;
+    stream.names.1.store(true, Ordering::SeqCst);
+    assert!(stream.is_open().await);
+    stream.forward(Duration::from_secs(1)).await;
+    assert!(stream.is_open().await);
+    stream.names.1.store(false, Ordering::SeqCst);
+    *stream.names.0.lock().unwrap() = Some(VerifyFault::Revoked);
+    stream.forward(Duration::from_secs(11)).await;
+    assert!(stream.is_open().await);
+    stream.forward(Duration::from_secs(31)).await;
     assert!(stream.ends().await);
 }
 

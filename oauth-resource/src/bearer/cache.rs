@@ -28,6 +28,7 @@ pub(crate) struct TokenTag([u8; 16]);
 /// Accepted tokens. Bounded in number and in time; what is revoked in this process counts no more at once.
 pub(crate) struct Accepted {
     entries: Option<Entries>,
+    capacity: usize,
     ttl: Duration,
     key: LessSafeKey,
 }
@@ -52,7 +53,12 @@ impl Accepted {
             Cache::with_options(options, UnitWeighter, ByHash, DefaultLifecycle::default())
         });
         let key = UnboundKey::new(&AES_128_GCM, &random::<16>(&OsEntropy)).expect("aes-128 takes 16 bytes");
-        Self { entries, ttl, key: LessSafeKey::new(key) }
+        Self { entries, capacity, ttl, key: LessSafeKey::new(key) }
+    }
+
+    /// As large, for as long, with nothing in it.
+    pub(crate) fn fresh(&self) -> Self {
+        Self::new(self.capacity, self.ttl)
     }
 
     /// What a token is known by.

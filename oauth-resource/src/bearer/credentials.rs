@@ -11,6 +11,8 @@ pub const MAX_TOKEN: usize = 8192;
 pub(crate) enum NoToken {
     /// No credentials, or of a scheme that is not ours.
     Absent,
+    /// None in a header, and one in the query, where none is read (RS-34). It would go on to whoever is behind, and into logs.
+    InQuery,
     /// Something that cannot be a token.
     Malformed,
     /// More than one header, or more than one method.
@@ -31,13 +33,15 @@ pub(crate) fn token<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<(Scheme, &'
     if headers.get_all("dpop").iter().nth(1).is_some() {
         return Err(NoToken::Several);
     }
+    let in_query = uri.query().is_some_and(names_a_token);
     let mut presented = headers.get_all(AUTHORIZATION).iter();
-    let value = presented.next().ok_or(NoToken::Absent)?;
+    let none = if in_query { NoToken::InQuery } else { NoToken::Absent };
+    let value = presented.next().ok_or(none)?;
     if presented.next().is_some() {
         return Err(NoToken::Several);
     }
     let presented = of_value(value.as_bytes())?;
-    if uri.query().is_some_and(names_a_token) {
+    if in_query {
         return Err(NoToken::Several);
     }
     Ok(presented)
@@ -146,7 +150,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         let bare: Uri = "/mcp".parse().unwrap();
         let query: Uri = "/mcp?a=b&%61ccess_token=x".parse().unwrap();
-        assert_eq!(token(&headers, &query), Err(NoToken::Absent));
+        assert_eq!(token(&headers, &query), Err(NoToken::InQuery));
         headers.append(AUTHORIZATION, "Bearer abc".parse().unwrap());
         assert_eq!(token(&headers, &bare), Ok((Scheme::Bearer, "abc")));
         assert_eq!(token(&headers, &query), Err(NoToken::Several));

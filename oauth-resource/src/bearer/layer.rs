@@ -85,7 +85,7 @@ impl<V: TokenVerifier> RequireBearerLayer<V> {
     #[must_use]
     pub fn with_issuers<'a>(mut self, issuers: impl IntoIterator<Item = &'a Issuer>) -> Self {
         self.settings.judge.issuers = issuers.into_iter().map(|issuer| issuer.as_str().into()).collect();
-        self
+        self.forgetting()
     }
 
     /// The scopes that the challenge names to a caller without a good token.
@@ -99,7 +99,7 @@ impl<V: TokenVerifier> RequireBearerLayer<V> {
     #[must_use]
     pub fn with_hierarchy(mut self, hierarchy: ScopeHierarchy) -> Self {
         self.settings.hierarchy = Arc::new(hierarchy);
-        self
+        self.forgetting()
     }
 
     /// By how much the issuer's clock may differ; more than [`MAX_LEEWAY`] counts as that. Without it, zero: right for tokens of a
@@ -107,7 +107,7 @@ impl<V: TokenVerifier> RequireBearerLayer<V> {
     #[must_use]
     pub fn with_leeway(mut self, leeway: Duration) -> Self {
         self.settings.judge.leeway = leeway.min(MAX_LEEWAY);
-        self
+        self.forgetting()
     }
 
     /// How many accepted tokens are remembered, and for how long at most. Zero of either: none. Without it, 10,000 for 10 s.
@@ -123,7 +123,7 @@ impl<V: TokenVerifier> RequireBearerLayer<V> {
     #[must_use]
     pub fn with_revocations(mut self, revocations: Revocations) -> Self {
         self.settings.revocations = revocations;
-        self
+        self.forgetting()
     }
 
     /// Accepts tokens that are bound to a key, from whoever proves with each request to have it. Without it, they are refused.
@@ -133,14 +133,14 @@ impl<V: TokenVerifier> RequireBearerLayer<V> {
         self.settings.challenge.offer(&dpop);
         self.settings.judge.proves = true;
         self.settings.dpop = Some(dpop);
-        self
+        self.forgetting()
     }
 
     /// Another clock.
     #[must_use]
     pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.settings.clock = clock;
-        self
+        self.forgetting()
     }
 
     /// Removes a header from what clients send, in every spelling: `x_user_id` and `X-User.Id` as well as `X-User-Id` (RS-40).
@@ -154,6 +154,12 @@ impl<V: TokenVerifier> RequireBearerLayer<V> {
     #[must_use]
     pub fn with_identity_header(mut self, name: HeaderName, claim: IdentityClaim) -> Self {
         self.settings.identity.set(name, claim);
+        self
+    }
+
+    /// Tokens that a clone with other rules accepted were judged by those.
+    fn forgetting(mut self) -> Self {
+        self.accepted = Arc::new(self.accepted.fresh());
         self
     }
 

@@ -102,6 +102,11 @@ impl Dpop {
         self.checker.nonce(now, &OsEntropy).and_then(|nonce| HeaderValue::from_str(&nonce).ok())
     }
 
+    /// After how long a key may send more proofs.
+    pub(crate) const fn retry_after(&self, now: Timestamp) -> std::time::Duration {
+        self.checker.retry_after(now)
+    }
+
     /// What of a request its proof must be for.
     pub(crate) fn call<B>(&self, request: &Request<B>, resource: &ResourceUri) -> Call {
         let target = match &self.place {

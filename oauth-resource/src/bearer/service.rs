@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, RETRY_AFTER as RETRY_AFTER_HEADER};
 use http::{HeaderName, Request, Response};
 use http_body::Body;
 use oauth_core::dpop::{NONCE_HEADER, ProofFault};
@@ -25,6 +25,7 @@ use crate::bearer::possession::{Call, Dpop};
 use crate::body::ResponseBody;
 use crate::challenge::{Challenge, Fault};
 use crate::identity::IdentityHeaders;
+use crate::stream::Opened;
 
 /// Lets through only requests with a token that is good for this resource. Made by [`RequireBearerLayer`](crate::RequireBearerLayer),
 /// where another example is.
@@ -142,6 +143,8 @@ where
                 }
                 return ResponseFuture::answer(settings.refuse(Fault::Missing));
             }
+            // Not anonymous, wherever nobody need be known: the token in the URL must reach no one (A-AUD-7).
+            Err(NoToken::InQuery) => return ResponseFuture::answer(settings.refuse(Fault::Missing)),
             Err(NoToken::Malformed) => {
                 tracing::debug!(reason = "malformed", "token refused");
                 if settings.defers {
@@ -272,7 +275,12 @@ impl Settings {
     /// The answer to a caller whose proof proves nothing.
     pub(crate) fn refuse_proof(&self, code: ErrorCode) -> Answer {
         if code == ErrorCode::TooManyRequests {
-            return answer::oauth(code, "too many proofs of one key, wait a few minutes");
+            let mut answer = answer::oauth(code, "too many proofs of one key, wait a few minutes");
+            if let Some(dpop) = &self.dpop {
+                let wait = dpop.retry_after(self.clock.now());
+                answer.headers_mut().insert(RETRY_AFTER_HEADER, wait.as_secs().into());
+            }
+            return answer;
         }
         self.challenge.refuse_proof(code, &self.scopes)
     }
@@ -284,6 +292,9 @@ impl Settings {
         headers.remove(DPOP);
         self.identity.remove_from(headers);
         self.identity.add_to(headers, &caller);
+        if let Some(opened) = request.extensions().get::<Opened>() {
+            opened.tell(&caller);
+        }
         request.extensions_mut().insert(caller);
     }
 

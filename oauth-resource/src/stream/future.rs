@@ -11,6 +11,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use crate::stream::body::EndingBody;
+use crate::stream::service::Opened;
 use crate::stream::watch::Watch;
 
 pin_project! {
@@ -19,12 +20,13 @@ pin_project! {
         #[pin]
         inner: F,
         watch: Option<Watch>,
+        opened: Opened,
     }
 }
 
 impl<F> ResponseFuture<F> {
-    pub(super) const fn new(inner: F, watch: Option<Watch>) -> Self {
-        Self { inner, watch }
+    pub(super) const fn new(inner: F, watch: Option<Watch>, opened: Opened) -> Self {
+        Self { inner, watch, opened }
     }
 }
 
@@ -40,7 +42,12 @@ where
         let response = ready!(this.inner.poll(cx))?;
         let is_open = response.status() == StatusCode::OK && response.body().size_hint().exact().is_none();
         Poll::Ready(Ok(match this.watch.take().filter(|_| is_open) {
-            Some(watch) => response.map(|body| EndingBody::watched(body, watch)),
+            Some(mut watch) => {
+                if let Some(authorized) = this.opened.by() {
+                    watch.opened_by(authorized);
+                }
+                response.map(|body| EndingBody::watched(body, watch))
+            }
             None => response.map(EndingBody::unwatched),
         }))
     }

@@ -1,7 +1,7 @@
 //! The service that remembers with which token a stream was opened.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use http_body::Body;
 use oauth_core::{Clock, Revocations, Secret, TokenVerifier};
 use tower_service::Service;
 
+use crate::authorized::Authorized;
 use crate::stream::body::EndingBody;
 use crate::stream::future::ResponseFuture;
 use crate::stream::watch::Watch;
@@ -43,6 +44,20 @@ pub(super) struct Settings {
     pub(super) recheck: Duration,
 }
 
+/// Stands in a request's extensions, for the layer within to tell whom it let in.
+#[derive(Clone, Default)]
+pub(crate) struct Opened(Arc<OnceLock<Authorized>>);
+
+impl Opened {
+    pub(crate) fn tell(&self, authorized: &Authorized) {
+        self.0.get_or_init(|| authorized.clone());
+    }
+
+    pub(super) fn by(&self) -> Option<&Authorized> {
+        self.0.get()
+    }
+}
+
 impl<S, V> EndStreams<S, V> {
     pub(super) const fn new(inner: S, verifier: Arc<V>, settings: Arc<Settings>) -> Self {
         Self { inner, verifier, settings }
@@ -63,11 +78,15 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
         // Read before the request is judged: what is revoked meanwhile is noticed.
         let watch = token(request.headers())
             .map(|token| Watch::new(token, self.verifier.clone(), self.settings.clone()));
-        ResponseFuture::new(self.inner.call(request), watch)
+        let opened = Opened::default();
+        if watch.is_some() {
+            request.extensions_mut().insert(opened.clone());
+        }
+        ResponseFuture::new(self.inner.call(request), watch, opened)
     }
 }
 

@@ -278,7 +278,10 @@ async fn a_key_that_calls_too_often_is_told_to_wait() {
     let checker = ProofChecker::new().with_replay_guard(Stores::memory().replay).with_max_proofs(1);
     let bench = self::bench(Dpop::optional(checker));
     assert_eq!(send(&bench, "DPoP bound", &proof()).await.status, 200);
-    assert_eq!(send(&bench, "DPoP bound", &proof()).await.status, 429);
+    let refused = send(&bench, "DPoP bound", &proof()).await;
+    assert_eq!(refused.status, 429);
+    let wait: u64 = refused.header("retry-after").parse().unwrap();
+    assert!((1..=300).contains(&wait), "{wait}");
     assert_eq!(bench.post("reader", &method("tools/list")).await.status, 200);
 }
 

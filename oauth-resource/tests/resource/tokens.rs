@@ -54,6 +54,15 @@ async fn two_headers_are_refused_whatever_they_say() {
         let reply = bench.send(request).await;
         assert_eq!((reply.status, &reply.json()["error"]), (400, &"invalid_request".into()), "{second}");
     }
+    // Not even where nobody need be known: it would go on in the URL.
+    for authorization in [None, Some("Bearer"), Some("Basic YTpi")] {
+        let mut open = Request::post("/mcp?a=b&access%5Ftoken=reader");
+        if let Some(value) = authorization {
+            open = open.header("authorization", value);
+        }
+        let open = open.body(Full::from(method("server/discover"))).unwrap();
+        assert_eq!(bench.send(open).await.status, 401, "{authorization:?}");
+    }
     assert_eq!(bench.inner.count(), 0);
 }
 
@@ -280,4 +289,33 @@ async fn what_can_be_printed_shows_no_token() {
     future.await.unwrap();
     let caller = bench.inner.last().caller.unwrap();
     assert!(!format!("{caller:?}").contains("reader"));
+}
+
+#[tokio::test]
+async fn clones_with_other_rules_judge_for_themselves() {
+    use oauth_core::{Claims, Issuer, TokenVerifier, VerifyFault, async_trait};
+    use oauth_resource::RequireBearerLayer;
+    use tower::{Layer as _, ServiceExt as _, service_fn};
+
+    struct Anybody;
+    #[async_trait]
+    impl TokenVerifier for Anybody {
+        async fn verify(&self, _: &str, _: Timestamp) -> Result<Claims, VerifyFault> {
+            let (alice, app) = ("alice".parse().unwrap(), "app".parse().unwrap());
+            Ok(Claims::new("https://as.example", alice, app, Timestamp::MAX)
+                .with_audience(["https://mcp.example/mcp"]))
+        }
+    }
+
+    let lax = RequireBearerLayer::new("https://mcp.example/mcp".parse().unwrap(), Anybody);
+    let other: Issuer = "https://other.example".parse().unwrap();
+    let strict = lax.clone().with_issuers([&other]);
+    let inner = service_fn(|_: Request<Full<bytes::Bytes>>| async {
+        Ok::<_, std::convert::Infallible>(http::Response::new(Full::<bytes::Bytes>::default()))
+    });
+    for (layer, status) in [(&lax, 200), (&strict, 401)] {
+        let request = Request::get("/mcp").header("authorization", "Bearer x").body(Full::default());
+        let answer = layer.layer(inner).oneshot(request.unwrap()).await.unwrap();
+        assert_eq!(answer.status(), status);
+    }
 }
