@@ -165,6 +165,18 @@ async fn only_a_live_access_token_for_this_resource_is_good() {
 }
 
 #[tokio::test]
+async fn tokens_of_our_own_form_are_shown_to_nobody_else() {
+    for token in ["mcp_at_abc", "mcp_rt_abc", "mcp_key_abc"] {
+        let (fetch, verifier) = answering(Fetched::json(live().to_string()));
+        let fault = verifier.verify(token, now()).await.unwrap_err();
+        assert!(matches!(fault, VerifyFault::Unrecognized), "{fault}");
+        assert!(fetch.requests().is_empty());
+        let ours = builder(fetch.clone()).tokens_of_our_form().build().unwrap();
+        assert!(ours.verify(token, now()).await.is_ok());
+    }
+}
+
+#[tokio::test]
 async fn a_bound_token_is_told_so() {
     // RS-74
     let thumbprint = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";

@@ -62,13 +62,15 @@ pub async fn authorization_server(
 /// What is wrong with the addresses.
 pub fn mcp_server(mcp: &str, issuer: &str, secret: &Secret) -> Result<Router, Fault> {
     // The issuer is named here and by nobody else; on loopback it has to be let through by name.
-    let policy = FetchPolicy::new();
+    // Every caller's token is asked about at this one host.
+    let policy = FetchPolicy::new().with_max_concurrent(64).with_max_concurrent_per_host(64);
     let policy = if issuer.starts_with("http://") { policy.insecure_allow_loopback() } else { policy };
     let fetch = GuardedFetch::builder(policy).with_keep_alive(Duration::from_secs(30)).build()?;
     let verifier = IntrospectionVerifier::builder(mcp, TrustedIssuer::new(issuer))
         .endpoint(&format!("{issuer}{INTROSPECT}"))
         .credentials(IntrospectionCredentials::basic(mcp, Secret::new(secret.expose().to_owned())))
         .fetch(Arc::new(fetch))
+        .tokens_of_our_form()
         .build()?;
     protected(&ProtectedResource::builder(mcp, issuer).scopes(rules()).verifier(verifier).build()?)
 }

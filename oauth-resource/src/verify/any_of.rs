@@ -16,6 +16,9 @@ use oauth_core::{Claims, Timestamp, TokenVerifier, VerifyFault, async_trait};
 ///
 /// An outage of one never refuses what another accepts.
 ///
+/// A verifier that asks elsewhere shows the token there: put it last. [`IntrospectionVerifier`](crate::IntrospectionVerifier) leaves tokens and
+/// keys of this project's form alone unless it is told otherwise.
+///
 /// ```
 /// use oauth_core::{Stores, Timestamp, TokenVerifier, VerifyFault};
 /// use oauth_resource::{AnyOf, ApiKeys, StoreVerifier};

@@ -188,7 +188,8 @@ impl JwtVerifierBuilder {
         self
     }
 
-    /// Fetches keys through this. An issuer in the own network, or on loopback, needs a policy that opens it.
+    /// Fetches keys through this. An issuer in the own network, or on loopback, needs a policy that opens it; one whose documents are longer
+    /// than the policy's 64 KiB needs `FetchPolicy::with_max_body`, up to 512 KiB.
     #[must_use]
     pub fn fetch(mut self, fetch: Arc<dyn Fetch>) -> Self {
         self.fetch = Some(fetch);

@@ -35,6 +35,7 @@ pub struct IntrospectionVerifierBuilder {
     credentials: Option<IntrospectionCredentials>,
     fetch: Option<Arc<dyn Fetch>>,
     signed: bool,
+    own_form: bool,
     capacity: usize,
     ttl: Duration,
     refused_ttl: Duration,
@@ -49,6 +50,7 @@ impl IntrospectionVerifierBuilder {
             credentials: None,
             fetch: None,
             signed: false,
+            own_form: false,
             capacity: 10_000,
             ttl: Duration::from_secs(20),
             refused_ttl: Duration::from_secs(5),
@@ -70,7 +72,8 @@ impl IntrospectionVerifierBuilder {
     }
 
     /// Asks through this. Let it keep connections open (`GuardedFetchBuilder::with_keep_alive`): the endpoint is
-    /// asked often.
+    /// asked often. And let it have many fetches under way at one host (`FetchPolicy::with_max_concurrent_per_host`, of which there are 4 by
+    /// default), in a fetcher of its own: whoever sends tokens that nobody knows would else hold up everybody's, and the keys' too.
     #[must_use]
     pub fn fetch(mut self, fetch: Arc<dyn Fetch>) -> Self {
         self.fetch = Some(fetch);
@@ -81,6 +84,14 @@ impl IntrospectionVerifierBuilder {
     #[must_use]
     pub fn signed_answers(mut self) -> Self {
         self.signed = true;
+        self
+    }
+
+    /// Asks about tokens in the form of this project's own as well (`mcp_at_…`, `mcp_key_…`): where the issuer is such a server. Without it they
+    /// are not recognized: beside a verifier that has its own, nobody else is shown them.
+    #[must_use]
+    pub fn tokens_of_our_form(mut self) -> Self {
+        self.own_form = true;
         self
     }
 
@@ -139,6 +150,7 @@ impl IntrospectionVerifierBuilder {
             fetch,
             rules: Rules::new(trusted, &resource, default_client),
             signed,
+            own_form: self.own_form,
             ttl: self.ttl,
             refused_ttl: self.refused_ttl,
             accepted: Cache::new(self.capacity),

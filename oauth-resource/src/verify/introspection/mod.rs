@@ -68,6 +68,7 @@ pub struct IntrospectionVerifier {
     fetch: Arc<dyn Fetch>,
     rules: Rules,
     signed: Option<Signed>,
+    own_form: bool,
     ttl: Duration,
     refused_ttl: Duration,
     accepted: Cache<TokenHash, Remembered>,
@@ -146,6 +147,9 @@ impl IntrospectionVerifier {
     }
 }
 
+/// How access tokens, refresh tokens and keys of this project begin.
+const OWN_FORMS: [&str; 3] = ["mcp_at_", "mcp_rt_", "mcp_key_"];
+
 /// Why no claims came of it.
 enum Failure {
     Refused,
@@ -161,6 +165,9 @@ impl From<Unanswered> for Failure {
 #[async_trait]
 impl TokenVerifier for IntrospectionVerifier {
     async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, VerifyFault> {
+        if !self.own_form && OWN_FORMS.iter().any(|form| token.starts_with(form)) {
+            return Err(VerifyFault::Unrecognized);
+        }
         let hash = TokenHash::of(token);
         if let Some(remembered) = self.accepted.get(&hash)
             && now < remembered.until

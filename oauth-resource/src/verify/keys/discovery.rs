@@ -7,7 +7,7 @@ use oauth_core::jose::{Algorithm, JwkSet, JwkSetFault};
 use serde::Deserialize;
 use url::{Host, Url};
 
-/// How many bytes a metadata document or a key set may have (RS-61).
+/// How many bytes a metadata document or a key set may have (RS-61), if the fetcher's policy lets through as many.
 const MAX_DOCUMENT: usize = 512 * 1024;
 
 /// Why keys are not there. The texts are for health checks and logs; a URL is not in them.
