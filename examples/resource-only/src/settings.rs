@@ -58,6 +58,11 @@ pub(crate) struct Settings {
     #[arg(long, env = "OAUTH_PLAIN_JWT", default_value_t = false, action = clap::ArgAction::Set, global = true)]
     pub(crate) plain_jwt: bool,
 
+    /// Audiences that tokens may name beside this server, with commas between them: `account` of Keycloak, `…/userinfo` of Auth0. Whoever
+    /// they are gets tokens that are good here.
+    #[arg(long, env = "OAUTH_FURTHER_AUDIENCES", value_delimiter = ',', global = true)]
+    pub(crate) further_audiences: Vec<String>,
+
     /// Where to listen.
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:3232", global = true)]
     pub(crate) listen: SocketAddr,
@@ -111,7 +116,15 @@ impl Settings {
 
     /// Fetches from the issuer alone, and from this machine if the issuer is there.
     pub(crate) fn fetch(&self) -> Result<Arc<dyn Fetch>, Box<dyn Error>> {
-        let policy = FetchPolicy::new();
+        self.fetch_by(FetchPolicy::new())
+    }
+
+    /// Asks about tokens: many at once at the one host, and without holding up the keys.
+    fn fetch_for_introspection(&self) -> Result<Arc<dyn Fetch>, Box<dyn Error>> {
+        self.fetch_by(FetchPolicy::new().with_max_concurrent(64).with_max_concurrent_per_host(64))
+    }
+
+    fn fetch_by(&self, policy: FetchPolicy) -> Result<Arc<dyn Fetch>, Box<dyn Error>> {
         let policy = if is_loopback(&self.issuer) { policy.insecure_allow_loopback() } else { policy };
         let fetch = GuardedFetch::builder(policy).with_keep_alive(Duration::from_secs(30)).build()?;
         Ok(Arc::new(fetch))
@@ -122,6 +135,9 @@ impl Settings {
         let mut trusted = TrustedIssuer::new(&self.issuer);
         if let Some(url) = &self.jwks_uri {
             trusted = trusted.with_jwks_url(url);
+        }
+        for audience in self.further_audiences.iter().filter(|audience| !audience.is_empty()) {
+            trusted = trusted.with_further_audience(audience);
         }
         if self.plain_jwt {
             trusted = trusted
@@ -142,8 +158,7 @@ impl Settings {
         }
         // With a shared secret or introspection alone, nobody publishes keys.
         if self.jwks_uri.is_some() || (self.hmac_secret.is_none() && self.introspection_endpoint.is_none()) {
-            any = any
-                .or(JwtVerifier::builder(&audience).issuer(self.trusted()).fetch(fetch.clone()).build()?);
+            any = any.or(JwtVerifier::builder(&audience).issuer(self.trusted()).fetch(fetch).build()?);
         }
         if let (Some(endpoint), Some(id), Some(secret)) =
             (&self.introspection_endpoint, &self.client_id, &self.client_secret)
@@ -152,7 +167,9 @@ impl Settings {
             let verifier = IntrospectionVerifier::builder(&audience, self.trusted())
                 .endpoint(endpoint)
                 .credentials(credentials)
-                .fetch(fetch)
+                .fetch(self.fetch_for_introspection()?)
+                // The issuer may be such a server, and nobody here has tokens of that form but it.
+                .tokens_of_our_form()
                 .build()?;
             any = any.or(verifier);
         }

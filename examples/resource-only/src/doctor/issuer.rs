@@ -169,7 +169,8 @@ fn http_date(text: &str) -> Option<Timestamp> {
     let [_, day, month, year, hour, minute, second, "GMT"] = parts.as_slice() else { return None };
     let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let month = months.iter().position(|name| name == month)? as u64 + 1;
-    let number = |text: &str| text.parse::<u64>().ok();
+    // No part of a date is longer, and none so bounded makes a sum that is too large.
+    let number = |text: &str| text.parse::<u64>().ok().filter(|number| *number <= 9999);
     let (year, day) = (number(year)?, number(day)?);
     // Days since 1970, with years that begin in March: Howard Hinnant's `days_from_civil`.
     let shifted = if month <= 2 { year.checked_sub(1)? } else { year };
@@ -198,5 +199,7 @@ mod tests {
         assert_eq!(http_date("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Timestamp::from_secs(784_111_777)));
         assert_eq!(http_date("Thu, 29 Feb 2024 00:00:00 GMT"), Some(Timestamp::from_secs(1_709_164_800)));
         assert_eq!(http_date("yesterday"), None);
+        assert_eq!(http_date("Sun, 06 Nov 18446744073709551615 08:49:37 GMT"), None);
+        assert_eq!(http_date("Sun, 06 Nov 1994 18446744073709551615:49:37 GMT"), None);
     }
 }

@@ -23,7 +23,11 @@ impl Report {
 
     fn say(&mut self, mark: &str, text: &str) {
         // What others wrote does not steer the terminal.
-        let shown: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        // Letters that turn the line around, or that nobody sees, are no better.
+        let mut shown = String::with_capacity(text.len());
+        for c in text.chars() {
+            if c == ' ' || c.is_ascii_graphic() { shown.push(c) } else { shown.extend(c.escape_debug()) }
+        }
         println!("{mark}{shown}");
         self.lines.push(format!("{mark}{shown}"));
     }

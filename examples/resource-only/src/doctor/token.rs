@@ -103,6 +103,12 @@ fn of_claims(report: &mut Report, settings: &Settings, said: &ClaimSet<'_>) {
     let audience = settings.audience();
     if said.audience.iter().any(|named| *named == audience) {
         report.good("it is for this server");
+        let beside = |named: &&str| {
+            *named != audience && !settings.further_audiences.iter().any(|further| further == named)
+        };
+        for other in said.audience.iter().map(|named| &**named).filter(beside) {
+            report.wrong(&format!("it is for {other:?} as well (aud), which could use it here: if that may be, set OAUTH_FURTHER_AUDIENCES={other}"));
+        }
     } else if said.audience.is_empty() {
         report.wrong(&format!("it is for nobody in particular (no aud): the client must ask for resource={audience}, or the issuer be told to add it"));
     } else {
@@ -111,7 +117,7 @@ fn of_claims(report: &mut Report, settings: &Settings, said: &ClaimSet<'_>) {
     let now = now().as_secs();
     match said.expires_at.map(|at| at.secs()) {
         None => report.wrong("it does not say when it ends (exp)"),
-        Some(at) if at + LEEWAY <= now => {
+        Some(at) if at.saturating_add(LEEWAY) <= now => {
             report.wrong(&format!("it expired {} ago", spoken(Duration::from_secs(now - at))));
         }
         Some(_) => report.good("it has not expired"),
