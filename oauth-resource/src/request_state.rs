@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use oauth_core::{Entropy, OsEntropy, Sealer, Timestamp, TokenHash};
+use oauth_core::{Entropy, OsEntropy, ResourceUri, Sealer, Timestamp, TokenHash};
 
 use crate::authorized::Authorized;
 
@@ -16,7 +16,7 @@ use crate::authorized::Authorized;
 /// use oauth_core::{Claims, Sealer, Timestamp};
 /// use oauth_resource::{Authorized, RequestStates};
 ///
-/// let states = RequestStates::new(Sealer::new(&[7; 32])).lasting(Duration::from_secs(600));
+/// let states = RequestStates::new(Sealer::new(&[7; 32]), &"https://mcp.example/mcp".parse()?).lasting(Duration::from_secs(600));
 /// let caller = |name: &str| {
 ///     Authorized::assertion(Claims::new("https://as.example", name.parse().unwrap(), "app".parse().unwrap(), Timestamp::MAX))
 /// };
@@ -27,10 +27,12 @@ use crate::authorized::Authorized;
 /// assert!(states.open(&caller("mallory"), "tools/call delete_all {}", &state, now).is_none());
 /// assert!(states.open(&caller("alice"), "tools/call delete_all {\"really\":true}", &state, now).is_none());
 /// assert!(states.open(&caller("alice"), "tools/call delete_all {}", &state, now + Duration::from_secs(600)).is_none());
+/// # Ok::<(), oauth_core::UrlError>(())
 /// ```
 #[derive(Clone)]
 pub struct RequestStates {
     sealer: Arc<Sealer>,
+    resource: Arc<str>,
     lasting: Duration,
     entropy: Arc<dyn Entropy>,
 }
@@ -38,10 +40,16 @@ pub struct RequestStates {
 const LABEL: &str = "mcp request state v1";
 
 impl RequestStates {
-    /// With a key of 256 random bits. Servers that stand for each other share it.
+    /// With a key of 256 random bits. Servers that stand for each other share it; a state of one resource is none of another, whatever they
+    /// share.
     #[must_use]
-    pub fn new(sealer: Sealer) -> Self {
-        Self { sealer: Arc::new(sealer), lasting: Duration::from_secs(600), entropy: Arc::new(OsEntropy) }
+    pub fn new(sealer: Sealer, resource: &ResourceUri) -> Self {
+        Self {
+            sealer: Arc::new(sealer),
+            resource: resource.as_str().into(),
+            lasting: Duration::from_secs(600),
+            entropy: Arc::new(OsEntropy),
+        }
     }
 
     /// For how long a state is good. Without it, ten minutes: a user answers a question meanwhile.
@@ -57,28 +65,29 @@ impl RequestStates {
         let until = now + self.lasting;
         let mut plain = until.as_millis().to_be_bytes().to_vec();
         plain.extend_from_slice(state);
-        self.sealer.seal(LABEL, &bound_to(caller, request), &plain, &*self.entropy)
+        self.sealer.seal(LABEL, &self.bound_to(caller, request), &plain, &*self.entropy)
     }
 
     /// The state, if it was sealed for this caller and this request, and is still good.
     #[must_use]
     pub fn open(&self, caller: &Authorized, request: &str, sealed: &str, now: Timestamp) -> Option<Vec<u8>> {
-        let mut plain = self.sealer.open(LABEL, &bound_to(caller, request), sealed)?;
+        let mut plain = self.sealer.open(LABEL, &self.bound_to(caller, request), sealed)?;
         let until = Timestamp::from_millis(u64::from_be_bytes(*plain.first_chunk()?));
         plain.drain(..8);
         (now < until).then_some(plain)
     }
-}
 
-/// Each part with its length, so that no two callers and requests share a text.
-fn bound_to(caller: &Authorized, request: &str) -> Vec<u8> {
-    let mut bound = Vec::with_capacity(160);
-    for part in [caller.issuer(), caller.subject().as_str(), caller.client_id().as_str()] {
-        bound.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        bound.extend_from_slice(part.as_bytes());
+    /// Each part with its length, so that no two callers and requests share a text.
+    fn bound_to(&self, caller: &Authorized, request: &str) -> Vec<u8> {
+        let mut bound = Vec::with_capacity(160);
+        for part in [&*self.resource, caller.issuer(), caller.subject().as_str(), caller.client_id().as_str()]
+        {
+            bound.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            bound.extend_from_slice(part.as_bytes());
+        }
+        bound.extend_from_slice(TokenHash::of(request).as_bytes());
+        bound
     }
-    bound.extend_from_slice(TokenHash::of(request).as_bytes());
-    bound
 }
 
 impl fmt::Debug for RequestStates {
@@ -100,7 +109,8 @@ mod tests {
     #[test]
     fn a_state_is_of_one_caller_one_request_and_a_short_time() {
         // RS-90
-        let states = RequestStates::new(Sealer::new(&[1; 32]));
+        let at = |resource: &str| RequestStates::new(Sealer::new(&[1; 32]), &resource.parse().unwrap());
+        let states = at("https://mcp.example/mcp");
         let (alice, now) = (caller("https://as", "alice", "app"), Timestamp::from_secs(1_700_000_000));
         let sealed = states.seal(&alice, "tools/call a", b"state", now);
         assert_eq!(states.open(&alice, "tools/call a", &sealed, now).as_deref(), Some(&b"state"[..]));
@@ -115,8 +125,14 @@ mod tests {
         assert_eq!(states.open(&alice, "tools/call b", &sealed, now), None);
         let late = now + Duration::from_secs(600);
         assert_eq!(states.open(&alice, "tools/call a", &sealed, late), None);
+        assert_eq!(at("https://mcp.example/other").open(&alice, "tools/call a", &sealed, now), None);
         assert_eq!(
-            RequestStates::new(Sealer::new(&[2; 32])).open(&alice, "tools/call a", &sealed, now),
+            RequestStates::new(Sealer::new(&[2; 32]), &"https://mcp.example/mcp".parse().unwrap()).open(
+                &alice,
+                "tools/call a",
+                &sealed,
+                now
+            ),
             None
         );
         for index in 0..sealed.len() {
