@@ -54,6 +54,8 @@ struct Settings {
     keys: Vec<Arc<JwtVerifier>>,
     store: Option<Arc<dyn GrantStore>>,
     seen: Arc<Mutex<Option<(Timestamp, bool)>>>,
+    /// Held by whoever asks the store.
+    asking: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl Health {
@@ -68,6 +70,7 @@ impl Health {
             keys: Vec::new(),
             store: None,
             seen: Arc::default(),
+            asking: Arc::default(),
         };
         Self { settings: Arc::new(settings) }
     }
@@ -119,10 +122,24 @@ impl Settings {
 
     async fn connected(&self, store: &dyn GrantStore, now: Timestamp) -> bool {
         let lock = || self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, connected)) = *lock()
-            && at <= now
-            && now.since(at) < STORE_COUNTS
-        {
+        let counts = || {
+            let last = *lock();
+            last.filter(|(at, _)| *at <= now && now.since(*at) < STORE_COUNTS).map(|(_, connected)| connected)
+        };
+        if let Some(connected) = counts() {
+            return connected;
+        }
+        // One asks; the others go by what was last heard, or wait if nothing was.
+        let _turn = match self.asking.try_lock() {
+            Ok(turn) => turn,
+            Err(_) => {
+                if let Some((_, connected)) = *lock() {
+                    return connected;
+                }
+                self.asking.lock().await
+            }
+        };
+        if let Some(connected) = counts() {
             return connected;
         }
         // A read of what is not there: every store can do that, and it changes nothing.

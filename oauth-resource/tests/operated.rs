@@ -130,6 +130,30 @@ async fn each_request_is_told_of_once() {
     assert!(event.len() < 400, "{event}");
 }
 
+#[tokio::test]
+async fn whoever_hangs_up_is_told_of_as_well() {
+    let log = Arc::new(Log::default());
+    let resource = ProtectedResource::builder(RESOURCE, ISSUER)
+        .scopes(ScopeRules::builder("notes:read").tool("list", "notes:read"))
+        .verifier(Names)
+        .build()
+        .unwrap();
+    let mcp = service_fn(|_: Request<PeekedBody<Full<Bytes>>>| async {
+        std::future::pending::<Result<Response<Full<Bytes>>, Infallible>>().await
+    });
+    let service = AuditLayer::new(log.clone()).layer(resource.layer().layer(mcp));
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"list"}}"#;
+    let request = Request::post("/mcp").header("authorization", "Bearer alice.read").body(Full::from(body));
+    let hung = tokio::time::timeout(Duration::from_millis(1), service.oneshot(request.unwrap())).await;
+    assert!(hung.is_err());
+    let told = log.0.lock().unwrap().clone();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(
+        told[0].starts_with("access_allowed subject=alice") && told[0].ends_with("reason=broken_off"),
+        "{told:?}"
+    );
+}
+
 async fn health(health: &Health) -> (u16, Value) {
     let answer = health.clone().oneshot(Request::get("/health").body(()).unwrap()).await.unwrap();
     let status = answer.status().as_u16();
@@ -180,7 +204,7 @@ async fn a_store_is_asked_now_and_then_and_not_at_each_request() {
     let asked = Arc::new(Asked { count: AtomicUsize::new(0), down: AtomicBool::new(false) });
     let clock = FixedClock::at(Timestamp::from_secs(1_700_000_000));
     let grants = Arc::new(Watched { inner: Stores::memory().grants, asked: asked.clone() });
-    let service = Health::new("1.0").clock(Arc::new(clock.clone())).store(grants);
+    let service = Health::new("1.0").clock(Arc::new(clock.clone())).store(grants.clone());
     for _ in 0..20 {
         assert_eq!(health(&service).await.0, 200);
     }
@@ -192,6 +216,14 @@ async fn a_store_is_asked_now_and_then_and_not_at_each_request() {
     asked.down.store(false, Ordering::SeqCst);
     clock.advance(Duration::from_secs(5));
     assert_eq!(health(&service).await.0, 200);
+    // However many want to know at once, with an answer from before or without any.
+    clock.advance(Duration::from_secs(5));
+    for service in [service, Health::new("1.0").clock(Arc::new(clock.clone())).store(grants)] {
+        let before = asked.count.load(Ordering::SeqCst);
+        let answers = futures::future::join_all((0..20).map(|_| health(&service))).await;
+        assert!(answers.iter().all(|(status, _)| *status == 200));
+        assert_eq!(asked.count.load(Ordering::SeqCst), before + 1);
+    }
 }
 
 struct Watched {
@@ -214,6 +246,8 @@ impl oauth_core::GrantStore for Watched {
         key: &oauth_core::CredentialKey,
     ) -> Result<Option<oauth_core::Found>, oauth_core::StoreError> {
         self.asked.count.fetch_add(1, Ordering::SeqCst);
+        // Others get their turn meanwhile.
+        tokio::task::yield_now().await;
         if self.asked.down.load(Ordering::SeqCst) {
             return Err(oauth_core::StoreError::unavailable("down"));
         }
@@ -294,6 +328,12 @@ async fn a_proxy_12_a_token_in_the_clear_is_refused_and_not_redirected() {
         let answer = service.clone().oneshot(request.body(()).unwrap()).await.unwrap();
         assert_eq!(answer.status().as_u16(), status, "{peer:?} {said:?}");
         assert!(!answer.headers().contains_key("location"));
+    }
+    // What came through a proxy that does not say how is not of this machine.
+    for passed_on in ["forwarded", "via", "x-forwarded-for"] {
+        let request = Request::post("/mcp").header(passed_on, "x");
+        let request = request.extension(PeerAddress("127.0.0.1".parse().unwrap())).body(()).unwrap();
+        assert_eq!(service.clone().oneshot(request).await.unwrap().status().as_u16(), 403, "{passed_on}");
     }
     assert_eq!(RequireHttpsLayer::new(["x", "10.0.0.1/8"]).unwrap_err().iter().count(), 2);
 }

@@ -21,12 +21,25 @@ pin_project! {
         trail: Trail,
         sink: Arc<dyn EventSink>,
         at: Timestamp,
+        told: bool,
+    }
+
+    impl<F> PinnedDrop for ResponseFuture<F> {
+        // Whoever hangs up leaves no answer to tell of; what was asked for may have been done all the same.
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if !*this.told {
+                let reached = !this.trail.lock().operation.is_empty();
+                let kind = if reached { EventKind::AccessAllowed } else { EventKind::AccessDenied };
+                record(this.trail, &**this.sink, kind, Some("broken_off"), *this.at);
+            }
+        }
     }
 }
 
 impl<F> ResponseFuture<F> {
     pub(super) const fn new(inner: F, trail: Trail, sink: Arc<dyn EventSink>, at: Timestamp) -> Self {
-        Self { inner, trail, sink, at }
+        Self { inner, trail, sink, at, told: false }
     }
 }
 
@@ -52,20 +65,24 @@ where
             EventKind::AccessAllowed => None,
             _ => Some(reason.unwrap_or("status")),
         };
-        let noted = this.trail.lock();
-        let caller = noted.caller.as_ref();
-        this.sink.record(&Event {
-            subject: caller.map(|caller| caller.subject()),
-            client_id: caller.map(|caller| caller.client_id()),
-            grant: caller.and_then(|caller| caller.claims().grant.as_ref()),
-            scopes: caller.map(|caller| caller.scopes()),
-            operation: (!noted.operation.is_empty()).then_some(&*noted.operation),
-            reason,
-            ..Event::new(kind, *this.at)
-        });
-        drop(noted);
+        *this.told = true;
+        record(this.trail, &**this.sink, kind, reason, *this.at);
         Poll::Ready(Ok(response))
     }
+}
+
+fn record(trail: &Trail, sink: &dyn EventSink, kind: EventKind, reason: Option<&'static str>, at: Timestamp) {
+    let noted = trail.lock();
+    let caller = noted.caller.as_ref();
+    sink.record(&Event {
+        subject: caller.map(|caller| caller.subject()),
+        client_id: caller.map(|caller| caller.client_id()),
+        grant: caller.and_then(|caller| caller.claims().grant.as_ref()),
+        scopes: caller.map(|caller| caller.scopes()),
+        operation: (!noted.operation.is_empty()).then_some(&*noted.operation),
+        reason,
+        ..Event::new(kind, at)
+    });
 }
 
 impl<F> fmt::Debug for ResponseFuture<F> {

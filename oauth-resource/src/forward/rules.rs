@@ -79,11 +79,15 @@ impl PathRules {
     /// What is wrong with them, for a resource at `root`.
     pub(super) fn check(&self, root: &str) -> Vec<ConfigError> {
         let mut errors = self.errors.clone();
-        for rule in &self.rules {
+        for (index, rule) in self.rules.iter().enumerate() {
+            let differs_in_case =
+                |other: &Rule| other.path != rule.path && other.path.eq_ignore_ascii_case(&rule.path);
             let why = if !is_plain(&rule.path) || (rule.path.ends_with('/') && !rule.exact) {
                 "a path is written plainly, from / on, without a slash at the end"
             } else if !is_below(&rule.path, root) {
                 "the path is not below the resource's"
+            } else if self.rules[..index].iter().any(differs_in_case) {
+                "another rule's path differs in case alone: requests to either would be refused"
             } else {
                 continue;
             };
@@ -96,9 +100,10 @@ impl PathRules {
     pub(super) fn need(&self, method: &Method, path: &str) -> Option<Need> {
         let method = if method == Method::HEAD { &Method::GET } else { method };
         let is_other_case = |rule: &Rule| {
-            let length = rule.path.len();
-            path.get(..length)
-                .is_some_and(|start| start != &*rule.path && start.eq_ignore_ascii_case(&rule.path))
+            let Some((start, rest)) = path.split_at_checked(rule.path.len()) else { return false };
+            // Whole segments: `/Administrator` is not the `/admin` of anybody.
+            let at = if rule.exact { rest.is_empty() } else { rest.is_empty() || rest.starts_with('/') };
+            at && start != &*rule.path && start.eq_ignore_ascii_case(&rule.path)
         };
         if self.rules.iter().any(is_other_case) {
             return None;
@@ -148,6 +153,8 @@ mod tests {
         // UP-16: a server that ignores case would find the guarded place.
         assert_eq!(rules.need(&Method::POST, "/mcp/Admin"), None);
         assert_eq!(rules.need(&Method::POST, "/MCP/admin/x"), None);
+        let read = Some(Need::Scopes("read".parse().unwrap()));
+        assert_eq!(rules.need(&Method::POST, "/mcp/Administrator"), read);
     }
 
     #[test]
@@ -159,5 +166,6 @@ mod tests {
             .anonymous(Method::GET, "/mcp/../x")
             .below("/mcp/a", "b\\");
         assert_eq!(rules.check("/mcp").len(), 6);
+        assert_eq!(PathRules::new("a").below("/mcp/a", "x").below("/mcp/A", "y").check("/mcp").len(), 1);
     }
 }

@@ -82,7 +82,11 @@ fn is_safe(head: &Parts, proxies: &[Network]) -> bool {
     match (said.next(), said.next()) {
         // A list, or two headers, was begun by somebody else.
         (Some(proto), None) if proxies.iter().any(|network| network.contains(peer)) => proto == "https",
-        (None, _) => peer.is_loopback(),
+        // A proxy on this machine that does not say how the request came has not come from here.
+        (None, _) => {
+            let passed_on = ["forwarded", "via", "x-forwarded-for"];
+            peer.is_loopback() && !passed_on.iter().any(|name| head.headers.contains_key(*name))
+        }
         _ => false,
     }
 }

@@ -1,10 +1,11 @@
 //! Lists, and what is left of them for a caller. What stays in them is passed on as it was written.
 
+use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use oauth_core::ScopeSet;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -47,7 +48,23 @@ pub(super) struct Tailor {
     pub(super) settings: Arc<Settings>,
 }
 
-type Members<'a> = BTreeMap<&'a str, &'a RawValue>;
+/// The name of a member may be written with escapes.
+type Members<'a> = BTreeMap<Name<'a>, &'a RawValue>;
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl Borrow<str> for Name<'_> {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'a> From<&'a str> for Name<'a> {
+    fn from(name: &'a str) -> Self {
+        Self(Cow::Borrowed(name))
+    }
+}
 
 /// What cannot be read cannot be cut.
 #[derive(Debug)]
@@ -62,11 +79,11 @@ impl From<serde_json::Error> for Unreadable {
 #[derive(Deserialize)]
 struct Named<'a> {
     #[serde(borrow)]
-    name: Option<std::borrow::Cow<'a, str>>,
+    name: Option<Cow<'a, str>>,
     #[serde(borrow)]
-    uri: Option<std::borrow::Cow<'a, str>>,
+    uri: Option<Cow<'a, str>>,
     #[serde(borrow, rename = "uriTemplate")]
-    template: Option<std::borrow::Cow<'a, str>>,
+    template: Option<Cow<'a, str>>,
 }
 
 impl Tailor {
@@ -107,12 +124,12 @@ impl Tailor {
         }
         let private = to_raw_value("private")?;
         // Whatever the server says: this list is nobody else's (RS-89).
-        result.insert("cacheScope", &private);
+        result.insert("cacheScope".into(), &private);
         for (member, list) in &cut {
-            result.insert(member, list);
+            result.insert((*member).into(), list);
         }
         let result = to_raw_value(&result)?;
-        message.insert("result", &result);
+        message.insert("result".into(), &result);
         Ok(Some(to_raw_value(&message)?))
     }
 
@@ -171,13 +188,25 @@ fn with_schemes(tool: &RawValue, need: &Need) -> Result<Box<RawValue>, Unreadabl
         Some(meta) => serde_json::from_str::<Members<'_>>(meta.get())?,
         None => Members::new(),
     };
-    meta.entry("securitySchemes").or_insert(&schemes);
+    meta.entry("securitySchemes".into()).or_insert(&schemes);
     let meta = to_raw_value(&meta)?;
-    members.insert("_meta", &meta);
-    members.insert("securitySchemes", &schemes);
+    members.insert("_meta".into(), &meta);
+    members.insert("securitySchemes".into(), &schemes);
     Ok(to_raw_value(&members)?)
 }
 
 fn scopes_of(scopes: &ScopeSet) -> Vec<&str> {
     scopes.iter().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_member_may_be_written_with_escapes() {
+        let message: Members<'_> = serde_json::from_str(r#"{"r\u0065sult":{},"x\"y":1}"#).unwrap();
+        assert!(message.contains_key("result") && message.contains_key("x\"y"));
+        assert_eq!(serde_json::to_string(&message).unwrap(), r#"{"result":{},"x\"y":1}"#);
+    }
 }
