@@ -43,6 +43,7 @@ verbs! {
     ADD_KEY = "add_key.lua";
     RETIRE_KEY = "retire_key.lua";
     REPLACE_SEALED = "replace_sealed.lua";
+    MARK = "mark.lua";
 }
 
 /// A call of a script: the keys that it may touch, and its arguments.
