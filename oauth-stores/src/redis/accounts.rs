@@ -113,7 +113,7 @@ impl RedisStore {
     }
 
     async fn confirm_account(&self, key: &str) -> Result<(), StoreError> {
-        let call = CONFIRM.call([key.to_owned()]).text("").number(millis(UNCONFIRMED));
+        let call = CONFIRM.call([key.to_owned()]).text("");
         confirmed(self.inner.link.write(key, &call).await?)
     }
 }

@@ -6,9 +6,10 @@
 //! 1. The record is written, for [`UNCONFIRMED`].
 //! 2. The fingerprint is claimed for it. If a live client has it, the record is removed, and that client is the answer; one that ended or
 //!    is gone loses it.
-//! 3. The record gets its lifetime. Whoever loses step 2 does this for the winner, too.
+//! 3. The record gets its lifetime, and its entries in the indexes, which stood there for [`UNCONFIRMED`], their place. Whoever finds
+//!    another client by its fingerprint does this for that one before it is the answer: its own registration may have died.
 //!
-//! A crash before the second step leaves a record that nobody knows and that ends by itself.
+//! A crash before the second step leaves a record that nobody knows and that ends by itself, and entries that a purge strikes out.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -24,11 +25,11 @@ use redis::{Value, cmd};
 use crate::redis::RedisStore;
 use crate::redis::index::{self, Entry};
 use crate::redis::ledger::{Fields, Hash, json, parsed, read_time, time};
-use crate::redis::life::{lifetime, millis, score};
+use crate::redis::life::{LONGEST, MARGIN, lifetime, millis, score};
 use crate::redis::link;
 use crate::redis::names;
 use crate::redis::script::{
-    CLAIM, CLIENT_USED, CONFIRM, EXTEND, PURGE_CLIENT, REGISTER, RELEASE, RENEW_CLIENT, UPDATE_CLIENT,
+    CLAIM, CONFIRM, EXTEND, PLACE_CLIENT, PURGE_CLIENT, REGISTER, RELEASE, RENEW_CLIENT, UPDATE_CLIENT,
 };
 
 /// For how long a record is there before it is confirmed: far longer than a registration takes.
@@ -65,12 +66,9 @@ impl ClientStore for RedisStore {
         if let Some(winner) = self.claim(client, now).await? {
             let _: u64 = self.link().set(&key, cmd("DEL").arg(&key)).await?;
             self.strike_client(&client.id).await?;
-            // If it ended meanwhile, it is the winner all the same.
-            let _ = self.confirm(&winner, now).await;
             return Ok(Registered::Existing(Box::new(winner)));
         }
-        self.confirm(client, now).await?;
-        Ok(Registered::New)
+        if self.confirm(client, now).await? { Ok(Registered::New) } else { Err(too_slow()) }
     }
 
     async fn find(&self, id: &ClientId) -> Result<Option<StoredClient>, StoreError> {
@@ -89,8 +87,14 @@ impl ClientStore for RedisStore {
         let Some(version) = answer.next() else { return Err(StoreError::Conflict) };
         let version = Version(link::read(version)?);
         let old: String = link::read(answer.next().unwrap_or_default())?;
+        // At least what was asked for: the record may have been renewed since it was read.
+        let life: i64 = link::read(answer.next().unwrap_or_default())?;
+        let life = u64::try_from(life).ok();
+        let was_endless: bool = link::read(answer.next().unwrap_or_default())?;
         let new = client.fingerprint.as_ref().map(names::text);
-        if new.as_deref() != Some(old.as_str()) {
+        if new.as_deref() == Some(old.as_str()) {
+            self.extend(&old, &client.id, life).await?;
+        } else {
             self.release(&old, &client.id).await?;
             if let Some(new) = &new {
                 // Whoever has it gives it up: this is the record that was written last.
@@ -103,7 +107,7 @@ impl ClientStore for RedisStore {
                 let _: Value = self.link().set(&key, &set).await?;
             }
         }
-        self.place_client(client).await?;
+        self.place_client(&client.id, client.used, client.expires_at, was_endless).await?;
         Ok(version)
     }
 
@@ -117,19 +121,10 @@ impl ClientStore for RedisStore {
         let fingerprint: String = link::read(answer.next().unwrap_or_default())?;
         let life: u64 = link::read(answer.next().unwrap_or_default())?;
         if used != "1" || life > 0 {
-            let names = self.names();
-            let all = names.all_clients();
-            let call = CLIENT_USED
-                .call([all.clone(), names.document_clients(), names.unused_clients()])
-                .text(id.as_str())
-                .number(score(Some(until)))
-                .number(u64::from(id.is_url()));
-            let _: u64 = self.link().write_lightly(&all, &call).await?;
+            self.place_client(id, true, Some(until), false).await?;
         }
-        if !fingerprint.is_empty() && life > 0 {
-            let name = self.names().fingerprint(&fingerprint);
-            let call = EXTEND.call([name.clone()]).text(id.as_str()).number(life);
-            let _: u64 = self.link().write_lightly(&name, &call).await?;
+        if life > 0 {
+            self.extend(&fingerprint, id, Some(life)).await?;
         }
         Ok(true)
     }
@@ -192,18 +187,19 @@ impl ClientStore for RedisStore {
         let (mut removed, mut after) = (0, None);
         loop {
             let entries = index::page(self.link(), &all, after.as_ref(), AT_ONCE).await?;
-            for (ends, id) in &entries {
+            let ended = entries.partition_point(|(ends, _)| *ends < before.as_millis());
+            for (_, id) in &entries[..ended] {
                 let id: ClientId = parsed(id, "client id")?;
                 let key = self.names().client(&id);
                 let call = PURGE_CLIENT.call([key.clone()]).number(before.as_millis());
                 let state: u64 = self.link().write_lightly(&key, &call).await?;
                 removed += u64::from(state == 1);
-                // An entry that leads nowhere may be that of a client who is just registering.
-                if state == 1 || state == 2 && *ends < before.as_millis() {
+                if state != 0 {
                     self.strike_client(&id).await?;
                 }
             }
-            if entries.len() < AT_ONCE {
+            // By their end, that is: nobody behind these has ended.
+            if ended < entries.len() || entries.len() < AT_ONCE {
                 return Ok(removed);
             }
             after = entries.into_iter().next_back();
@@ -226,15 +222,27 @@ impl RedisStore {
         let Some(fingerprint) = &wanted.fingerprint else { return Ok(None) };
         let name = self.names().fingerprint(&names::text(fingerprint));
         let owner: Option<String> = self.link().get(&name, cmd("GET").arg(&name).to_owned()).await?;
-        match owner {
-            Some(owner) => self.live(&owner, now).await,
-            None => Ok(None),
-        }
+        let Some(owner) = owner else { return Ok(None) };
+        self.lasting(&owner, now).await
     }
 
-    async fn live(&self, id: &str, now: Timestamp) -> Result<Option<Client>, StoreError> {
-        let found = self.find(&parsed(id, "client id")?).await?;
-        Ok(found.map(|stored| stored.client).filter(|client| client.is_live(now)))
+    /// A client that is live at `now`, and confirmed.
+    async fn lasting(&self, id: &str, now: Timestamp) -> Result<Option<Client>, StoreError> {
+        let key = self.names().client(&parsed(id, "client id")?);
+        let asked = [cmd("HGETALL").arg(&key).to_owned(), cmd("PTTL").arg(&key).to_owned()];
+        let mut answers = self.link().read(&key, &asked).await?.into_iter();
+        let found = read(&link::read(answers.next().unwrap_or_default())?)?;
+        let left: i64 = link::read(answers.next().unwrap_or_default())?;
+        let Some(client) = found.map(|stored| stored.client).filter(|client| client.is_live(now)) else {
+            return Ok(None);
+        };
+        let lasts = match client.expires_at {
+            Some(end) => u64::try_from(left).is_ok_and(|left| left >= millis(end.since(now).min(LONGEST))),
+            None => left == -1,
+        };
+        // Products register at each connect, which is worth no write. But replicas may lack what was not answered.
+        let known = lasts && self.link().replicas.is_none();
+        Ok(if known || self.confirm(&client, now).await? { Some(client) } else { None })
     }
 
     /// Claims a new client's fingerprint. The live client that has it already, if there is one.
@@ -249,7 +257,7 @@ impl RedisStore {
             if owner == client.id.as_str() {
                 return Ok(None);
             }
-            match self.live(&owner, now).await? {
+            match self.lasting(&owner, now).await? {
                 Some(winner) => return Ok(Some(winner)),
                 None => gone = owner,
             }
@@ -257,13 +265,31 @@ impl RedisStore {
         Err(StoreError::unavailable("a fingerprint changed hands again and again"))
     }
 
-    async fn confirm(&self, client: &Client, now: Timestamp) -> Result<(), StoreError> {
+    /// Gives a client's record and its entries what they are to have. `false`: it is gone.
+    async fn confirm(&self, client: &Client, now: Timestamp) -> Result<bool, StoreError> {
+        self.place_client(&client.id, client.used, client.expires_at, false).await?;
         let key = self.names().client(&client.id);
         let call = CONFIRM
             .call([key.clone()])
-            .optional(client.expires_at.map(|end| lifetime(now, end)))
-            .number(millis(UNCONFIRMED));
-        confirmed(self.link().write(&key, &call).await?)
+            .number(now.as_millis())
+            .number(millis(LONGEST))
+            .number(millis(MARGIN));
+        let answer: i64 = self.link().write(&key, &call).await?;
+        if answer < 0 {
+            self.strike_client(&client.id).await?;
+        }
+        Ok(answer >= 0)
+    }
+
+    /// A fingerprint leads to its client for as long as that one lives.
+    async fn extend(&self, fingerprint: &str, id: &ClientId, life: Option<u64>) -> Result<(), StoreError> {
+        if fingerprint.is_empty() {
+            return Ok(());
+        }
+        let name = self.names().fingerprint(fingerprint);
+        let call = EXTEND.call([name.clone()]).text(id.as_str()).optional(life);
+        let _: u64 = self.link().write_lightly(&name, &call).await?;
+        Ok(())
     }
 
     async fn release(&self, fingerprint: &str, id: &ClientId) -> Result<(), StoreError> {
@@ -276,15 +302,26 @@ impl RedisStore {
         Ok(())
     }
 
-    /// Enters a new client into its indexes. Into which it was not.
+    /// Enters a new client into its indexes, as one that ends when it is not confirmed. Into which it was not.
     async fn enter_client(&self, client: &Client, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        let unconfirmed = now + UNCONFIRMED;
+        let ends = client.expires_at.map_or(unconfirmed, |end| end.min(unconfirmed));
+        self.enter_until(client, now, Some(ends)).await
+    }
+
+    async fn enter_until(
+        &self,
+        client: &Client,
+        now: Timestamp,
+        ends: Option<Timestamp>,
+    ) -> Result<Vec<String>, StoreError> {
         let names = self.names();
         let mut indexes = vec![names.all_clients()];
         indexes.extend((!client.used).then(|| names.unused_clients()));
         indexes.extend(client.id.is_url().then(|| names.document_clients()));
         let mut entered = Vec::new();
         for index in indexes {
-            let entry = Entry { member: client.id.as_str(), now, ends: client.expires_at };
+            let entry = Entry { member: client.id.as_str(), now, ends };
             if index::enter(self.link(), &index, entry, true).await? {
                 entered.push(index);
             }
@@ -293,18 +330,31 @@ impl RedisStore {
     }
 
     /// Moves a client's entries to where its record has them now.
-    async fn place_client(&self, client: &Client) -> Result<(), StoreError> {
-        let (names, id) = (self.names(), client.id.as_str());
-        let mut indexes = vec![names.all_clients()];
-        indexes.extend(client.id.is_url().then(|| names.document_clients()));
-        if client.used {
-            index::strike(self.link(), &names.unused_clients(), &[id]).await?;
-        } else {
-            indexes.push(names.unused_clients());
+    async fn place_client(
+        &self,
+        id: &ClientId,
+        used: bool,
+        ends: Option<Timestamp>,
+        was_endless: bool,
+    ) -> Result<(), StoreError> {
+        let names = self.names();
+        let all = names.all_clients();
+        let call = PLACE_CLIENT
+            .call([all.clone(), names.document_clients(), names.unused_clients()])
+            .text(id.as_str())
+            .number(score(ends))
+            .number(u64::from(used))
+            .number(u64::from(was_endless));
+        let there: bool = self.link().write_lightly(&all, &call).await?;
+        if there {
+            return Ok(());
         }
-        for index in indexes {
-            let place = cmd("ZADD").arg(&index).arg(score(client.expires_at)).arg(id).to_owned();
-            let _: u64 = self.link().set_lightly(&index, &place).await?;
+        // Removed; or somebody's clock struck it out when it had ended, and it was renewed after that.
+        let Some(stored) = self.find(id).await? else { return Ok(()) };
+        let nothing_is_past = Timestamp::from_millis(0);
+        self.enter_until(&stored.client, nothing_is_past, stored.client.expires_at).await?;
+        if self.find(id).await?.is_none() {
+            self.strike_client(id).await?;
         }
         Ok(())
     }
@@ -320,7 +370,11 @@ impl RedisStore {
 
 /// Whoever takes a minute between writing a record and confirming it has lost it.
 pub(super) fn confirmed(answer: i64) -> Result<(), StoreError> {
-    if answer < 0 { Err(StoreError::unavailable("it took too long to write the record")) } else { Ok(()) }
+    if answer < 0 { Err(too_slow()) } else { Ok(()) }
+}
+
+fn too_slow() -> StoreError {
+    StoreError::unavailable("it took too long to write the record")
 }
 
 /// All of a client but its version. `u` and `e` count instead of what the record says: a renewal leaves the record alone.

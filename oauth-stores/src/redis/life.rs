@@ -23,7 +23,7 @@ pub(super) const ENTRY_MARGIN: Duration = Duration::from_secs(86_400);
 pub(super) const REPLY_MARGIN: Duration = Duration::from_secs(600);
 
 /// What ends later than this is as good as without an end: a hundred years.
-const LONGEST: Duration = Duration::from_secs(3_155_760_000);
+pub(super) const LONGEST: Duration = Duration::from_secs(3_155_760_000);
 
 /// Up to here every number of milliseconds is exact where the server counts in floating point.
 const EXACT: u64 = 1 << 53;

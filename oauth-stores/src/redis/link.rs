@@ -9,13 +9,17 @@ use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use redis::{Cmd, FromRedisValue, RedisError, RedisResult, Value, cmd};
 use tokio::time::Instant;
 
+use crate::redis::names::Names;
 use crate::redis::node::Node;
 use crate::redis::retry::{Again, judge};
-use crate::redis::script::Call;
-use crate::redis::slot::master_of;
+use crate::redis::script::{Call, MARK};
+use crate::redis::slot::{master_of, neighbour};
 
 const FIRST_PAUSE: Duration = Duration::from_millis(4);
 const LONGEST_PAUSE: Duration = Duration::from_millis(128);
+
+/// For how long a mark is there: as long as any key at least. There is one for each slot at most.
+const MARK_LIFE: Duration = super::life::MARGIN;
 
 /// Where commands go.
 pub(super) enum To {
@@ -53,6 +57,8 @@ pub(super) struct Link {
     /// For how long what did not run is asked again.
     pub(super) retry_time: Duration,
     pub(super) replicas: Option<Replicas>,
+    /// What marks are called.
+    pub(super) names: Names,
 }
 
 impl Link {
@@ -150,7 +156,10 @@ impl Link {
         let make = |whole| {
             let mut commands = vec![command(whole)];
             if let Some(Replicas { count, timeout }) = wait {
-                // On the same connection: it asks for the writes that came over it.
+                // It asks for what was written before the last write of its connection. What is repeated after a lost answer may write
+                // nothing: without a mark, nothing would be waited for.
+                let mark = self.names.mark(neighbour(key));
+                commands.push(MARK.call([mark]).number(super::life::millis(MARK_LIFE)).command(true));
                 commands.push(cmd("WAIT").arg(count).arg(super::life::millis(timeout).max(1)).to_owned());
             }
             commands
@@ -159,7 +168,8 @@ impl Link {
             self.ask(&make, &master_of(key), false).await.map_err(StoreError::unavailable)?.into_iter();
         let answer = answers.next().unwrap_or_default();
         if let Some(Replicas { count, .. }) = wait {
-            let acknowledged = answers.next().unwrap_or_default().extract_error();
+            // A mark that is refused, while its slot is being moved, leaves what the write itself makes `WAIT` ask for.
+            let acknowledged = answers.nth(1).unwrap_or_default().extract_error();
             let acknowledged = acknowledged.map_err(StoreError::unavailable)?;
             let acknowledged: i64 = redis::from_redis_value(acknowledged).unwrap_or_default();
             if acknowledged < i64::from(count) {

@@ -157,6 +157,11 @@ impl Names {
         self.name(format_args!("{{keys}}:{}:made", purpose.as_str()))
     }
 
+    /// What is written only so that replicas are waited for, in the slot of this tag.
+    pub(super) fn mark(&self, tag: u32) -> String {
+        self.name(format_args!("mark:{{{tag}}}"))
+    }
+
     pub(super) fn vault(&self, subject: &Subject, provider: &ProviderId) -> String {
         self.name(format_args!("vault:{provider}:{subject}"))
     }

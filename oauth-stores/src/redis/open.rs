@@ -176,7 +176,7 @@ pub(super) async fn open(options: RedisOptions, url: &str) -> Result<RedisStore,
     })?;
     let to = connect(&options, url, &address).await.map_err(|error| RedisOpenError::of(url, error))?;
     let replicas = options.replicas.map(|(count, timeout)| Replicas { count, timeout });
-    let link = Link { to, retry_time: options.retry_time, replicas };
+    let link = Link { to, retry_time: options.retry_time, replicas, names: names.clone() };
     let masters = link.masters().await.map_err(|error| RedisOpenError::of(url, error))?;
     for master in &masters {
         judge(&link, master, url).await?;

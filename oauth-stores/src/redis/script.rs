@@ -35,7 +35,7 @@ verbs! {
     EXTEND = "extend.lua";
     UPDATE_CLIENT = "update_client.lua";
     RENEW_CLIENT = "renew_client.lua";
-    CLIENT_USED = "client_used.lua";
+    PLACE_CLIENT = "place_client.lua";
     PURGE_CLIENT = "purge_client.lua";
     REMEMBER = "remember.lua";
     FORGET_CONSENT = "forget_consent.lua";
@@ -43,6 +43,7 @@ verbs! {
     ADD_KEY = "add_key.lua";
     RETIRE_KEY = "retire_key.lua";
     REPLACE_SEALED = "replace_sealed.lua";
+    MARK = "mark.lua";
 }
 
 /// A call of a script: the keys that it may touch, and its arguments.

@@ -1,5 +1,7 @@
 //! Which slot of a cluster a key is in: the CRC16 of its hash tag, or of all of it.
 
+use std::sync::LazyLock;
+
 use redis::cluster_routing::{Route, SingleNodeRoutingInfo, SlotAddr};
 
 const SLOTS: u16 = 16_384;
@@ -7,6 +9,25 @@ const SLOTS: u16 = 16_384;
 /// The way to the master that has the key.
 pub(super) fn master_of(key: &str) -> SingleNodeRoutingInfo {
     SingleNodeRoutingInfo::SpecificNode(Route::new(slot(key), SlotAddr::Master))
+}
+
+/// A number that is in the same slot as the key, if it stands there as a hash tag. The same one for all keys of a slot.
+pub(super) fn neighbour(key: &str) -> u32 {
+    static NUMBERS: LazyLock<Vec<u32>> = LazyLock::new(|| {
+        let mut numbers = vec![None; usize::from(SLOTS)];
+        let mut missing = SLOTS;
+        for number in 0.. {
+            let place = &mut numbers[usize::from(slot(&number.to_string()))];
+            if place.is_none() {
+                (*place, missing) = (Some(number), missing - 1);
+            }
+            if missing == 0 {
+                break;
+            }
+        }
+        numbers.into_iter().flatten().collect()
+    });
+    NUMBERS[usize::from(slot(key))]
 }
 
 /// The slot of a key.
@@ -38,5 +59,14 @@ mod tests {
         assert_eq!(slot("oauth:{foo}:c:x"), slot("{foo}"));
         assert_eq!(slot("{foo}"), slot("foo"));
         assert_ne!(slot("a{}b"), slot("a{}c"));
+    }
+
+    #[test]
+    fn every_slot_has_a_number_in_it() {
+        for key in
+            ["oauth:{foo}:c:x", "oauth:client:https://app.example/a}b{c", "oauth:{clients}:all", "a{}b"]
+        {
+            assert_eq!(slot(&format!("oauth:mark:{{{}}}", neighbour(key))), slot(key), "{key}");
+        }
     }
 }
