@@ -194,12 +194,17 @@ impl ClientStore for MemoryStore {
 
     async fn update(&self, client: &Client, read: Version) -> Result<Version, StoreError> {
         let mut table = self.clients.write();
-        if table.by_id.get(&client.id).is_none_or(|entry| entry.version != read) {
+        let stored = table.by_id.get(&client.id).filter(|entry| entry.version == read);
+        let Some((used, end)) = stored.map(|entry| (entry.used, entry.expires_at)) else {
             return Err(StoreError::Conflict);
-        }
+        };
         let version = Version(read.0 + 1);
+        // A renewal since the record was read stays.
+        let mut client = client.clone();
+        client.used |= used;
+        client.expires_at = client.expires_at.map(|new| end.map_or(new, |end| end.max(new)));
         table.remove(&client.id);
-        table.insert(client, version);
+        table.insert(&client, version);
         Ok(version)
     }
 

@@ -45,6 +45,10 @@ pub trait ClientStore: Send + Sync + 'static {
     /// Replaces a client's record.
     ///
     /// Atomic: only if its version is still `read`; else [`StoreError::Conflict`] (also if it is gone), and nothing changes.
+    ///
+    /// A [renewal](Self::renew) does not change the version, so an update must not undo one that came between: what is marked as
+    /// used stays so, and of two ends, the stored and the new one, the later counts. An update can give an end to what has none,
+    /// and take it away, but bring none forward.
     async fn update(&self, client: &Client, read: Version) -> Result<Version, StoreError>;
 
     /// Marks a client as used and moves its end to `until`, never back. Nothing happens to one that has no end, but for the

@@ -57,6 +57,7 @@ macro_rules! __store_cases {
             clients::clients_without_a_fingerprint_have_no_twin,
             clients::expired_clients_are_found,
             clients::an_update_needs_the_version_that_was_read,
+            clients::an_update_undoes_no_renewal,
             clients::renewing_never_moves_the_end_back,
             clients::renewing_gives_no_end_to_what_has_none,
             clients::removing_a_client_says_whether_there_was_one,

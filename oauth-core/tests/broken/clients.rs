@@ -24,6 +24,8 @@ enum Fault {
     HidesTheExpired,
     IgnoresVersions,
     UpdatesWhatIsGone,
+    UndoesTheMark,
+    UndoesTheEnd,
     RenewsBackwards,
     RenewsWithoutAMark,
     RenewsTheVersion,
@@ -54,6 +56,8 @@ const TABLE: &[(&str, Fault)] = &[
     ("expired_clients_are_found", F::HidesTheExpired),
     ("an_update_needs_the_version_that_was_read", F::IgnoresVersions),
     ("an_update_needs_the_version_that_was_read", F::UpdatesWhatIsGone),
+    ("an_update_undoes_no_renewal", F::UndoesTheMark),
+    ("an_update_undoes_no_renewal", F::UndoesTheEnd),
     ("renewing_never_moves_the_end_back", F::RenewsBackwards),
     ("renewing_never_moves_the_end_back", F::RenewsWithoutAMark),
     ("renewing_never_moves_the_end_back", F::RenewsTheVersion),
@@ -159,6 +163,20 @@ impl ClientStore for Clients {
                 Ok(read)
             }
             Some(stored) if self.has(F::IgnoresVersions) => self.inner.update(client, stored.version).await,
+            Some(stored) if self.has(F::UndoesTheMark) && stored.version == read => {
+                let version = self.inner.update(client, read).await?;
+                let end = self.inner.find(&client.id).await?.and_then(|stored| stored.client.expires_at);
+                let mut undone = client.clone();
+                undone.expires_at = end;
+                self.replace(&undone).await;
+                Ok(version)
+            }
+            Some(stored) if self.has(F::UndoesTheEnd) && stored.version == read => {
+                let mut undone = client.clone();
+                undone.used |= stored.client.used;
+                self.replace(&undone).await;
+                Ok(read)
+            }
             Some(stored) if self.has(F::ChecksThenUpdates) && stored.version == read => {
                 yield_now().await;
                 let newest = self.inner.find(&client.id).await?.map_or(read, |stored| stored.version);

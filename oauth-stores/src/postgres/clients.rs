@@ -66,7 +66,9 @@ impl ClientStore for PostgresStore {
         let record = record(client)?;
         let fingerprint = client.fingerprint.as_ref().map(|fingerprint| fingerprint.as_bytes().as_slice());
         let expected = i64::try_from(expected.0).unwrap_or(i64::MAX);
-        let update = "UPDATE oauth.clients SET version = version + 1, used = $3, expires_at = $4, fingerprint = $5, record = $6
+        // A renewal since the record was read stays.
+        let update = "UPDATE oauth.clients SET version = version + 1, used = used OR $3,
+            expires_at = CASE WHEN expires_at > $4 THEN expires_at ELSE $4 END, fingerprint = $5, record = $6
             WHERE id = $1 AND version = $2 RETURNING version";
         // Whoever else has the fingerprint gives it up, but only to who comes in time.
         let release = "UPDATE oauth.clients SET fingerprint = NULL WHERE fingerprint = $3 AND id <> $1

@@ -58,7 +58,9 @@ impl ClientStore for SqliteStore {
         let client = client.clone();
         self.write(move |connection| {
             release_fingerprint(connection, &client)?;
-            let sql = "UPDATE clients SET version = version + 1, used = ?3, expires_at = ?4, fingerprint = ?5, record = ?6
+            // A renewal since the record was read stays.
+            let sql = "UPDATE clients SET version = version + 1, used = used OR ?3,
+                expires_at = CASE WHEN expires_at > ?4 THEN expires_at ELSE ?4 END, fingerprint = ?5, record = ?6
                 WHERE id = ?1 AND version = ?2 RETURNING version";
             let version = connection
                 .prepare_cached(sql)?

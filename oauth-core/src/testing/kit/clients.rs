@@ -161,6 +161,36 @@ pub(crate) async fn an_update_needs_the_version_that_was_read(stores: Stores) {
     assert_eq!(store.find(&client.id).await.answered(), None, "update: a client that is gone stays gone");
 }
 
+pub(crate) async fn an_update_undoes_no_renewal(stores: Stores) {
+    let store = &*stores.clients;
+    let client = client();
+    register(store, &client).await;
+    let read = find(store, &client.id).await;
+    assert!(
+        store.renew(&client.id, NOW + 9 * DAY).await.answered(),
+        "renew: says that there is such a client"
+    );
+    let changed = Client { name: Some("New".into()), ..read.client };
+    let newer = store.update(&changed, read.version).await.answered();
+    let expected = Client { expires_at: Some(NOW + 9 * DAY), used: true, ..changed.clone() };
+    assert_eq!(
+        find(store, &client.id).await,
+        StoredClient::new(expected, newer),
+        "update: the mark and the end of a renewal since the record was read stay"
+    );
+    let mut version = newer;
+    for (end, kept) in [(Some(12), Some(12)), (None, None), (Some(5), Some(5)), (Some(4), Some(5))] {
+        let [end, kept] = [end, kept].map(|days| days.map(|days: u32| NOW + days * DAY));
+        let changed = Client { expires_at: end, ..changed.clone() };
+        version = store.update(&changed, version).await.answered();
+        assert_eq!(
+            find(store, &client.id).await.client.expires_at,
+            kept,
+            "update: of two ends the later one counts"
+        );
+    }
+}
+
 pub(crate) async fn renewing_never_moves_the_end_back(stores: Stores) {
     let store = &*stores.clients;
     let client = client();
