@@ -97,8 +97,9 @@ pub(super) async fn confirm(
     now: Timestamp,
 ) -> Result<Standing, StoreError> {
     let clients = &context.stores.clients;
-    // The record lives as long as any grant of the client, so that no change goes unseen.
-    let until = now + context.policy.grant;
+    // The record lives as long as any grant of the client, also one for which its renewal was not worth a write, so that no change
+    // goes unseen.
+    let until = now + context.policy.grant + WORTH_A_WRITE;
     for _ in 0..ATTEMPTS {
         let Some(stored) = clients.find(&client.id).await? else {
             if !has_room(context, policy, now).await? {

@@ -98,7 +98,9 @@ async fn register(
     let metadata = read(request)?;
     let accepted = Accepted::judge(&metadata, context)?;
     let Some(lifetime) = first_lifetime(context, now).await? else {
-        let (client, _) = accepted.into_client(context, Duration::ZERO, now);
+        let (mut client, _) = accepted.into_client(context, Duration::ZERO, now);
+        // Ended for everybody's clock, so that nobody who asks at the same time is told of it.
+        client.expires_at = Some(Timestamp::from_secs(0));
         return Ok((known_before(context, &client, now).await?, None));
     };
     let (client, secret) = accepted.into_client(context, lifetime, now);

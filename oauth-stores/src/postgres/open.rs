@@ -191,13 +191,19 @@ impl Place {
             Ok(_) => return Err(PostgresOpenError::BadUrl { url: hidden(), why: "there is no host".into() }),
             Err(error) => return Err(PostgresOpenError::BadUrl { url: hidden(), why: error.to_string() }),
         };
-        let shown = without_password(url.clone());
+        let shown = crate::shown::shown(text);
         let bad = |why: String| PostgresOpenError::BadUrl { url: shown.clone(), why };
         if !matches!(url.scheme(), "postgres" | "postgresql") {
             return Err(bad(format!("{} is another kind of database", url.scheme())));
         }
         if let Some((key, _)) = url.query_pairs().find(|(key, _)| !PARAMETERS.contains(&&**key)) {
-            return Err(bad(format!("there is no parameter {key:?}")));
+            // What is no plain word may be a piece of a password.
+            let plain = key.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-'));
+            return Err(bad(if plain {
+                format!("there is no parameter {key:?}")
+            } else {
+                "there is a parameter that is none".into()
+            }));
         }
         let connect = PgConnectOptions::from_url(&url).map_err(|error| bad(error.to_string()))?;
         // Statements and how long they took are no news at every request.
@@ -273,19 +279,4 @@ async fn limited<T>(
     work: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, sqlx::Error> {
     timeout(limit, work).await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
-}
-
-/// The URL as it may be shown: a password may stand in two places.
-fn without_password(mut url: Url) -> String {
-    if url.password().is_some() {
-        let _ = url.set_password(Some("…"));
-    }
-    if url.query_pairs().any(|(key, _)| key == "password") {
-        let kept: Vec<_> = url.query_pairs().into_owned().filter(|(key, _)| key != "password").collect();
-        url.set_query(None);
-        if !kept.is_empty() {
-            url.query_pairs_mut().extend_pairs(kept);
-        }
-    }
-    url.to_string()
 }
