@@ -74,13 +74,16 @@ impl ScopeSet {
     /// Whether `scope` is one of them, letter for letter.
     #[must_use]
     pub fn contains(&self, scope: &str) -> bool {
-        !scope.is_empty() && self.iter().any(|own| own == scope)
+        // Byte by byte: these are short, and looked at with each request.
+        !scope.is_empty() && self.0.as_bytes().split(|byte| *byte == b' ').any(|own| own == scope.as_bytes())
     }
 
     /// Whether all of these are in `other`.
     #[must_use]
     pub fn is_subset(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.iter().all(|scope| other.contains(scope))
+        // Both are sorted: where the first scopes of `other` are these, nothing need be looked for.
+        let leads = other.0.strip_prefix(&*self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+        leads || self.iter().all(|scope| other.contains(scope))
     }
 
     /// What is in either.
@@ -225,6 +228,21 @@ impl ScopeHierarchy {
     pub fn covers(&self, held: &ScopeSet, scope: &str) -> bool {
         held.contains(scope)
             || held.iter().any(|own| self.implied.get(own).is_some_and(|implied| implied.contains(scope)))
+    }
+
+    /// Whether `held` covers all of `needed`.
+    ///
+    /// ```
+    /// use oauth_core::ScopeHierarchy;
+    ///
+    /// let hierarchy = ScopeHierarchy::new().implies("notes:write", "notes:read");
+    /// assert!(hierarchy.covers_all(&"notes:write".parse()?, &"notes:read notes:write".parse()?));
+    /// assert!(!hierarchy.covers_all(&"notes:read".parse()?, &"notes:read notes:write".parse()?));
+    /// # Ok::<(), oauth_core::ScopeError>(())
+    /// ```
+    #[must_use]
+    pub fn covers_all(&self, held: &ScopeSet, needed: &ScopeSet) -> bool {
+        needed.is_subset(held) || needed.iter().all(|scope| self.covers(held, scope))
     }
 
     /// What of `needed` is not covered by `held`.

@@ -1,7 +1,13 @@
 //! The token in a request, RFC 6750 §2.1 and RFC 9449 §7.1.
 
+use std::fmt;
+
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, Uri};
+use http::{HeaderMap, HeaderName, Uri};
+use oauth_core::dpop::HEADER;
+
+/// Where proofs are.
+pub(crate) static DPOP: HeaderName = HeaderName::from_static(HEADER);
 
 /// How many characters a token may have. Longer ones are refused before anything looks at them (RS-38).
 pub const MAX_TOKEN: usize = 8192;
@@ -27,27 +33,65 @@ pub(crate) enum Scheme {
     Dpop,
 }
 
+/// What a request presents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Presented<'a> {
+    pub(crate) scheme: Scheme,
+    pub(crate) token: Unread<'a>,
+    /// Whether there is a proof beside it.
+    pub(crate) has_proof: bool,
+}
+
+/// A token, as long as one may be, whose characters nobody has looked at: those of one that was accepted before were.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Unread<'a>(&'a [u8]);
+
+impl<'a> Unread<'a> {
+    pub(crate) const fn as_bytes(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The token, if it is one.
+    pub(crate) fn read(self) -> Result<&'a str, NoToken> {
+        if !is_b64token(self.0) {
+            return Err(NoToken::Malformed);
+        }
+        std::str::from_utf8(self.0).map_err(|_| NoToken::Malformed)
+    }
+}
+
+impl fmt::Debug for Unread<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Unread")
+    }
+}
+
 /// The token that a request presents, and how. Which of several is never chosen (RS-37).
-pub(crate) fn token<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<(Scheme, &'a str), NoToken> {
-    // Proofs are not looked at here; two of them are a request that nobody should take further.
-    if headers.get_all("dpop").iter().nth(1).is_some() {
+pub(crate) fn presented<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<Presented<'a>, NoToken> {
+    // One way through all headers costs less than to look for two of them.
+    let (mut credentials, mut proof) = (None, None);
+    let mut is_sole = true;
+    for (name, value) in headers {
+        if name == AUTHORIZATION {
+            is_sole &= credentials.replace(value).is_none();
+        } else if name == &DPOP {
+            // Proofs are not looked at here; two of them are a request that nobody should take further.
+            is_sole &= proof.replace(value).is_none();
+        }
+    }
+    if !is_sole {
         return Err(NoToken::Several);
     }
     let in_query = uri.query().is_some_and(names_a_token);
-    let mut presented = headers.get_all(AUTHORIZATION).iter();
     let none = if in_query { NoToken::InQuery } else { NoToken::Absent };
-    let value = presented.next().ok_or(none)?;
-    if presented.next().is_some() {
-        return Err(NoToken::Several);
-    }
-    let presented = of_value(value.as_bytes())?;
+    let (scheme, token) = of_value(credentials.ok_or(none)?.as_bytes())?;
     if in_query {
         return Err(NoToken::Several);
     }
-    Ok(presented)
+    Ok(Presented { scheme, token, has_proof: proof.is_some() })
 }
 
-fn of_value(value: &[u8]) -> Result<(Scheme, &str), NoToken> {
+fn of_value(value: &[u8]) -> Result<(Scheme, Unread<'_>), NoToken> {
     let has =
         |name: &str| value.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()));
     let (scheme, rest) = if has("bearer") {
@@ -57,16 +101,12 @@ fn of_value(value: &[u8]) -> Result<(Scheme, &str), NoToken> {
     } else {
         return Err(NoToken::Absent);
     };
-    let token = match rest {
-        [] | [b' '] => return Err(NoToken::Absent),
-        [b' ', token @ ..] => token,
+    match rest {
+        [] | [b' '] => Err(NoToken::Absent),
+        [b' ', token @ ..] if token.len() <= MAX_TOKEN => Ok((scheme, Unread(token))),
         // `Bearerx` is another scheme, `Bearer\tx` is none.
-        _ => return Err(NoToken::Malformed),
-    };
-    if token.len() > MAX_TOKEN || !is_b64token(token) {
-        return Err(NoToken::Malformed);
+        _ => Err(NoToken::Malformed),
     }
-    std::str::from_utf8(token).map(|token| (scheme, token)).map_err(|_| NoToken::Malformed)
 }
 
 /// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
@@ -96,10 +136,20 @@ fn names_a_token(query: &str) -> bool {
 mod tests {
     use super::*;
 
+    fn read(value: &[u8]) -> Result<(Scheme, &str), NoToken> {
+        let (scheme, token) = of_value(value)?;
+        token.read().map(|token| (scheme, token))
+    }
+
+    fn token<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<(Scheme, &'a str), NoToken> {
+        let presented = presented(headers, uri)?;
+        presented.token.read().map(|token| (presented.scheme, token))
+    }
+
     #[test]
     fn one_form_is_read_and_no_other() {
         // RS-33, RS-38
-        for (value, read) in [
+        for (value, expected) in [
             ("Bearer abc", Ok("abc")),
             ("bearer abc", Ok("abc")),
             ("BEARER aB3-._~+/==", Ok("aB3-._~+/==")),
@@ -117,20 +167,20 @@ mod tests {
             ("Bearerabc", Err(NoToken::Malformed)),
             ("Bearer \"abc\"", Err(NoToken::Malformed)),
         ] {
-            assert_eq!(of_value(value.as_bytes()), read.map(|token| (Scheme::Bearer, token)), "{value:?}");
+            assert_eq!(read(value.as_bytes()), expected.map(|token| (Scheme::Bearer, token)), "{value:?}");
         }
-        for (value, read) in [
+        for (value, expected) in [
             ("DPoP abc", Ok((Scheme::Dpop, "abc"))),
             ("dpop abc", Ok((Scheme::Dpop, "abc"))),
             ("DPoP", Err(NoToken::Absent)),
             ("DPoP  abc", Err(NoToken::Malformed)),
             ("DPoPabc", Err(NoToken::Malformed)),
         ] {
-            assert_eq!(of_value(value.as_bytes()), read, "{value:?}");
+            assert_eq!(read(value.as_bytes()), expected, "{value:?}");
         }
-        assert_eq!(of_value("Bearer \u{e9}".as_bytes()), Err(NoToken::Malformed));
-        assert!(of_value(format!("Bearer {}", "a".repeat(MAX_TOKEN)).as_bytes()).is_ok());
-        assert!(of_value(format!("Bearer {}", "a".repeat(MAX_TOKEN + 1)).as_bytes()).is_err());
+        assert_eq!(read("Bearer \u{e9}".as_bytes()), Err(NoToken::Malformed));
+        assert!(read(format!("Bearer {}", "a".repeat(MAX_TOKEN)).as_bytes()).is_ok());
+        assert!(read(format!("Bearer {}", "a".repeat(MAX_TOKEN + 1)).as_bytes()).is_err());
     }
 
     #[test]

@@ -28,8 +28,8 @@ pin_project! {
     {
         #[pin]
         state: State<S, B, S::Future>,
-        // What the answer tells for the next proof.
-        nonce: Option<HeaderValue>,
+        // What the answer tells for the next proof. Boxed: most have none, and this is moved about.
+        nonce: Option<Box<HeaderValue>>,
     }
 }
 
@@ -66,7 +66,7 @@ impl<S: Service<Request<B>>, B> ResponseFuture<S, B> {
         nonce: Option<HeaderValue>,
     ) -> Self {
         let waiting = Some(Box::new(Waiting { request, ready, settings }));
-        Self { state: State::Verifying { verdict, waiting }, nonce }
+        Self { state: State::Verifying { verdict, waiting }, nonce: nonce.map(Box::new) }
     }
 }
 
@@ -83,13 +83,19 @@ where
         loop {
             let next = match state.as_mut().project() {
                 StateProjection::Inner { future } => {
-                    return future
-                        .poll(cx)
-                        .map_ok(|response| tell(nonce.take(), response.map(ResponseBody::inner)));
+                    let response = ready!(future.poll(cx))?.map(ResponseBody::inner);
+                    return Poll::Ready(Ok(match nonce.take() {
+                        None => response,
+                        Some(nonce) => tell(nonce, response),
+                    }));
                 }
                 StateProjection::Answer { answer } => {
                     let answer = answer.take().expect("a future is not polled after it is done");
-                    return Poll::Ready(Ok(tell(nonce.take(), answer.map(ResponseBody::own))));
+                    let answer = answer.map(ResponseBody::own);
+                    return Poll::Ready(Ok(match nonce.take() {
+                        None => answer,
+                        Some(nonce) => tell(nonce, answer),
+                    }));
                 }
                 StateProjection::Verifying { verdict, waiting } => {
                     let verdict = ready!(verdict.as_mut().poll(cx));
@@ -104,13 +110,12 @@ where
 }
 
 /// Puts the nonce for the next proof into an answer, which nobody may keep then (DPOP-9).
-fn tell<R>(nonce: Option<HeaderValue>, mut answer: Response<R>) -> Response<R> {
-    if let Some(nonce) = nonce {
-        let headers = answer.headers_mut();
-        headers.insert(DPOP_NONCE, nonce);
-        // Whatever the server behind allows: two callers with one nonce are told apart by nobody.
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
+#[expect(clippy::boxed_local, reason = "as it was carried")]
+fn tell<R>(nonce: Box<HeaderValue>, mut answer: Response<R>) -> Response<R> {
+    let headers = answer.headers_mut();
+    headers.insert(&DPOP_NONCE, *nonce);
+    // Whatever the server behind allows: two callers with one nonce are told apart by nobody.
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
 }
 
@@ -125,7 +130,7 @@ where
 {
     match verdict {
         Verdict::Accepted(caller) => {
-            settings.admit(&mut request, caller);
+            settings.admit(&mut request, true, caller);
             State::Inner { future: ready.call(request) }
         }
         Verdict::Refused if settings.defers => {

@@ -18,7 +18,7 @@ use tower_service::Service;
 use crate::answer::{self, Answer};
 use crate::authorized::Authorized;
 use crate::bearer::cache::{Accepted, TokenTag};
-use crate::bearer::credentials::{NoToken, Scheme, token};
+use crate::bearer::credentials::{DPOP, NoToken, Scheme, presented};
 use crate::bearer::future::ResponseFuture;
 use crate::bearer::judge::Judge;
 use crate::bearer::possession::{Call, Dpop};
@@ -99,8 +99,7 @@ enum Presentation {
     Wrong,
 }
 
-const DPOP: HeaderName = HeaderName::from_static(oauth_core::dpop::HEADER);
-pub(crate) const DPOP_NONCE: HeaderName = HeaderName::from_static(NONCE_HEADER);
+pub(crate) static DPOP_NONCE: HeaderName = HeaderName::from_static(NONCE_HEADER);
 
 impl<S, V> RequireBearer<S, V> {
     pub(crate) fn new(inner: S, gate: Arc<Gate<V>>) -> Self {
@@ -124,51 +123,35 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let settings = &self.gate.settings;
-        let (scheme, token) = match token(request.headers(), request.uri()) {
-            // Without proofs there is no such scheme.
-            Ok((Scheme::Dpop, _)) if settings.dpop.is_none() => {
-                return ResponseFuture::answer(settings.refuse(Fault::Missing));
-            }
+        let presented = match presented(request.headers(), request.uri()) {
             Ok(presented) => presented,
-            Err(NoToken::Several) => {
-                tracing::debug!(reason = "several_credentials", "refused");
-                let why = "send one access token, in the authorization header";
-                return ResponseFuture::answer(answer::oauth(ErrorCode::InvalidRequest, why));
-            }
-            Err(NoToken::Absent) => {
-                // Credentials of another scheme are none of ours, but whoever sends them is not anonymous (A-AUD-14).
-                let anonymous = !request.headers().contains_key(AUTHORIZATION);
-                if anonymous && settings.defers {
-                    return ResponseFuture::inner(self.inner.call(settings.strip(request, Fault::Missing)));
-                }
-                return ResponseFuture::answer(settings.refuse(Fault::Missing));
-            }
-            // Not anonymous, wherever nobody need be known: the token in the URL must reach no one (A-AUD-7).
-            Err(NoToken::InQuery) => return ResponseFuture::answer(settings.refuse(Fault::Missing)),
-            Err(NoToken::Malformed) => {
-                tracing::debug!(reason = "malformed", "token refused");
-                if settings.defers {
-                    return ResponseFuture::inner(self.inner.call(settings.strip(request, Fault::Invalid)));
-                }
-                return ResponseFuture::answer(settings.refuse(Fault::Invalid));
-            }
+            Err(why) => return self.without_token(why, request),
         };
+        let scheme = presented.scheme;
         let now = settings.clock.now();
-        let tag = self.gate.accepted.tag(token);
+        let tag = self.gate.accepted.tag(presented.token.as_bytes());
         let accepted = self.gate.accepted.get(&tag, now, &settings.revocations);
         // Who bears a token that was seen before, and need prove nothing, is let through without further ado.
         if scheme == Scheme::Bearer
             && let Some(authorized) = &accepted
             && let Presentation::Good = settings.presentation(scheme, authorized.claims().binding)
         {
-            settings.admit(&mut request, authorized.clone());
+            let has_proof = presented.has_proof;
+            settings.admit(&mut request, has_proof, authorized.clone());
             return ResponseFuture::inner(self.inner.call(request));
         }
+        let token = match presented.token.read() {
+            // Without proofs there is no such scheme.
+            Ok(_) if scheme == Scheme::Dpop && settings.dpop.is_none() => {
+                return ResponseFuture::answer(settings.refuse(Fault::Missing));
+            }
+            Ok(token) => Secret::new(token.to_owned()),
+            Err(why) => return self.without_token(why, request),
+        };
         let gate = self.gate.clone();
         let dpop = settings.dpop.as_ref().filter(|_| scheme == Scheme::Dpop);
         let call = dpop.map(|dpop| dpop.call(&request, &settings.judge.resource));
         let nonce = dpop.and_then(|dpop| dpop.nonce(now));
-        let token = Secret::new(token.to_owned());
         let verdict = Box::pin(async move {
             let verdict = match accepted {
                 Some(authorized) => Verdict::Accepted(authorized),
@@ -180,6 +163,39 @@ where
         let clone = self.inner.clone();
         let ready = std::mem::replace(&mut self.inner, clone);
         ResponseFuture::verifying(verdict, request, ready, settings.clone(), nonce)
+    }
+}
+
+impl<S, V> RequireBearer<S, V> {
+    /// What becomes of a request that presents no token, or nothing that can be one.
+    #[cold]
+    fn without_token<B, R>(&mut self, why: NoToken, request: Request<B>) -> ResponseFuture<S, B>
+    where
+        S: Service<Request<B>, Response = Response<R>>,
+    {
+        let settings = &self.gate.settings;
+        let fault = match why {
+            NoToken::Several => {
+                tracing::debug!(reason = "several_credentials", "refused");
+                let why = "send one access token, in the authorization header";
+                return ResponseFuture::answer(answer::oauth(ErrorCode::InvalidRequest, why));
+            }
+            // Credentials of another scheme are none of ours, but whoever sends them is not anonymous (A-AUD-14).
+            NoToken::Absent if request.headers().contains_key(AUTHORIZATION) => None,
+            NoToken::Absent => Some(Fault::Missing),
+            // Not anonymous, wherever nobody need be known: the token in the URL must reach no one (A-AUD-7).
+            NoToken::InQuery => None,
+            NoToken::Malformed => {
+                tracing::debug!(reason = "malformed", "token refused");
+                Some(Fault::Invalid)
+            }
+        };
+        match fault {
+            Some(fault) if settings.defers => {
+                ResponseFuture::inner(self.inner.call(settings.strip(request, fault)))
+            }
+            fault => ResponseFuture::answer(settings.refuse(fault.unwrap_or(Fault::Missing))),
+        }
     }
 }
 
@@ -286,10 +302,12 @@ impl Settings {
     }
 
     /// What the inner service gets to see of an accepted request.
-    pub(crate) fn admit<B>(&self, request: &mut Request<B>, caller: Authorized) {
+    pub(crate) fn admit<B>(&self, request: &mut Request<B>, has_proof: bool, caller: Authorized) {
         let headers = request.headers_mut();
         headers.remove(AUTHORIZATION);
-        headers.remove(DPOP);
+        if has_proof {
+            headers.remove(&DPOP);
+        }
         self.identity.remove_from(headers);
         self.identity.add_to(headers, &caller);
         if let Some(opened) = request.extensions().get::<Opened>() {
@@ -302,7 +320,7 @@ impl Settings {
     pub(crate) fn strip<B>(&self, mut request: Request<B>, fault: Fault) -> Request<B> {
         let headers = request.headers_mut();
         headers.remove(AUTHORIZATION);
-        headers.remove(DPOP);
+        headers.remove(&DPOP);
         self.identity.remove_from(headers);
         let extensions = request.extensions_mut();
         extensions.remove::<Authorized>();

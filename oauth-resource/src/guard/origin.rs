@@ -58,6 +58,9 @@ impl Origins {
     }
 
     pub(crate) fn of_request(&self, headers: &HeaderMap) -> From {
+        if !headers.contains_key(ORIGIN) {
+            return From::NoPage;
+        }
         let mut named = headers.get_all(ORIGIN).iter();
         match (named.next(), named.next()) {
             (None, _) => From::NoPage,

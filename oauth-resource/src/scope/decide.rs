@@ -207,7 +207,7 @@ impl Settings {
                         self.challenge.authenticate(&demand, &caller.scopes().union(&needed)),
                     ));
                 }
-                if self.policy.hierarchy().missing(caller.scopes(), &needed).is_empty() {
+                if self.policy.hierarchy().covers_all(caller.scopes(), &needed) {
                     return Ok(());
                 }
                 tracing::debug!(reason = "insufficient_scope", needed = %needed, "refused");
@@ -231,7 +231,7 @@ const HEADER_MISMATCH: i32 = -32020;
 fn is_legacy(headers: &HeaderMap) -> bool {
     // Versions are dates: they compare as texts.
     headers
-        .get(headers::PROTOCOL_VERSION)
+        .get(&headers::PROTOCOL_VERSION)
         .is_none_or(|version| version.as_bytes() <= b"2025-11-25".as_slice())
 }
 

@@ -35,11 +35,11 @@ pin_project! {
     enum State<S, B, F> {
         Answer { answer: Option<Answer> },
         Inner { #[pin] future: F },
-        Reading { #[pin] body: B, read: Read, waiting: Option<Waiting<S>>, patience: Patience },
+        Reading { #[pin] body: B, read: Read, waiting: Option<Box<Waiting<S>>>, patience: Patience },
     }
 }
 
-/// A request whose body is being read, and where it goes then.
+/// A request whose body is being read, and where it goes then. Boxed: layers outside of this one move the future about.
 struct Waiting<S> {
     parts: Parts,
     caller: Caller,
@@ -51,14 +51,14 @@ struct Waiting<S> {
 #[derive(Default)]
 struct Read {
     first: Bytes,
-    all: Option<BytesMut>,
-    // Boxed: hardly any request has some, and this is moved about.
+    // Boxed, both: hardly any request has some, and this is moved about.
+    all: Option<Box<BytesMut>>,
     trailers: Option<Box<HeaderMap>>,
 }
 
 impl Read {
     fn len(&self) -> usize {
-        self.all.as_ref().map_or(self.first.len(), BytesMut::len)
+        self.all.as_ref().map_or(self.first.len(), |all| all.len())
     }
 
     fn push(&mut self, data: Bytes) {
@@ -69,13 +69,13 @@ impl Read {
                 let mut all = BytesMut::with_capacity(self.first.len() + data.len());
                 all.extend_from_slice(&self.first);
                 all.extend_from_slice(&data);
-                self.all = Some(all);
+                self.all = Some(Box::new(all));
             }
         }
     }
 
     fn take(&mut self) -> (Bytes, Option<Box<HeaderMap>>) {
-        let data = self.all.take().map_or_else(|| std::mem::take(&mut self.first), BytesMut::freeze);
+        let data = self.all.take().map_or_else(|| std::mem::take(&mut self.first), |all| all.freeze());
         (data, self.trailers.take())
     }
 }
@@ -127,7 +127,7 @@ impl<S: Service<Request<PeekedBody<B>>>, B> ResponseFuture<S, B> {
     }
 
     pub(crate) fn reading(parts: Parts, body: B, caller: Caller, ready: S, settings: Arc<Settings>) -> Self {
-        let waiting = Some(Waiting { parts, caller, ready, settings });
+        let waiting = Some(Box::new(Waiting { parts, caller, ready, settings }));
         Self { state: State::Reading { body, read: Read::default(), waiting, patience: Patience::default() } }
     }
 }
@@ -152,7 +152,7 @@ where
                     return Poll::Ready(Ok(answer.map(ResponseBody::own)));
                 }
                 StateProjection::Reading { body, read, waiting, patience } => {
-                    let pending = waiting.as_ref().expect("taken below alone, on the way to another state");
+                    let pending = waiting.as_deref().expect("taken below alone, on the way to another state");
                     let read_so_far = match read_all(body, read, pending, cx) {
                         Poll::Pending => {
                             ready!(patience.poll(cx));
@@ -212,17 +212,23 @@ fn read_all<S, B: Body<Data = Bytes>>(
     }
 }
 
-fn proceed<S, B>(waiting: Waiting<S>, data: Bytes, trailers: Option<Box<HeaderMap>>) -> State<S, B, S::Future>
+#[expect(clippy::boxed_local, reason = "what is in the box is moved once, into the request")]
+fn proceed<S, B>(
+    waiting: Box<Waiting<S>>,
+    data: Bytes,
+    trailers: Option<Box<HeaderMap>>,
+) -> State<S, B, S::Future>
 where
     S: Service<Request<PeekedBody<B>>>,
 {
-    let Waiting { parts, caller, mut ready, settings } = waiting;
+    let Waiting { parts, caller, settings, .. } = &*waiting;
     // A GET over HTTP/2 may have a body that turns out to be none.
     let is_bare = data.is_empty() && parts.method != http::Method::POST;
     let decision =
-        if is_bare { settings.decide_bare(&parts, &caller) } else { settings.decide(&parts, &caller, &data) };
+        if is_bare { settings.decide_bare(parts, caller) } else { settings.decide(parts, caller, &data) };
     match decision {
         Ok(()) => {
+            let Waiting { parts, mut ready, .. } = *waiting;
             let request = Request::from_parts(parts, PeekedBody::read(data, trailers));
             State::Inner { future: ready.call(request) }
         }

@@ -8,9 +8,9 @@ use http::{HeaderMap, HeaderName};
 
 use crate::scope::peek::Message;
 
-const METHOD: HeaderName = HeaderName::from_static("mcp-method");
-const NAME: HeaderName = HeaderName::from_static("mcp-name");
-pub(crate) const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+static METHOD: HeaderName = HeaderName::from_static("mcp-method");
+static NAME: HeaderName = HeaderName::from_static("mcp-name");
+pub(crate) static PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
 
 /// A header that says something else than the body, or is there twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,12 +19,11 @@ pub(crate) struct Mismatch;
 /// What the headers say is what the body says (RS-81). A header that is absent says nothing: whether it must be there depends on
 /// the protocol version, and is for the MCP server to know.
 pub(crate) fn check(headers: &HeaderMap, messages: &[Message<'_>]) -> Result<(), Mismatch> {
-    let method = sole(headers, METHOD)?;
-    let name = sole(headers, NAME)?.map(decode).transpose()?;
-    let version = sole(headers, PROTOCOL_VERSION)?;
+    let [method, name, version] = read(headers)?;
     if method.is_none() && name.is_none() && version.is_none() {
         return Ok(());
     }
+    let name = name.map(decode).transpose()?;
     for message in messages {
         if let (Some(header), Some(said)) = (method, message.method())
             && header != said
@@ -46,14 +45,18 @@ pub(crate) fn check(headers: &HeaderMap, messages: &[Message<'_>]) -> Result<(),
     Ok(())
 }
 
-/// The only value of a header. Of two, readers differ in which they take.
-fn sole(headers: &HeaderMap, name: HeaderName) -> Result<Option<&str>, Mismatch> {
-    let mut values = headers.get_all(name).iter();
-    let Some(value) = values.next() else { return Ok(None) };
-    if values.next().is_some() {
-        return Err(Mismatch);
+/// Method, name and version. Of two values, readers differ in which they take.
+fn read(headers: &HeaderMap) -> Result<[Option<&str>; 3], Mismatch> {
+    let mut said = [None; 3];
+    for (header, value) in headers {
+        let Some(at) = [&METHOD, &NAME, &PROTOCOL_VERSION].iter().position(|name| *name == header) else {
+            continue;
+        };
+        if said[at].replace(value.to_str().map_err(|_| Mismatch)?).is_some() {
+            return Err(Mismatch);
+        }
     }
-    value.to_str().map(Some).map_err(|_| Mismatch)
+    Ok(said)
 }
 
 /// A name that no header can carry stands in Base64: `=?base64?…?=`.

@@ -58,13 +58,13 @@ where
             }
             StateProjection::Inner { future, key, caller } => {
                 let mut response = ready!(future.poll(cx))?;
-                if let Some(inner) = response.headers().get(SESSION_ID) {
+                if let Some(inner) = response.headers().get(&SESSION_ID) {
                     let outward = inner.to_str().ok().map(|inner| key.seal(inner, caller.as_ref()));
                     let outward = outward.and_then(|outward| HeaderValue::try_from(outward).ok());
                     match outward {
-                        Some(outward) => drop(response.headers_mut().insert(SESSION_ID, outward)),
+                        Some(outward) => drop(response.headers_mut().insert(&SESSION_ID, outward)),
                         // An identifier that cannot be tied to anybody is none.
-                        None => drop(response.headers_mut().remove(SESSION_ID)),
+                        None => drop(response.headers_mut().remove(&SESSION_ID)),
                     }
                 }
                 Poll::Ready(Ok(response.map(ResponseBody::inner)))

@@ -41,7 +41,7 @@ pub struct BindSession<S> {
     key: SessionKey,
 }
 
-pub(crate) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+pub(crate) static SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
 
 /// What MCP servers say of a session that is over.
 const SESSION_NOT_FOUND: i32 = -32001;
@@ -81,12 +81,14 @@ where
 }
 
 fn open(headers: &mut HeaderMap, key: &SessionKey, caller: Option<&Authorized>) -> Result<(), NotTheirs> {
-    let mut named = headers.get_all(SESSION_ID).iter();
-    let Some(outward) = named.next() else { return Ok(()) };
-    if named.next().is_some() {
-        return Err(NotTheirs);
+    let mut named = None;
+    for (name, value) in headers.iter_mut() {
+        if *name == SESSION_ID && named.replace(value).is_some() {
+            return Err(NotTheirs);
+        }
     }
-    let inner = key.open_header(outward, caller).ok_or(NotTheirs)?;
-    headers.insert(SESSION_ID, inner);
+    if let Some(named) = named {
+        *named = key.open_header(named, caller).ok_or(NotTheirs)?;
+    }
     Ok(())
 }

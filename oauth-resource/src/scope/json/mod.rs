@@ -52,7 +52,8 @@ impl<'a> Text<'a> {
     }
 
     /// Which of `wanted` this key is.
-    pub(crate) fn which(self, wanted: &[&str]) -> Result<Option<usize>, Fault> {
+    #[inline]
+    pub(crate) fn which<const N: usize>(self, wanted: &[&str; N]) -> Result<Option<usize>, Fault> {
         let decoded;
         let key = if self.escaped {
             decoded = self.decode()?;
@@ -60,17 +61,21 @@ impl<'a> Text<'a> {
         } else {
             self.raw
         };
-        if let Some(exact) = wanted.iter().position(|name| name.as_bytes() == key) {
-            return Ok(Some(exact));
+        let mut folds = false;
+        for (index, name) in wanted.iter().enumerate() {
+            if name.as_bytes() == key {
+                return Ok(Some(index));
+            }
+            folds |= name.as_bytes().eq_ignore_ascii_case(key);
         }
         // Go's reader ignores case, and folds U+017F and U+212A to s and k.
-        let folds = |name: &&str| name.as_bytes().eq_ignore_ascii_case(key);
-        if !key.is_ascii() || wanted.iter().any(folds) {
+        if folds || !key.is_ascii() {
             return Err(Fault::Alias);
         }
         Ok(None)
     }
 
+    #[inline]
     fn is_private(self) -> Result<bool, Fault> {
         Ok(if self.escaped {
             self.decode()?.as_bytes().starts_with(PRIVATE)
@@ -130,6 +135,7 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline]
     fn expect(&mut self, byte: u8) -> Result<(), Fault> {
         if self.ahead()? != byte {
             return Err(Fault::NotJson);

@@ -39,31 +39,50 @@ impl<'a> Reader<'a> {
         let mut at = self.at;
         let mut wide = self.wide;
         while let Some(block) = self.text.get(at..).and_then(<[u8]>::first_chunk::<16>) {
-            let [low, high] = words(*block);
-            wide |= low | high;
-            let (low, high) = (special(low), special(high));
-            if low | high != 0 {
-                let byte = if low != 0 { low.trailing_zeros() / 8 } else { 8 + high.trailing_zeros() / 8 };
-                (self.at, self.wide) = (at + byte as usize, wide);
+            let block = u128::from_le_bytes(*block);
+            wide |= either(block);
+            if let Some(byte) = first_special(block) {
+                (self.at, self.wide) = (at + byte, wide);
                 return;
             }
             at += 16;
         }
-        while let Some(byte) = self.text.get(at) {
-            wide |= u64::from(*byte);
-            if matches!(byte, b'"' | b'\\' | 0..0x20) {
-                break;
+        if let Some(end) = self.text.last_chunk::<16>()
+            && at < self.text.len()
+        {
+            // What is left, from the last sixteen bytes. The zeros that come behind it are control characters.
+            let block = u128::from_le_bytes(*end) >> (8 * (at + 16 - self.text.len()));
+            wide |= either(block);
+            at += first_special(block).unwrap_or(0);
+        } else {
+            while let Some(byte) = self.text.get(at) {
+                wide |= u64::from(*byte);
+                if matches!(byte, b'"' | b'\\' | 0..0x20) {
+                    break;
+                }
+                at += 1;
             }
-            at += 1;
         }
         (self.at, self.wide) = (at, wide);
     }
 }
 
-fn words(block: [u8; 16]) -> [u64; 2] {
-    let block = u128::from_le_bytes(block);
-    #[expect(clippy::cast_possible_truncation, reason = "the two halves")]
-    [block as u64, (block >> 64) as u64]
+/// The bits of both halves.
+#[expect(clippy::cast_possible_truncation, reason = "the two halves")]
+const fn either(block: u128) -> u64 {
+    block as u64 | (block >> 64) as u64
+}
+
+/// Where the first byte is that is a quote, a backslash or a control character.
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the two halves")]
+const fn first_special(block: u128) -> Option<usize> {
+    let (low, high) = (special(block as u64), special((block >> 64) as u64));
+    if low | high == 0 {
+        return None;
+    }
+    let bits = if low != 0 { low.trailing_zeros() } else { 64 + high.trailing_zeros() };
+    Some(bits as usize / 8)
 }
 
 const ONES: u64 = u64::MAX / 0xff;

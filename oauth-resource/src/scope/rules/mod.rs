@@ -77,27 +77,30 @@ impl Table {
 }
 
 /// Methods of MCP, of any version, that name nothing and change nothing but the session itself.
-const PLAIN: [&str; 19] = [
-    "initialize",
-    "ping",
-    "server/discover",
-    "tools/list",
-    "prompts/list",
-    "resources/list",
-    "resources/templates/list",
-    "skills/list",
-    "logging/setLevel",
-    "subscriptions/listen",
-    "tasks/get",
-    "tasks/result",
-    "tasks/list",
-    "tasks/update",
-    "tasks/cancel",
-    "notifications/cancelled",
-    "notifications/progress",
-    "notifications/initialized",
-    "notifications/roots/list_changed",
-];
+fn is_plain_method(name: &str) -> bool {
+    matches!(
+        name,
+        "initialize"
+            | "ping"
+            | "server/discover"
+            | "tools/list"
+            | "prompts/list"
+            | "resources/list"
+            | "resources/templates/list"
+            | "skills/list"
+            | "logging/setLevel"
+            | "subscriptions/listen"
+            | "tasks/get"
+            | "tasks/result"
+            | "tasks/list"
+            | "tasks/update"
+            | "tasks/cancel"
+            | "notifications/cancelled"
+            | "notifications/progress"
+            | "notifications/initialized"
+            | "notifications/roots/list_changed"
+    )
+}
 
 /// Methods that are decided by what they name.
 const NAMING: [&str; 8] = [
@@ -191,7 +194,7 @@ impl ScopePolicy for ScopeRules {
             Operation::Resource { uri, .. } => self.of_resource(uri),
             Operation::Method { name } => match self.methods.get(&**name) {
                 Some(need) => return need.clone(),
-                None if PLAIN.contains(&&**name) => self.minimum.clone(),
+                None if is_plain_method(name) => self.minimum.clone(),
                 None => self.strictest.clone(),
             },
             Operation::Response | Operation::Http { .. } => self.minimum.clone(),
@@ -210,7 +213,7 @@ impl ScopePolicy for ScopeRules {
             },
             Operation::Prompt { name } => !has_rule(&self.prompts, name),
             Operation::Resource { uri, .. } => self.rule_of_resource(uri).is_none(),
-            Operation::Method { name } => !self.methods.contains_key(&**name) && !PLAIN.contains(&&**name),
+            Operation::Method { name } => !self.methods.contains_key(&**name) && !is_plain_method(name),
             Operation::Response | Operation::Http { .. } => false,
             Operation::Unclassified => true,
         };
