@@ -82,7 +82,8 @@ impl ScopeSet {
     #[must_use]
     pub fn is_subset(&self, other: &Self) -> bool {
         // Both are sorted: where the first scopes of `other` are these, nothing need be looked for.
-        let leads = other.0.strip_prefix(&*self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
+        let leads =
+            other.0.strip_prefix(&*self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
         leads || self.iter().all(|scope| other.contains(scope))
     }
 

@@ -45,9 +45,17 @@ impl Authorized {
         Self::new(claims, Arc::default())
     }
 
-    /// Whether both are the one value that was checked: of one token, and of one verification of it.
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
+    /// The same, in memory of its own: for a thread that need not count together with others.
+    pub(crate) fn copied(&self) -> Self {
+        Self::new(self.0.claims.clone(), self.0.hierarchy.clone())
+    }
+
+    /// Whether both are the same principal: of one issuer, acting through one client.
+    pub(crate) fn is_principal(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+            || (self.subject() == other.subject()
+                && self.client_id() == other.client_id()
+                && self.issuer() == other.issuer())
     }
 
     /// All that the token says.

@@ -14,6 +14,7 @@ use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, UnitWeighter};
 
 use crate::authorized::Authorized;
+use crate::bearer::recent::{self, CacheId};
 
 /// How many accepted tokens are remembered unless it is said otherwise.
 pub(crate) const DEFAULT_CAPACITY: usize = 10_000;
@@ -32,13 +33,34 @@ pub(crate) struct Accepted {
     capacity: usize,
     ttl: Duration,
     hash: Polyval,
+    id: CacheId,
 }
 
+/// Somebody who was let in, and for how long that counts.
 #[derive(Clone)]
-struct Entry {
+pub(super) struct Entry {
     authorized: Authorized,
     until: Timestamp,
     epoch: Epoch,
+}
+
+impl Entry {
+    /// Who was let in, if that still counts.
+    pub(super) fn authorized(&self, now: Timestamp, revocations: &Revocations) -> Option<&Authorized> {
+        (now < self.until && revocations.is_current(self.epoch)).then_some(&self.authorized)
+    }
+
+    /// The same, in memory of its own.
+    pub(super) fn copied(&self) -> Self {
+        Self { authorized: self.authorized.copied(), ..*self }
+    }
+}
+
+impl TokenTag {
+    /// Where it belongs among so many places.
+    pub(super) fn place(&self, places: usize) -> usize {
+        usize::from(self.0[15]) % places
+    }
 }
 
 impl Accepted {
@@ -57,7 +79,13 @@ impl Accepted {
                 .expect("both capacities are given");
             Cache::with_options(options, UnitWeighter, ByHash, DefaultLifecycle::default())
         });
-        Self { entries, capacity, ttl, hash: Polyval::new(&random::<16>(&OsEntropy).into()) }
+        Self {
+            entries,
+            capacity,
+            ttl,
+            hash: Polyval::new(&random::<16>(&OsEntropy).into()),
+            id: CacheId::next(),
+        }
     }
 
     /// As large, for as long, with nothing in it.
@@ -81,8 +109,12 @@ impl Accepted {
         now: Timestamp,
         revocations: &Revocations,
     ) -> Option<Authorized> {
-        let entry = self.entries.as_ref()?.get(tag)?;
-        (now < entry.until && revocations.is_current(entry.epoch)).then_some(entry.authorized)
+        let entries = self.entries.as_ref()?;
+        recent::get(self.id, tag, now, revocations).or_else(|| {
+            let entry = entries.get(tag)?;
+            recent::found(self.id, tag, &entry);
+            entry.authorized(now, revocations).cloned()
+        })
     }
 
     /// Remembers until `ends` or for the short time, whichever is less. `epoch` was read before the token was verified.
@@ -135,4 +167,79 @@ impl Hasher for FirstBytes {
 
     // The length that precedes an array's bytes.
     fn write_usize(&mut self, _: usize) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::{Claims, GrantId};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+    fn authorized(name: &str) -> Authorized {
+        let (subject, client) = (name.parse().unwrap(), "app".parse().unwrap());
+        Authorized::assertion(Claims::new("https://as.example", subject, client, Timestamp::MAX))
+    }
+
+    /// A cache with a token in it that this thread has a copy of.
+    fn busy(revocations: &Revocations, grant: &GrantId) -> (Accepted, TokenTag) {
+        let cache = Accepted::new(100, DEFAULT_TTL);
+        let tag = cache.tag(b"token");
+        cache.put(tag, authorized("alice"), Timestamp::MAX, revocations.epoch(Some(grant)), NOW);
+        for _ in 0..3 {
+            assert_eq!(cache.get(&tag, NOW, revocations).unwrap().subject().as_str(), "alice");
+        }
+        (cache, tag)
+    }
+
+    #[test]
+    fn a_copy_counts_no_longer_than_what_it_is_a_copy_of() {
+        // RS-71
+        let (revocations, grant) = (Revocations::default(), GrantId::generate(&OsEntropy));
+        let (cache, tag) = busy(&revocations, &grant);
+        let last = NOW + (DEFAULT_TTL - Duration::from_secs(1));
+        assert!(cache.get(&tag, last, &revocations).is_some());
+        assert!(cache.get(&tag, NOW + DEFAULT_TTL, &revocations).is_none());
+        revocations.announce(Some(&grant));
+        assert!(cache.get(&tag, last, &revocations).is_none());
+        // What takes its place counts, and is copied anew.
+        cache.put(tag, authorized("alice"), Timestamp::MAX, revocations.epoch(Some(&grant)), NOW);
+        for _ in 0..3 {
+            assert!(cache.get(&tag, NOW, &revocations).is_some());
+        }
+        revocations.announce(None);
+        assert!(cache.get(&tag, NOW, &revocations).is_none());
+    }
+
+    #[test]
+    fn copies_of_one_cache_are_none_of_another() {
+        let (revocations, grant) = (Revocations::default(), GrantId::generate(&OsEntropy));
+        let (cache, tag) = busy(&revocations, &grant);
+        let fresh = cache.fresh();
+        assert!(fresh.get(&tag, NOW, &revocations).is_none());
+        fresh.put(tag, authorized("bob"), Timestamp::MAX, revocations.epoch(None), NOW);
+        for _ in 0..3 {
+            assert_eq!(fresh.get(&tag, NOW, &revocations).unwrap().subject().as_str(), "bob");
+            assert_eq!(cache.get(&tag, NOW, &revocations).unwrap().subject().as_str(), "alice");
+        }
+    }
+
+    #[test]
+    fn tags_tell_tokens_apart_and_are_of_one_cache() {
+        let (one, other) = (Accepted::new(1, DEFAULT_TTL), Accepted::new(1, DEFAULT_TTL));
+        assert!(one.tag(b"token") == one.tag(b"token"));
+        for differs in [&b"token\0"[..], b"toke", b"Token", b"", b"token0123456789abcdef"] {
+            assert!(one.tag(b"token") != one.tag(differs));
+        }
+        assert!(one.tag(b"token") != other.tag(b"token"));
+    }
+
+    #[test]
+    fn nothing_is_remembered_where_nothing_shall_be() {
+        let cache = Accepted::new(0, DEFAULT_TTL);
+        let (tag, revocations) = (cache.tag(b"token"), Revocations::default());
+        cache.put(tag, authorized("alice"), Timestamp::MAX, revocations.epoch(None), NOW);
+        assert!(cache.get(&tag, NOW, &revocations).is_none());
+    }
 }

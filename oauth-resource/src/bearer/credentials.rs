@@ -74,7 +74,7 @@ pub(crate) fn presented<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<Present
     for (name, value) in headers {
         if name == AUTHORIZATION {
             is_sole &= credentials.replace(value).is_none();
-        } else if name == &DPOP {
+        } else if *name == DPOP {
             // Proofs are not looked at here; two of them are a request that nobody should take further.
             is_sole &= proof.replace(value).is_none();
         }

@@ -18,6 +18,7 @@ mod future;
 mod judge;
 mod layer;
 mod possession;
+mod recent;
 mod service;
 
 pub use credentials::MAX_TOKEN;

@@ -131,15 +131,21 @@ where
         let now = settings.clock.now();
         let tag = self.gate.accepted.tag(presented.token.as_bytes());
         let accepted = self.gate.accepted.get(&tag, now, &settings.revocations);
-        // Who bears a token that was seen before, and need prove nothing, is let through without further ado.
-        if scheme == Scheme::Bearer
-            && let Some(authorized) = &accepted
-            && let Presentation::Good = settings.presentation(scheme, authorized.claims().binding)
-        {
-            let has_proof = presented.has_proof;
-            settings.admit(&mut request, has_proof, authorized.clone());
-            return ResponseFuture::inner(self.inner.call(request));
-        }
+        let accepted = match accepted {
+            // Who bears a token that was seen before, and need prove nothing, is let through without further ado.
+            Some(authorized)
+                if scheme == Scheme::Bearer
+                    && matches!(
+                        settings.presentation(scheme, authorized.claims().binding),
+                        Presentation::Good
+                    ) =>
+            {
+                let has_proof = presented.has_proof;
+                settings.admit(&mut request, has_proof, authorized);
+                return ResponseFuture::inner(self.inner.call(request));
+            }
+            accepted => accepted,
+        };
         let token = match presented.token.read() {
             // Without proofs there is no such scheme.
             Ok(_) if scheme == Scheme::Dpop && settings.dpop.is_none() => {

@@ -35,15 +35,23 @@ pub(crate) struct Settings {
 pub(crate) const MAX_STRANGERS_BODY: usize = 64 * 1024;
 
 /// Who asks.
-#[derive(Clone, Debug)]
-pub(crate) enum Caller {
-    Known(Authorized),
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Caller<'a> {
+    Known(&'a Authorized),
     /// Without a good token, for this reason.
     Stranger(Fault),
 }
 
-impl Caller {
-    fn known(&self) -> Option<&Authorized> {
+impl<'a> Caller<'a> {
+    /// Who sent a request: whom the bearer layer has put there, or a stranger for this reason.
+    pub(crate) fn of(parts: &'a Parts, stranger: Option<Fault>) -> Self {
+        match (stranger, parts.extensions.get()) {
+            (None, Some(authorized)) => Self::Known(authorized),
+            (fault, _) => Self::Stranger(fault.unwrap_or(Fault::Missing)),
+        }
+    }
+
+    const fn known(self) -> Option<&'a Authorized> {
         match self {
             Self::Known(authorized) => Some(authorized),
             Self::Stranger(_) => None,
@@ -78,7 +86,7 @@ impl Needs {
 }
 
 impl Settings {
-    pub(crate) fn limit(&self, caller: &Caller) -> usize {
+    pub(crate) fn limit(&self, caller: Caller<'_>) -> usize {
         match caller {
             Caller::Known(_) => self.max_body,
             Caller::Stranger(_) => MAX_STRANGERS_BODY.min(self.max_body),
@@ -86,25 +94,25 @@ impl Settings {
     }
 
     /// The answer to a body that is longer than [`limit`](Self::limit).
-    pub(crate) fn too_long(&self, caller: &Caller) -> Answer {
+    pub(crate) fn too_long(&self, caller: Caller<'_>) -> Answer {
         match caller {
             Caller::Known(_) => answer::plain(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 "invalid_request",
                 "the request body is too long",
             ),
-            Caller::Stranger(fault) => self.challenge_stranger(*fault, self.policy.minimum()),
+            Caller::Stranger(fault) => self.challenge_stranger(fault, self.policy.minimum()),
         }
     }
 
     /// The answer to a body that does not arrive.
-    pub(crate) fn too_slow(&self, caller: &Caller) -> Answer {
+    pub(crate) fn too_slow(&self, caller: Caller<'_>) -> Answer {
         match caller {
             Caller::Known(_) => {
                 let why = "the request body did not arrive";
                 answer::plain(StatusCode::REQUEST_TIMEOUT, "invalid_request", why)
             }
-            Caller::Stranger(fault) => self.challenge_stranger(*fault, self.policy.minimum()),
+            Caller::Stranger(fault) => self.challenge_stranger(fault, self.policy.minimum()),
         }
     }
 
@@ -114,7 +122,7 @@ impl Settings {
     }
 
     /// A request without a body.
-    pub(crate) fn decide_bare(&self, parts: &Parts, caller: &Caller) -> Result<(), Box<Answer>> {
+    pub(crate) fn decide_bare(&self, parts: &Parts, caller: Caller<'_>) -> Result<(), Box<Answer>> {
         if let Some(trail) = parts.extensions.get::<Trail>() {
             trail.note(caller.known(), |each| each(parts.method.as_str(), None));
         }
@@ -123,7 +131,7 @@ impl Settings {
     }
 
     /// A request with a body.
-    pub(crate) fn decide(&self, parts: &Parts, caller: &Caller, body: &[u8]) -> Result<(), Box<Answer>> {
+    pub(crate) fn decide(&self, parts: &Parts, caller: Caller<'_>, body: &[u8]) -> Result<(), Box<Answer>> {
         let messages = peek(body);
         if let Some(trail) = parts.extensions.get::<Trail>() {
             trail.note(caller.known(), |each| {
@@ -139,7 +147,7 @@ impl Settings {
             Err(_) => self.needs_of(&Operation::Unclassified, caller),
         };
         if let Caller::Stranger(fault) = caller
-            && (matches!(needs, Needs::Scopes(..)) || *fault != Fault::Missing)
+            && (matches!(needs, Needs::Scopes(..)) || fault != Fault::Missing)
         {
             return self.judge(needs, &parts.headers, caller);
         }
@@ -161,7 +169,7 @@ impl Settings {
         self.judge(needs, &parts.headers, caller)
     }
 
-    fn needs(&self, messages: &Messages<'_>, caller: &Caller) -> Needs {
+    fn needs(&self, messages: &Messages<'_>, caller: Caller<'_>) -> Needs {
         let mut needs: Option<Needs> = None;
         let mut add = |more: Needs| {
             needs = Some(match needs.take() {
@@ -176,7 +184,7 @@ impl Settings {
         needs.unwrap_or_else(|| self.needs_of(&Operation::Unclassified, caller))
     }
 
-    fn needs_of(&self, operation: &Operation<'_>, caller: &Caller) -> Needs {
+    fn needs_of(&self, operation: &Operation<'_>, caller: Caller<'_>) -> Needs {
         // A stranger who sends what cannot be read is told what basic use needs.
         if *operation == Operation::Unclassified && caller.known().is_none() {
             return Needs::scopes(self.policy.minimum().clone());
@@ -188,15 +196,15 @@ impl Settings {
         }
     }
 
-    fn judge(&self, needs: Needs, headers: &HeaderMap, caller: &Caller) -> Result<(), Box<Answer>> {
+    fn judge(&self, needs: Needs, headers: &HeaderMap, caller: Caller<'_>) -> Result<(), Box<Answer>> {
         match (caller, needs) {
             // Whoever sends a bad token is not anonymous (A-AUD-14).
             (Caller::Stranger(Fault::Missing) | Caller::Known(_), Needs::Nothing) => Ok(()),
             (Caller::Stranger(fault), Needs::Nothing) => {
-                Err(Box::new(self.challenge_stranger(*fault, self.policy.minimum())))
+                Err(Box::new(self.challenge_stranger(fault, self.policy.minimum())))
             }
             (Caller::Stranger(fault), Needs::Scopes(scopes, _)) => {
-                Err(Box::new(self.challenge_stranger(*fault, &scopes)))
+                Err(Box::new(self.challenge_stranger(fault, &scopes)))
             }
             (Caller::Known(caller), Needs::Scopes(needed, demand)) => {
                 if let Some(demand) = demand

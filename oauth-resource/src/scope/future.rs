@@ -16,6 +16,7 @@ use tower_service::Service;
 
 use crate::answer::{self, Answer};
 use crate::body::ResponseBody;
+use crate::challenge::Fault;
 use crate::scope::body::PeekedBody;
 use crate::scope::decide::{Caller, Settings};
 
@@ -42,9 +43,15 @@ pin_project! {
 /// A request whose body is being read, and where it goes then. Boxed: layers outside of this one move the future about.
 struct Waiting<S> {
     parts: Parts,
-    caller: Caller,
+    stranger: Option<Fault>,
     ready: S,
     settings: Arc<Settings>,
+}
+
+impl<S> Waiting<S> {
+    fn caller(&self) -> Caller<'_> {
+        Caller::of(&self.parts, self.stranger)
+    }
 }
 
 /// What was read. Most bodies are one frame, which is passed on as it is.
@@ -126,8 +133,14 @@ impl<S: Service<Request<PeekedBody<B>>>, B> ResponseFuture<S, B> {
         Self { state: State::Inner { future } }
     }
 
-    pub(crate) fn reading(parts: Parts, body: B, caller: Caller, ready: S, settings: Arc<Settings>) -> Self {
-        let waiting = Some(Box::new(Waiting { parts, caller, ready, settings }));
+    pub(crate) fn reading(
+        parts: Parts,
+        body: B,
+        stranger: Option<Fault>,
+        ready: S,
+        settings: Arc<Settings>,
+    ) -> Self {
+        let waiting = Some(Box::new(Waiting { parts, stranger, ready, settings }));
         Self { state: State::Reading { body, read: Read::default(), waiting, patience: Patience::default() } }
     }
 }
@@ -156,7 +169,7 @@ where
                     let read_so_far = match read_all(body, read, pending, cx) {
                         Poll::Pending => {
                             ready!(patience.poll(cx));
-                            Err(pending.settings.too_slow(&pending.caller))
+                            Err(pending.settings.too_slow(pending.caller()))
                         }
                         Poll::Ready(outcome) => outcome,
                     };
@@ -181,7 +194,7 @@ fn read_all<S, B: Body<Data = Bytes>>(
     pending: &Waiting<S>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(), Answer>> {
-    let limit = pending.settings.limit(&pending.caller);
+    let limit = pending.settings.limit(pending.caller());
     loop {
         let frame = match ready!(body.as_mut().poll_frame(cx)) {
             None => return Poll::Ready(Ok(())),
@@ -195,7 +208,7 @@ fn read_all<S, B: Body<Data = Bytes>>(
         match frame.into_data() {
             Ok(data) => {
                 if data.len() > limit - read.len() {
-                    return Poll::Ready(Err(pending.settings.too_long(&pending.caller)));
+                    return Poll::Ready(Err(pending.settings.too_long(pending.caller())));
                 }
                 read.push(data);
                 // What has a length is at its end here; another look would only say so.
@@ -221,7 +234,8 @@ fn proceed<S, B>(
 where
     S: Service<Request<PeekedBody<B>>>,
 {
-    let Waiting { parts, caller, settings, .. } = &*waiting;
+    let Waiting { parts, settings, .. } = &*waiting;
+    let caller = waiting.caller();
     // A GET over HTTP/2 may have a body that turns out to be none.
     let is_bare = data.is_empty() && parts.method != http::Method::POST;
     let decision =

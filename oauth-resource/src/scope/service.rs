@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
+use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body;
 use tower_service::Service;
@@ -95,10 +96,11 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (mut parts, body) = request.into_parts();
-        let caller = caller(&mut parts);
+        let stranger = stranger(&mut parts);
+        let caller = Caller::of(&parts, stranger);
         // A body of any method is read: what an inner service dispatches by is its own affair.
         if parts.method != http::Method::POST && body.is_end_stream() {
-            return match self.settings.decide_bare(&parts, &caller) {
+            return match self.settings.decide_bare(&parts, caller) {
                 Ok(()) => {
                     let request = Request::from_parts(parts, PeekedBody::unread(body));
                     ResponseFuture::inner(self.inner().call(request))
@@ -106,22 +108,23 @@ where
                 Err(answer) => ResponseFuture::answer(*answer),
             };
         }
-        if body.size_hint().lower() > self.settings.limit(&caller) as u64 {
-            return ResponseFuture::answer(self.settings.too_long(&caller));
+        if body.size_hint().lower() > self.settings.limit(caller) as u64 {
+            return ResponseFuture::answer(self.settings.too_long(caller));
         }
         let ready = self.take();
-        ResponseFuture::reading(parts, body, caller, ready, self.settings.clone())
+        ResponseFuture::reading(parts, body, stranger, ready, self.settings.clone())
     }
 }
 
-fn caller(parts: &mut http::request::Parts) -> Caller {
+/// Why whoever sends this is a stranger; `None`: somebody that the bearer layer let in.
+fn stranger(parts: &mut Parts) -> Option<Fault> {
     let refused = parts.extensions.remove::<Refused>();
-    match (parts.extensions.get::<Authorized>(), refused) {
-        (Some(authorized), None) => Caller::Known(authorized.clone()),
-        (_, Some(Refused(fault))) => Caller::Stranger(fault),
+    match (refused, parts.extensions.get::<Authorized>()) {
+        (Some(Refused(fault)), _) => Some(fault),
+        (None, Some(_)) => None,
         // No bearer layer in front, so nobody has looked at what is presented.
-        (None, None) if parts.headers.contains_key(AUTHORIZATION) => Caller::Stranger(Fault::Invalid),
-        (None, None) => Caller::Stranger(Fault::Missing),
+        (None, None) if parts.headers.contains_key(AUTHORIZATION) => Some(Fault::Invalid),
+        (None, None) => Some(Fault::Missing),
     }
 }
 

@@ -83,15 +83,15 @@ impl SessionKey {
     }
 
     /// The identifier that the inner service gave out, as a header's value, if it was to this caller. What was opened before for the very
-    /// same token is not computed anew: every request of a session names it.
+    /// same principal is not computed anew: every request of a session names it.
     pub(crate) fn open_header(
         &self,
         outward: &HeaderValue,
         caller: Option<&Authorized>,
     ) -> Option<HeaderValue> {
         let is_for = |opened: &Opened| match (&opened.caller, caller) {
-            // The value that was checked itself, not one that is like it.
-            (Some(own), Some(caller)) => own.is_same(caller),
+            // Whom the tag names, and nothing else of the token: one that was renewed opens the same session.
+            (Some(own), Some(caller)) => own.is_principal(caller),
             (own, caller) => own.is_none() && caller.is_none(),
         };
         if let Some(opened) = self.0.opened.get(outward.as_bytes()).filter(is_for) {
