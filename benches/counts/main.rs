@@ -2,6 +2,7 @@
 #![allow(clippy::expect_used, missing_docs, reason = "a program that measures and prints")]
 
 mod authorized;
+mod floods;
 mod jwt;
 mod memory;
 
@@ -14,5 +15,10 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 fn main() -> ExitCode {
-    benches::run(&[("authorized", authorized::measure), ("jwt", jwt::measure), ("memory", memory::measure)])
+    benches::run(&[
+        ("authorized", authorized::measure),
+        ("jwt", jwt::measure),
+        ("memory", memory::measure),
+        ("floods", floods::measure),
+    ])
 }

@@ -72,7 +72,7 @@ fn rows(what: &str, taken: f64, count: u32, limit: f64, speed: &Compared, kept: 
 }
 
 /// What is allocated and not freed, in bytes.
-fn in_use() -> f64 {
+pub(crate) fn in_use() -> f64 {
     let stats = ALLOCATOR.stats();
     // `bytes_reallocated` is what growing and shrinking added, all in all: it is in the other two already.
     stats.bytes_allocated as f64 - stats.bytes_deallocated as f64

@@ -7,6 +7,7 @@
 )]
 
 mod authorized;
+mod crowds;
 mod flows;
 mod jwt;
 mod peek;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
     benches::run(&[
         ("authorized", authorized::measure),
         ("jwt", jwt::measure),
+        ("crowds", crowds::measure),
         ("peek", peek::measure),
         ("token", token::measure),
         ("flows", flows::measure),

@@ -1,0 +1,106 @@
+//! What strangers can make a resource server keep, and fetch: tokens by a million key names, forged ones, and one of a megabyte.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{Request, Response, StatusCode};
+use http_body_util::Empty;
+use oauth_core::TokenVerifier as _;
+use oauth_core::fetch::{Fetch, FetchError, FetchRequest, Fetched};
+use oauth_core::jose::{Algorithm, JwkSet, SigningKey};
+use oauth_resource::{JwtVerifier, RequireBearerLayer, TrustedIssuer};
+use stats_alloc::Region;
+use tower::{Layer as _, service_fn};
+
+use benches::fixture::{Body, ISSUER, NOW, RESOURCE, answer, call};
+use benches::jwt::{access_token, forged, verifier};
+use benches::table::Row;
+
+use crate::ALLOCATOR;
+use crate::memory::in_use;
+
+/// A hundred thousand a second, for ten seconds.
+const FLOOD: u32 = 1_000_000;
+const A_SECOND: u32 = 100_000;
+
+pub(crate) fn measure() -> Vec<Row> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let mut rows = runtime.expect("a thread can have a runtime").block_on(key_names());
+    rows.push(forgeries());
+    rows.push(megabyte());
+    rows
+}
+
+/// The issuer, who counts how often it is asked.
+struct Issuer {
+    jwks: String,
+    asked: AtomicU32,
+}
+
+#[async_trait]
+impl Fetch for Issuer {
+    async fn fetch(&self, _: FetchRequest<'_>) -> Result<Fetched, FetchError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        Ok(Fetched::new(StatusCode::OK, self.jwks.clone()))
+    }
+}
+
+async fn key_names() -> Vec<Row> {
+    let key = SigningKey::generate_es256();
+    let jwks = JwkSet::of([key.public_jwk().clone()], &Algorithm::ALL).to_json().to_string();
+    let issuer = Arc::new(Issuer { jwks, asked: AtomicU32::new(0) });
+    let trusted = TrustedIssuer::new(ISSUER).with_jwks_url("https://mcp.example/jwks.json");
+    let verifier = JwtVerifier::builder(RESOURCE).issuer(trusted).fetch(issuer.clone()).build();
+    let verifier = verifier.expect("the configuration is one");
+    let good = access_token(&key, "alice");
+    verifier.verify(&good, NOW).await.expect("it is good");
+    let (before, asked) = (in_use(), issuer.asked.load(Ordering::Relaxed));
+    for n in 0..FLOOD {
+        let now = NOW + Duration::from_secs(u64::from(n / A_SECOND));
+        let refused = verifier.verify(&forged(&good, &format!("key-{n}")), now).await;
+        assert!(refused.is_err());
+    }
+    verifier.verify(&good, NOW).await.expect("it is good still");
+    let kept = ((in_use() - before) / 1000.0).max(0.0);
+    let asked = f64::from(issuer.asked.load(Ordering::Relaxed) - asked);
+    vec![
+        Row::at_most("10^6 tokens by as many keys, 10^5 a second: fetches", asked, 1.0, "", "one in 30 s"),
+        Row::at_most("  the same: kept of them", kept, 64.0, "kB", ""),
+    ]
+}
+
+fn forgeries() -> Row {
+    let key = SigningKey::generate_ed25519();
+    let inner =
+        |_: Request<Body>| std::future::ready(Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())));
+    let resource = RESOURCE.parse().expect("it is a resource");
+    let mut layered = RequireBearerLayer::new(resource, verifier(&key)).layer(service_fn(inner));
+    let good = access_token(&key, "alice");
+    let (message, _) = good.rsplit_once('.').expect("it has three segments");
+    let mut refuse = |n: u32| {
+        let signature = format!("{n:0>85}A");
+        assert_eq!(answer(&mut layered, call(&format!("{message}.{signature}"))).status(), 401);
+    };
+    refuse(0);
+    let before = in_use();
+    (0..A_SECOND).for_each(&mut refuse);
+    let kept = ((in_use() - before) / 1000.0).max(0.0);
+    Row::at_most("10^5 forged tokens, RequireBearer: kept of them", kept, 64.0, "kB", "")
+}
+
+fn megabyte() -> Row {
+    let key = SigningKey::generate_ed25519();
+    let inner =
+        |_: Request<Body>| std::future::ready(Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())));
+    let resource = RESOURCE.parse().expect("it is a resource");
+    let mut layered = RequireBearerLayer::new(resource, verifier(&key)).layer(service_fn(inner));
+    let request = call(&"A".repeat(1_000_000));
+    let region = Region::new(ALLOCATOR);
+    assert_eq!(answer(&mut layered, request).status(), 401);
+    let taken = region.change().bytes_allocated as f64 / 1000.0;
+    Row::at_most("A token of 1 MB: allocated to refuse it", taken, 8.0, "kB", "")
+}
