@@ -147,7 +147,8 @@ async fn one_event_that_cannot_be_read_takes_no_other_along() {
         let server = Server::in_pieces(EVENTS, &text, bytes);
         let (_, out) = server.answer(resume(), |layer| layer.with_max_list(4096)).await;
         assert!(!out.contains("add_note") && !out.contains("xxxx"), "{bytes}: {out:.300}");
-        for id in [r#""id":"long","error""#, r#""id":6,"error""#, r#""id":9,"error""#, r#""id":7,"jsonrpc""#] {
+        for id in [r#""id":"long","error""#, r#""id":6,"error""#, r#""id":9,"error""#, r#""id":7,"jsonrpc""#]
+        {
             assert!(out.contains(id), "{bytes} {id}: {out:.600}");
         }
         assert_eq!(out.matches("-32603").count(), 3, "{bytes}");
