@@ -444,7 +444,7 @@ async fn a_set_without_a_usable_key_is_an_outage() {
 }
 
 #[tokio::test]
-async fn an_untrusted_issuer_is_not_even_asked() {
+async fn a_aud_6_an_untrusted_issuer_is_not_even_asked() {
     // A-AUD-6
     let fetch = served(&[&KEY]);
     let verifier = remote(fetch.clone());
