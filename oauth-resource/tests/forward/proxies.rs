@@ -8,8 +8,8 @@ use std::time::Duration;
 use oauth_resource::ProxyStyle;
 use tempfile::TempDir;
 
-use crate::fixture::forward;
-use crate::wire::{Behind, Events, Reply, get, start};
+use crate::fixture::{PAGE, forward};
+use crate::wire::{Behind, Events, Reply, ask, get, start};
 
 const NGINX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/manual/proxies/nginx.conf");
 const CADDY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/manual/proxies/Caddyfile");
@@ -201,6 +201,16 @@ async fn serves_as_the_manual_says(proxy: &Proxy, behind: &Behind, metadata: &st
     let down = get(at, "/mcp", &["Authorization: Bearer down"]).await;
     assert_eq!(down.status, 503, "{}", down.text);
     assert!(down.text.to_ascii_lowercase().contains("retry-after: 2"), "{}", down.text);
+
+    // RS-79: a browser asks for a page that is named, and the server behind answers.
+    let wants = "Access-Control-Request-Method: POST";
+    let page = format!("Origin: {PAGE}");
+    let asked = ask(at, "OPTIONS", "/mcp", &[&page, wants]).await;
+    assert!(asked.status == 200 && asked.text.contains("ARRIVED /mcp"), "{}", asked.text);
+    assert_eq!(sorted(&asked), Vec::<String>::new());
+    for lines in [&["Origin: https://evil.example", wants][..], &[&page], &[wants]] {
+        assert_eq!(ask(at, "OPTIONS", "/mcp", lines).await.status, 401, "{lines:?}");
+    }
 
     // What comes as a stream goes on as one.
     let mut events = Events::open(at, "/mcp/stream", &[token]).await;
