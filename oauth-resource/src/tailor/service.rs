@@ -71,8 +71,8 @@ where
 
     fn call(&mut self, mut request: Request<PeekedBody<B>>) -> Self::Future {
         // What a stream of this kind carries was asked for before, by whoever (Streamable HTTP, "Resumability").
-        let resumed = request.method() == Method::GET;
-        let asked = request.body().bytes().filter(|_| !resumed);
+        let asked = request.body().bytes().filter(|body| !body.is_empty());
+        let resumed = request.method() == Method::GET && asked.is_none();
         let lists = if resumed { Lists::all() } else { asked.map_or_else(Lists::default, Lists::asked_for) };
         let tailor = lists.concern(&self.settings).then(|| {
             let caller = request.extensions().get::<Authorized>().cloned();

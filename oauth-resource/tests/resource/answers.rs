@@ -131,6 +131,10 @@ async fn what_a_resumed_stream_holds_besides_passes_as_it_is() {
     // What is no stream answers no request of before.
     let page = tools(&json!(1)).to_string();
     assert_eq!(Server::whole(JSON, page.clone()).seen(resume()).await, page);
+    // Where one goes by the body alone, its answer is of this request.
+    let mut asks = resume();
+    *asks.body_mut() = Full::from(method("tools/list"));
+    assert!(!Server::whole(JSON, page).seen(asks).await.contains("add_note"));
 }
 
 #[tokio::test]
