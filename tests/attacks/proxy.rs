@@ -18,8 +18,8 @@ async fn a_proxy_11_cookie_flags() {
         for wanted in ["Path=/", "HttpOnly", "SameSite=Lax", "Secure"] {
             assert!(attributes.contains(&wanted), "{wanted}: {cookie}");
         }
-        let is_broad = |attribute: &&str| attribute.to_ascii_lowercase().starts_with("domain");
-        assert!(!attributes.iter().any(|attribute| is_broad(&attribute)), "{cookie}");
+        let is_broad = |attribute: &str| attribute.to_ascii_lowercase().starts_with("domain");
+        assert!(!attributes.iter().any(|attribute| is_broad(attribute)), "{cookie}");
         seen.push(name.to_owned());
     }
     seen.sort();

@@ -13,13 +13,13 @@ const MAX_ID: usize = 256;
 
 /// The id of a message, as it was written. The text may be broken off behind it.
 pub(super) fn id_of(text: &[u8]) -> Option<Box<RawValue>> {
-    let mut found = None;
+    let mut found: Option<Box<RawValue>> = None;
     // That the rest cannot be read is why we are here.
     let _ = serde_json::Deserializer::from_slice(text).deserialize_map(Seek(&mut found));
-    found.filter(|id: &Box<RawValue>| {
-        id.get().len() <= MAX_ID
-            && id.get().starts_with(|first: char| first == '"' || first == '-' || first.is_ascii_digit())
-    })
+    let found = found?;
+    let id = found.get();
+    let is_one = id.starts_with(|first: char| first == '"' || first == '-' || first.is_ascii_digit());
+    (is_one && id.len() <= MAX_ID).then_some(found)
 }
 
 /// An error of JSON-RPC about the message with this id.

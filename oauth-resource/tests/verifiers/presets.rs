@@ -251,7 +251,10 @@ async fn workos() {
         (claims.scopes.to_string(), claims.subject_kind)
     };
     let permissions = ("permissions", json!(["notes:write"]));
-    assert_eq!(scopes(&[permissions.clone()]).await, ("notes:read openid".to_owned(), SubjectKind::User));
+    assert_eq!(
+        scopes(std::slice::from_ref(&permissions)).await,
+        ("notes:read openid".to_owned(), SubjectKind::User)
+    );
     let own = scopes(&[permissions, ("sub", json!("client_01"))]).await;
     assert_eq!(own, ("notes:read notes:write openid".to_owned(), SubjectKind::Client));
 }
