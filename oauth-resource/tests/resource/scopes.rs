@@ -327,3 +327,34 @@ async fn the_scope_layer_by_itself_lets_nobody_in() {
     assert_eq!(inner.count(), 0);
     assert!(PeekedBody::unread(Full::<Bytes>::default()).is_end_stream());
 }
+
+#[tokio::test]
+async fn a_aud_11_other_spellings_of_a_tool() {
+    // Somebody behind may take them for the tool; here they are tools without a rule, which need everything.
+    let bench = Bench::new();
+    for other in [
+        "Add_Note",
+        "ADD_NOTE",
+        "add_note ",
+        " add_note",
+        "add_note\t",
+        "add\u{ff3f}note",
+        "\u{ff41}dd_note",
+        "add_no\u{200b}te",
+        "add_not\u{0435}",
+        "add_note\0",
+        "add-note",
+        "",
+    ] {
+        let reply = bench.post("writer", &call(other)).await;
+        assert_eq!(reply.status, 403, "{other:?}");
+        assert!(
+            reply.challenge().contains(r#"scope="admin notes:delete notes:read notes:write""#),
+            "{other:?}"
+        );
+    }
+    assert_eq!(bench.inner.count(), 0);
+    // Escapes are no other spelling.
+    let escaped = call("add_note").replace("add_note", r"\u0061dd_not\u0065");
+    assert_eq!(bench.post("writer", &escaped).await.status, 200);
+}
