@@ -50,13 +50,17 @@ pub(crate) fn plain(status: StatusCode, error: &'static str, description: &'stat
     because(json(status, format!(r#"{{"error":"{error}","error_description":"{description}"}}"#)), error)
 }
 
+/// An error of JSON-RPC that is nobody's fault but the server's, as text.
+pub(crate) fn internal(text: String) -> Answer {
+    because(json(StatusCode::INTERNAL_SERVER_ERROR, text), "internal_error")
+}
+
 /// An error of JSON-RPC, about no request in particular: what a body says is not believed where its headers contradict it.
 pub(crate) fn json_rpc(status: StatusCode, code: i32, message: &'static str) -> Answer {
     let text = format!(r#"{{"jsonrpc":"2.0","id":null,"error":{{"code":{code},"message":"{message}"}}}}"#);
     let reason = match code {
         -32001 => "session_not_found",
         -32020 => "header_mismatch",
-        -32603 => "internal_error",
         _ => "invalid_request",
     };
     because(json(status, text), reason)

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_is_of_one_caller_one_request_and_a_short_time() {
+    fn a_aud_16_a_state_is_of_one_caller_one_request_and_a_short_time() {
         // RS-90
         let at = |resource: &str| RequestStates::new(Sealer::new(&[1; 32]), &resource.parse().unwrap());
         let states = at("https://mcp.example/mcp");

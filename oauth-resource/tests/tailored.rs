@@ -359,7 +359,7 @@ impl Open {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_ends_when_its_token_does() {
+async fn a_aud_13_a_stream_ends_when_its_token_does() {
     // RS-86
     let mut stream = open(Duration::ZERO).await;
     for _ in 0..59 {
@@ -408,7 +408,7 @@ async fn a_revocation_in_this_process_ends_a_stream_within_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_revocation_elsewhere_ends_a_stream_at_the_next_look() {
+async fn a_aud_13_a_revocation_elsewhere_ends_a_stream_at_the_next_look() {
     let mut stream = open(Duration::ZERO).await;
     // The first look is a second after the first event.
     assert!(stream.is_open().await);

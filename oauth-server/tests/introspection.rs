@@ -78,7 +78,7 @@ async fn a_resource_learns_what_a_token_for_it_may_do() {
 }
 
 #[tokio::test]
-async fn nobody_learns_of_a_token_that_is_not_for_them() {
+async fn a_intro_2_nobody_learns_of_a_token_that_is_not_for_them() {
     // INTR-2, INTR-3, A-INTRO-2
     let (server, clock) = world().await;
     let issued = tokens(&server, "secret", Some(SECRET), RESOURCE).await;
@@ -118,7 +118,7 @@ async fn nobody_learns_of_a_token_that_is_not_for_them() {
 }
 
 #[tokio::test]
-async fn who_does_not_prove_who_they_are_learns_nothing() {
+async fn a_intro_1_who_does_not_prove_who_they_are_learns_nothing() {
     // INTR-1, A-INTRO-1
     let (server, _) = world().await;
     let issued = tokens(&server, "public", None, RESOURCE).await;
@@ -166,7 +166,7 @@ async fn who_does_not_prove_who_they_are_learns_nothing() {
 }
 
 #[tokio::test]
-async fn who_tries_tokens_is_stopped_and_who_has_them_is_not() {
+async fn a_intro_3_who_tries_tokens_is_stopped_and_who_has_them_is_not() {
     // INTR-6, LIM-1, A-INTRO-3
     let mut limits = Limits::default();
     limits.token_client = Quota::new(5, Duration::from_secs(60));

@@ -40,7 +40,7 @@ async fn is_active(server: &AuthorizationServer, client_id: &str, secret: &str, 
 }
 
 #[tokio::test]
-async fn any_token_of_a_grant_ends_all_of_it() {
+async fn a_intro_10_any_token_of_a_grant_ends_all_of_it() {
     // REV-3, REV-4, REF-14, A-INTRO-10
     let server = server().await;
     let authorization = basic("secret", SECRET);
@@ -93,7 +93,7 @@ async fn a_spent_token_and_a_code_end_the_grant_too() {
 }
 
 #[tokio::test]
-async fn nobody_revokes_the_token_of_another() {
+async fn a_intro_8_nobody_revokes_the_token_of_another() {
     // REV-1, REV-2, A-INTRO-8
     let server = server().await;
     let issued = tokens(&server, "public", None, RESOURCE).await;
@@ -211,7 +211,7 @@ impl GrantStore for Failing {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_is_never_a_success() {
+async fn a_intro_9_a_store_that_fails_is_never_a_success() {
     // REV-5, LIM-3, A-INTRO-9, A-LOGX-4
     let (finds, revokes) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
     let failing = Failing { inner: MemoryStore::default(), finds: finds.clone(), revokes: revokes.clone() };

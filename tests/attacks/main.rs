@@ -8,15 +8,18 @@ mod host;
 mod upstream;
 mod wire;
 
+mod aud;
 mod cauthx;
 mod cimdx;
 mod code;
 mod cons;
 mod dcrx;
 mod http_level;
+mod jwt;
 mod logx;
 mod mix;
 mod pkce;
+mod proxy;
 mod redir;
 mod rt;
 mod scope;

@@ -19,7 +19,8 @@ cargo xtask <command>
 
   test [--fast]         formatting, lints, tests, doc tests, real clients, fuzz targets
                         (--fast: without real clients and fuzz targets)
-  clients [NAME...]     real clients against the built quickstart: rmcp ts python conformance browser
+  clients [NAME...]     real clients against the built servers: rmcp ts versions python conformance browser; and issuer, an
+                        issuer of others whose keys change
   fuzz [SECONDS]        each fuzz target for so many seconds (20)
   chaos [EXCHANGES]     everything that may break, on every engine, over so many exchanges each (10000)
   screenshots           the pages as Chromium shows them, into docs/

@@ -35,6 +35,9 @@ fn protected_tools(settings: &Settings, verifier: AnyOf) -> Result<Router, Box<d
         .scopes_supported(&format!("{} {}", roles.tools(), roles.resources()))
         .challenge_includes_granted(true)
         .verifier(verifier);
+    if let Some(dpop) = settings.possession() {
+        resource = resource.dpop(dpop);
+    }
     for origin in settings.origins() {
         resource = resource.allow_origin(origin);
     }

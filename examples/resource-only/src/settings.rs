@@ -5,11 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
-use oauth_core::Secret;
+use clap::{Parser, Subcommand, ValueEnum};
+use oauth_core::dpop::ProofChecker;
 use oauth_core::fetch::{Fetch, FetchPolicy, GuardedFetch};
+use oauth_core::{Secret, Stores};
 use oauth_resource::{
-    AnyOf, HmacVerifier, IntrospectionCredentials, IntrospectionVerifier, JwtVerifier, RequiredClaim,
+    AnyOf, Dpop, HmacVerifier, IntrospectionCredentials, IntrospectionVerifier, JwtVerifier, RequiredClaim,
     TrustedIssuer,
 };
 use url::{Host, Url};
@@ -63,12 +64,24 @@ pub(crate) struct Settings {
     #[arg(long, env = "OAUTH_FURTHER_AUDIENCES", value_delimiter = ',', global = true)]
     pub(crate) further_audiences: Vec<String>,
 
+    /// Whether tokens may, or must, be bound to a key of their client (DPoP, RFC 9449). Off, a token that is bound is refused.
+    #[arg(long, env = "OAUTH_DPOP", value_enum, default_value_t = Possession::Off, global = true)]
+    pub(crate) dpop: Possession,
+
     /// Where to listen.
     #[arg(long, env = "LISTEN", default_value = "127.0.0.1:3232", global = true)]
     pub(crate) listen: SocketAddr,
 
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
+}
+
+/// What is made of proofs of possession.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Possession {
+    Off,
+    Optional,
+    Required,
 }
 
 #[derive(Debug, Subcommand)]
@@ -112,6 +125,16 @@ impl Settings {
 
     pub(crate) fn origins(&self) -> impl Iterator<Item = &str> {
         self.allowed_origins.iter().map(String::as_str).filter(|origin| !origin.is_empty())
+    }
+
+    /// How proofs are checked. Each counts once, as far as this process remembers.
+    pub(crate) fn possession(&self) -> Option<Dpop> {
+        let checker = || ProofChecker::new().with_replay_guard(Stores::memory().replay);
+        match self.dpop {
+            Possession::Off => None,
+            Possession::Optional => Some(Dpop::optional(checker())),
+            Possession::Required => Some(Dpop::required(checker())),
+        }
     }
 
     /// Fetches from the issuer alone, and from this machine if the issuer is there.

@@ -29,6 +29,26 @@ use tower::util::MapRequestLayer;
 /// What goes wrong at start.
 pub type Fault = Box<dyn Error + Send + Sync>;
 
+/// What the authorization server offers for the MCP server beside it.
+#[derive(Clone, Debug)]
+pub struct Offer {
+    /// What people are told that the MCP server is.
+    pub name: String,
+    /// What they can allow there.
+    pub scopes: Vec<OfferedScope>,
+}
+
+/// The calculator's.
+impl Default for Offer {
+    fn default() -> Self {
+        let scopes = vec![
+            OfferedScope::new("calc:use", "Calculate").required(),
+            OfferedScope::new("calc:big", "Calculate with big numbers").on_request(),
+        ];
+        Self { name: "Calculator".to_owned(), scopes }
+    }
+}
+
 /// Where the MCP server asks.
 pub const INTROSPECT: &str = "/introspect";
 
@@ -40,13 +60,15 @@ pub async fn authorization_server(
     issuer: &str,
     mcp: &str,
     secret: &Secret,
+    offer: Offer,
     stores: Stores,
     owner: OwnerPassphrase,
 ) -> Result<AuthorizationServer, Fault> {
-    let server = AuthorizationServer::builder(issuer, stores)
-        .named_resource(mcp, "Calculator")
-        .scope(OfferedScope::new("calc:use", "Calculate").required())
-        .scope(OfferedScope::new("calc:big", "Calculate with big numbers").on_request())
+    let mut server = AuthorizationServer::builder(issuer, stores).named_resource(mcp, &offer.name);
+    for scope in offer.scopes {
+        server = server.scope(scope);
+    }
+    let server = server
         // The MCP server proves with it that it may ask.
         .resource_secret(mcp, secret.expose())
         .client_documents(Arc::new(GuardedFetch::new(FetchPolicy::new())?))
@@ -82,7 +104,7 @@ pub fn mcp_server(mcp: &str, issuer: &str, secret: &Secret) -> Result<Router, Fa
 pub async fn embedded(origin: &str, stores: Stores, owner: OwnerPassphrase) -> Result<Router, Fault> {
     let mcp = format!("{origin}/mcp");
     let secret = Secret::generate(&oauth_core::OsEntropy);
-    let server = authorization_server(origin, &mcp, &secret, stores.clone(), owner).await?;
+    let server = authorization_server(origin, &mcp, &secret, Offer::default(), stores.clone(), owner).await?;
     let resource: ProtectedResource<StoreVerifier> =
         ProtectedResource::builder(&mcp, origin).scopes(rules()).stores(&stores).build()?;
     Ok(protected(&resource)?.fallback_service(server))

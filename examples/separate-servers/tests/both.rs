@@ -5,7 +5,7 @@ use axum::Router;
 use oauth_core::{OsEntropy, Secret, Stores};
 use oauth_providers::OwnerPassphrase;
 use oauth_testing::{Browser, Client, Person, Site, Tcp, Tokens, Visit};
-use separate_servers::{authorization_server, embedded, mcp_server, serve};
+use separate_servers::{Offer, authorization_server, embedded, mcp_server, serve};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -73,7 +73,7 @@ async fn two_servers_are_joined_by_introspection() {
     let mcp = format!("{origin}/mcp");
     let (secret, stores) = (Secret::generate(&OsEntropy), Stores::memory());
     let owner = owner(&stores).await;
-    let server = authorization_server(&issuer, &mcp, &secret, stores, owner).await.unwrap();
+    let server = authorization_server(&issuer, &mcp, &secret, Offer::default(), stores, owner).await.unwrap();
     let authorization = tokio::spawn(serve(as_listener, Router::new().fallback_service(server)));
     tokio::spawn(serve(mcp_listener, mcp_server(&mcp, &issuer, &secret).unwrap()));
 
@@ -94,7 +94,7 @@ async fn a_server_with_another_secret_lets_nobody_in() {
     let stores = Stores::memory();
     let owner = owner(&stores).await;
     let secret = Secret::generate(&OsEntropy);
-    let server = authorization_server(&issuer, &mcp, &secret, stores, owner).await.unwrap();
+    let server = authorization_server(&issuer, &mcp, &secret, Offer::default(), stores, owner).await.unwrap();
     tokio::spawn(serve(as_listener, Router::new().fallback_service(server)));
     tokio::spawn(serve(mcp_listener, mcp_server(&mcp, &issuer, &Secret::generate(&OsEntropy)).unwrap()));
     let mut visit = visit(&mcp).await;

@@ -15,7 +15,7 @@ use rmcp::transport::auth::{
 };
 use rmcp::transport::streamable_http_client::{InsufficientScopeError, StreamableHttpClientTransportConfig};
 use rmcp::transport::{AuthError, StreamableHttpClientTransport};
-use separate_servers::{authorization_server, mcp_server, serve};
+use separate_servers::{Offer, authorization_server, mcp_server, serve};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -61,7 +61,7 @@ async fn the_official_client_goes_the_whole_way() -> Result<(), AuthError> {
     let (secret, stores) = (Secret::generate(&OsEntropy), Stores::memory());
     let passphrase = Secret::new(Site::PASSPHRASE.to_owned());
     let owner = OwnerPassphrase::with_passphrase(&stores, &passphrase, &OsEntropy).await.unwrap();
-    let server = authorization_server(&issuer, &mcp, &secret, stores, owner).await.unwrap();
+    let server = authorization_server(&issuer, &mcp, &secret, Offer::default(), stores, owner).await.unwrap();
     tokio::spawn(serve(as_listener, Router::new().fallback_service(server)));
     tokio::spawn(serve(mcp_listener, mcp_server(&mcp, &issuer, &secret).unwrap()));
 

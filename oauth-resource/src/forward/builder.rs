@@ -129,7 +129,10 @@ impl ForwardAuthBuilder {
         let mut sites: Vec<Site> = self
             .sites
             .into_iter()
-            .map(|(resource, rules, make)| Site { resource, ask: make(rules) })
+            .map(|(resource, rules, make)| {
+                let origins = rules.origins().clone();
+                Site { resource, origins, ask: make(rules) }
+            })
             .collect();
         sites.sort_by_key(|site| std::cmp::Reverse(site.resource.path().len()));
         let settings = Settings { style: self.style, path: self.path, proxies, identity, sites };

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Full};
 use oauth_core::{ScopeSet, TokenVerifier};
@@ -17,6 +18,7 @@ use crate::authorized::Authorized;
 use crate::bearer::{Refused, RequireBearer};
 use crate::challenge::{Challenge, Fault};
 use crate::forward::rules::PathRules;
+use crate::guard::{Page, is_preflight};
 use crate::scope::Need;
 
 /// What stands where the protected server would.
@@ -33,6 +35,16 @@ impl Decide {
         Self { rules: Arc::new(rules), challenge, basic }
     }
 
+    /// Of a page on the list. None has a body: some servers go by that alone.
+    fn is_preflight<B>(&self, request: &Request<B>) -> bool {
+        let headers = request.headers();
+        let is_empty = headers.get(CONTENT_LENGTH).is_none_or(|length| length == "0")
+            && !headers.contains_key(TRANSFER_ENCODING);
+        is_empty
+            && is_preflight(request.method(), headers)
+            && matches!(self.rules.origins().of_request(headers), Page::Listed(_))
+    }
+
     fn decide<B>(&self, request: &Request<B>) -> Answer {
         let Some(need) = self.rules.need(request.method(), request.uri().path()) else {
             return unknown();
@@ -47,6 +59,10 @@ impl Decide {
             (Some(_), _) => answer::json(StatusCode::OK, ""),
             // Whoever sends a bad token is not anonymous (A-AUD-14).
             (None, Need::Nothing) if refused == Some(Fault::Missing) => answer::json(StatusCode::OK, ""),
+            // A browser asks without a token whether its page may send one (RS-79).
+            (None, _) if refused == Some(Fault::Missing) && self.is_preflight(request) => {
+                answer::json(StatusCode::OK, "")
+            }
             (None, need) => {
                 let needed = match need {
                     Need::Scopes(needed) => needed,

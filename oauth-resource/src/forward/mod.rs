@@ -9,6 +9,7 @@
 //!    a backslash): 403, because the server behind may read it as another (UP-16).
 //! 4. The token is checked as [`RequireBearer`](crate::RequireBearer) does it, with the same cache: 401 with the challenge, 503 if it
 //!    cannot be.
+//!    A browser that asks for a page on the list whether it may call ([`PathRules::page`]) has none, and needs none.
 //! 5. [`PathRules`] say which scopes path and method need: 403 with the challenge.
 //! 6. 200, with *every* identity header, empty where nobody is known: what a client sent under that name is overwritten (A-PROXY-4).
 //!

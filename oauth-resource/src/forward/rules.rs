@@ -5,6 +5,7 @@ use oauth_core::ScopeSet;
 
 use crate::config::ConfigError;
 use crate::forward::path::{is_below, is_plain};
+use crate::guard::Origins;
 use crate::scope::Need;
 
 /// Scopes by path and method. The longest path counts; at the same path, a rule for the method before one for all.
@@ -23,6 +24,7 @@ use crate::scope::Need;
 pub struct PathRules {
     scopes: ScopeSet,
     rules: Vec<Rule>,
+    origins: Origins,
     errors: Vec<ConfigError>,
 }
 
@@ -38,7 +40,12 @@ impl PathRules {
     /// What everything needs that no rule names. Several scopes are separated by spaces; none: any good token.
     #[must_use]
     pub fn new(scopes: &str) -> Self {
-        let mut rules = Self { scopes: ScopeSet::empty(), rules: Vec::new(), errors: Vec::new() };
+        let mut rules = Self {
+            scopes: ScopeSet::empty(),
+            rules: Vec::new(),
+            origins: Origins::none(),
+            errors: Vec::new(),
+        };
         rules.scopes = rules.read(scopes, "all paths");
         rules
     }
@@ -60,6 +67,43 @@ impl PathRules {
     pub fn anonymous(mut self, method: Method, path: &str) -> Self {
         self.rules.push(Rule { path: path.into(), method: Some(method), exact: true, need: Need::Nothing });
         self
+    }
+
+    /// Pages of this origin may call. Their browsers ask first, without a token (`OPTIONS` with `Access-Control-Request-Method`): such a question is
+    /// passed on to the server behind, whose answer it is; it must do nothing else upon `OPTIONS`. And refusals can be read by these pages.
+    ///
+    /// ```
+    /// use oauth_core::{PeerAddress, Stores};
+    /// use oauth_resource::{ForwardAuth, PathRules, ProtectedResource, ProxyStyle};
+    /// use tower::ServiceExt as _;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let notes = ProtectedResource::builder("https://notes.example/mcp", "https://as.example").stores(&Stores::memory()).build()?;
+    /// let rules = PathRules::new("notes:read").page("https://app.example");
+    /// let verify = ForwardAuth::builder(ProxyStyle::OriginalUrl).trusted_proxy("10.0.0.0/8").resource(&notes, rules).build()?;
+    /// for (origin, status) in [("https://app.example", 200), ("https://evil.example", 401)] {
+    ///     let asked = http::Request::get("/verify")
+    ///         .header("x-original-url", "https://notes.example/mcp")
+    ///         .header("x-original-method", "OPTIONS")
+    ///         .header("origin", origin)
+    ///         .header("access-control-request-method", "POST")
+    ///         .extension(PeerAddress("10.0.0.1".parse()?));
+    ///     assert_eq!(verify.clone().oneshot(asked.body(())?).await?.status(), status);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn page(mut self, origin: &str) -> Self {
+        if !self.origins.add(origin) {
+            self.errors.push(ConfigError::Origin(origin.to_owned()));
+        }
+        self
+    }
+
+    /// The pages that may call.
+    pub(super) const fn origins(&self) -> &Origins {
+        &self.origins
     }
 
     fn rule(mut self, path: &str, method: Option<Method>, scopes: &str) -> Self {

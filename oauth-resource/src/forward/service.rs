@@ -20,6 +20,7 @@ use crate::forward::builder::ForwardAuthBuilder;
 use crate::forward::decide::{Ask, unknown};
 use crate::forward::original::{Original, ProxyStyle};
 use crate::forward::path::{is_below, is_plain};
+use crate::guard::{Origins, Page, allow};
 use crate::identity::IdentityClaim;
 
 /// Answers a reverse proxy that asks whether a request may pass: 200 with identity headers, or the refusal that the client gets.
@@ -70,6 +71,7 @@ pub(super) struct Settings {
 /// A resource behind the proxy.
 pub(super) struct Site {
     pub(super) resource: ResourceUri,
+    pub(super) origins: Origins,
     pub(super) ask: Arc<dyn Ask>,
 }
 
@@ -109,11 +111,19 @@ impl Settings {
             tracing::debug!(reason = "no_resource", "refused");
             return unknown();
         };
+        let page = site.origins.of_request(&head.headers);
         let mut answer = site.ask.ask(question(head, original)).await;
         if self.style.knows_two_refusals() && answer.status() == StatusCode::BAD_REQUEST {
             *answer.status_mut() = StatusCode::FORBIDDEN;
         }
-        if answer.status() == StatusCode::OK { self.identify(answer) } else { answer }
+        if answer.status() == StatusCode::OK {
+            return self.identify(answer);
+        }
+        // Where to get a token stands in the refusal: the page has to be able to read it (RS-78). What is let through, the server behind answers.
+        if let Page::Listed(origin) = page {
+            allow(answer.headers_mut(), origin);
+        }
+        answer
     }
 
     fn site(&self, original: &Original) -> Option<&Site> {

@@ -22,4 +22,4 @@ pub use service::Guard;
 
 pub(crate) use future::ResponseFuture;
 pub(crate) use host::Hosts;
-pub(crate) use origin::Origins;
+pub(crate) use origin::{From as Page, Origins, allow, is_preflight};

@@ -27,6 +27,11 @@ pub(crate) enum From {
 }
 
 impl Origins {
+    /// Of no page at all.
+    pub(crate) const fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// The resource's own; on loopback under each of its names.
     pub(crate) fn of(resource: &ResourceUri) -> Self {
         let own = resource.origin();

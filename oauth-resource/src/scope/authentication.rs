@@ -71,6 +71,11 @@ impl Authentication {
         lately && properly
     }
 
+    /// Whether no sign-in will ever show it: whoever is sent to sign in comes back with as little as before, for ever.
+    pub(crate) fn is_out_of_reach(&self) -> bool {
+        self.max_age == Some(Duration::ZERO) || self.classes.as_ref().is_some_and(Vec::is_empty)
+    }
+
     /// What is wrong with it.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         let classes = self.classes.as_deref();
@@ -79,6 +84,7 @@ impl Authentication {
         match classes {
             None if self.max_age.is_none() => Some("asks for nothing: name an age or classes"),
             Some([]) => Some("names no class"),
+            _ if self.is_out_of_reach() => Some("no sign-in is younger than a second: name a greater age"),
             Some(classes) if !classes.iter().all(|class| fits(class)) => {
                 Some("a class has a character that no challenge can carry")
             }
@@ -110,6 +116,8 @@ mod tests {
         claims.extra = Some(std::sync::Arc::new([("acr".to_owned(), "a".into())].into_iter().collect()));
         assert!(Authentication::default().by("b a").is_met_by(&claims, Timestamp::from_secs(10)));
         assert!(!never.is_met_by(&claims, Timestamp::from_secs(10)));
+        assert!(never.is_out_of_reach() && !other.is_out_of_reach());
+        assert!(Authentication::within(Duration::from_millis(999)).is_out_of_reach());
     }
 
     #[test]

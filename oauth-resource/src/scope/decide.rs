@@ -210,6 +210,14 @@ impl Settings {
                 if let Some(demand) = demand
                     && !demand.is_met_by(caller.claims(), self.clock.now())
                 {
+                    if demand.is_out_of_reach() {
+                        tracing::debug!(
+                            reason = "forbidden",
+                            "refused: what it asks for wants sign-ins that exclude each other"
+                        );
+                        let why = "no one sign-in is enough for all of this: ask for each by itself";
+                        return Err(Box::new(answer::plain(StatusCode::FORBIDDEN, "forbidden", why)));
+                    }
                     tracing::debug!(reason = "insufficient_user_authentication", "refused");
                     return Err(Box::new(
                         self.challenge.authenticate(&demand, &caller.scopes().union(&needed)),

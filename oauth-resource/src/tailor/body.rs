@@ -57,10 +57,6 @@ impl<B> TailoredBody<B> {
     }
 }
 
-/// In place of a list that cannot be cut: nothing of it is shown.
-const ERROR: &str =
-    r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32603,"message":"the list cannot be shown"}}"#;
-
 impl<B: Body<Data = Bytes>> Body for TailoredBody<B> {
     type Data = Bytes;
     type Error = B::Error;
@@ -85,9 +81,7 @@ impl<B: Body<Data = Bytes>> Body for TailoredBody<B> {
                                 tracing::warn!(
                                     "a list of the mcp server is too long to be cut, and is not shown"
                                 );
-                                return Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(
-                                    ERROR.as_bytes(),
-                                )))));
+                                return Poll::Ready(Some(Ok(Frame::data(tailor.refusal(read).into()))));
                             }
                             read.extend_from_slice(&data);
                         }
@@ -102,7 +96,7 @@ impl<B: Body<Data = Bytes>> Body for TailoredBody<B> {
                                     tracing::warn!(
                                         "a list of the mcp server cannot be read, and is not shown"
                                     );
-                                    Bytes::from_static(ERROR.as_bytes())
+                                    tailor.refusal(&whole).into()
                                 }
                             };
                             return Poll::Ready((!cut.is_empty()).then(|| Ok(Frame::data(cut))));
@@ -121,18 +115,12 @@ impl<B: Body<Data = Bytes>> Body for TailoredBody<B> {
                         Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                         None => {
                             *done = true;
-                            Ok(events.rest())
+                            // An event that is not whole is none, and a client ignores it.
+                            return Poll::Ready(None);
                         }
                     };
-                    match out {
-                        Ok(out) if out.is_empty() => {}
-                        Ok(out) => return Poll::Ready(Some(Ok(Frame::data(out)))),
-                        Err(_) => {
-                            *done = true;
-                            tracing::warn!("a list of the mcp server cannot be read, and is not shown");
-                            let event = format!("data: {ERROR}\n\n");
-                            return Poll::Ready(Some(Ok(Frame::data(event.into()))));
-                        }
+                    if !out.is_empty() {
+                        return Poll::Ready(Some(Ok(Frame::data(out))));
                     }
                 }
                 Poll::Ready(None)

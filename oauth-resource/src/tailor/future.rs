@@ -74,19 +74,17 @@ const EVENTS: &str = "text/event-stream";
 fn cut<R>(response: Response<R>, tailor: Tailor) -> Response<TailoredBody<R>> {
     let (mut parts, body) = response.into_parts();
     let headers = &mut parts.headers;
-    let body = if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+    let is_stream = is(headers, EVENTS);
+    // No list is in what is no message, and none but a stream answers requests of before.
+    if !is_stream && (tailor.resumed || !is(headers, "application/json")) {
+        return Response::from_parts(parts, TailoredBody::inner(body));
+    }
+    if headers.get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
         // It was not asked for, and cannot be read.
         tracing::warn!("a list of the mcp server is encoded, and is not shown");
-        let why = "the list cannot be shown";
-        return answer::json_rpc(StatusCode::INTERNAL_SERVER_ERROR, -32603, why).map(TailoredBody::own);
-    } else if is(headers, EVENTS) {
-        TailoredBody::events(body, tailor)
-    } else if is(headers, "application/json") {
-        TailoredBody::whole(body, tailor)
-    } else {
-        // No list is in what is no message.
-        return Response::from_parts(parts, TailoredBody::inner(body));
-    };
+        return answer::internal(tailor.refusal(b"")).map(TailoredBody::own);
+    }
+    let body = if is_stream { TailoredBody::events(body, tailor) } else { TailoredBody::whole(body, tailor) };
     // Both are of another text.
     headers.remove(CONTENT_LENGTH);
     headers.remove(ETAG);

@@ -1,5 +1,6 @@
 //! The layer that makes [`TailorAnswers`], and what can be set of it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -63,7 +64,17 @@ impl TailorAnswersLayer {
     }
 
     pub(crate) const fn of(challenge: Challenge, policy: Arc<dyn ScopePolicy>) -> Self {
-        Self { settings: Settings { policy, challenge, hides: true, schemes: false, max_list: MAX_LIST } }
+        let extensions = BTreeSet::new();
+        Self {
+            settings: Settings {
+                policy,
+                challenge,
+                hides: true,
+                schemes: false,
+                max_list: MAX_LIST,
+                extensions,
+            },
+        }
     }
 
     /// Lists everything to everybody, for clients that ask for more scope when they see what there is. What is listed may be refused.
@@ -80,7 +91,25 @@ impl TailorAnswersLayer {
         self
     }
 
-    /// How many bytes a list may have, or an event that holds one; longer ones are answered by an error. Without it, 4 MiB.
+    /// Says that the server has an [extension](crate::extensions) of MCP, where clients look for it: in the answer to `server/discover`, and to
+    /// `initialize` of older ones (EXT-2). What stands around a server it cannot know by itself.
+    ///
+    /// ```
+    /// use oauth_core::Stores;
+    /// use oauth_resource::{ProtectedResource, extensions};
+    ///
+    /// let resource = ProtectedResource::builder("https://mcp.example/mcp", "https://as.example").stores(&Stores::memory()).build()?;
+    /// let tailor = resource.tailor().with_extension(extensions::CLIENT_CREDENTIALS).with_extension(extensions::DPOP);
+    /// assert!(format!("{tailor:?}").contains("io.modelcontextprotocol/auth/dpop"));
+    /// # Ok::<(), oauth_resource::ConfigErrors>(())
+    /// ```
+    #[must_use]
+    pub fn with_extension(mut self, name: &str) -> Self {
+        self.settings.extensions.insert(name.into());
+        self
+    }
+
+    /// How many bytes a list may have, or an event that may hold one; longer ones are answered by an error. Without it, 4 MiB.
     #[must_use]
     pub fn with_max_list(mut self, bytes: usize) -> Self {
         self.settings.max_list = bytes;
@@ -107,6 +136,7 @@ impl fmt::Debug for TailorAnswersLayer {
         f.debug_struct("TailorAnswersLayer")
             .field("hides", &self.settings.hides)
             .field("schemes", &self.settings.schemes)
+            .field("extensions", &self.settings.extensions)
             .finish_non_exhaustive()
     }
 }

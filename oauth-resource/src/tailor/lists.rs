@@ -1,4 +1,4 @@
-//! Lists, and what is left of them for a caller. What stays in them is passed on as it was written.
+//! Lists, and what is left of them for a caller; what a server says of itself, and what is added. What stays is passed on as it was written.
 
 use std::borrow::{Borrow, Cow};
 use std::collections::BTreeMap;
@@ -11,15 +11,18 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::authorized::Authorized;
 use crate::scope::{Asked, Need, Operation};
+use crate::tailor::refusal::{id_of, refusal};
 use crate::tailor::service::Settings;
 
-/// Which lists a request asks for.
+/// Which lists a request asks for, or what a stream may hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Lists {
     tools: bool,
     prompts: bool,
     resources: bool,
     templates: bool,
+    /// What the server says of itself.
+    about: bool,
 }
 
 impl Lists {
@@ -30,13 +33,21 @@ impl Lists {
             "prompts/list" => lists.prompts = true,
             "resources/list" => lists.resources = true,
             "resources/templates/list" => lists.templates = true,
+            "initialize" | "server/discover" => lists.about = true,
             _ => {}
         });
         lists
     }
 
-    pub(super) const fn any(self) -> bool {
-        self.tools || self.prompts || self.resources || self.templates
+    /// All that a stream may hold which answers requests of before.
+    pub(super) const fn all() -> Self {
+        Self { tools: true, prompts: true, resources: true, templates: true, about: true }
+    }
+
+    /// Whether there is something to cut, or to add.
+    pub(super) fn concern(self, settings: &Settings) -> bool {
+        let lists = self.tools || self.prompts || self.resources || self.templates;
+        lists || (self.about && !settings.extensions.is_empty())
     }
 }
 
@@ -44,6 +55,10 @@ impl Lists {
 #[derive(Clone)]
 pub(super) struct Tailor {
     pub(super) lists: Lists,
+    /// What the request is called that is answered. `None`: several are, or those of before.
+    pub(super) id: Option<Box<RawValue>>,
+    /// A stream of answers to requests of before (`Last-Event-ID`), among which anything may be.
+    pub(super) resumed: bool,
     pub(super) caller: Option<Authorized>,
     pub(super) settings: Arc<Settings>,
 }
@@ -52,7 +67,7 @@ pub(super) struct Tailor {
 type Members<'a> = BTreeMap<Name<'a>, &'a RawValue>;
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
-struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+pub(super) struct Name<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
 
 impl Borrow<str> for Name<'_> {
     fn borrow(&self) -> &str {
@@ -87,6 +102,11 @@ struct Named<'a> {
 }
 
 impl Tailor {
+    /// What stands in place of a message that cannot be cut, as far as it is known.
+    pub(super) fn refusal(&self, message: &[u8]) -> String {
+        refusal(id_of(message).as_deref().or(self.id.as_deref()))
+    }
+
     /// A message of JSON-RPC, or a batch of them, cut. `None`: no list is in it, it stays as it is.
     pub(super) fn cut(&self, text: &[u8]) -> Result<Option<Vec<u8>>, Unreadable> {
         let text = std::str::from_utf8(text).map_err(|_| Unreadable)?;
@@ -94,9 +114,10 @@ impl Tailor {
             let batch: Vec<&RawValue> = serde_json::from_str(text)?;
             let mut cut = Vec::with_capacity(batch.len());
             for message in batch {
-                cut.push(match self.message(message.get())? {
-                    Some(message) => message,
-                    None => message.to_owned(),
+                cut.push(match self.message(message.get()) {
+                    Ok(Some(message)) => message,
+                    Ok(None) => message.to_owned(),
+                    Err(Unreadable) => RawValue::from_string(self.refusal(message.get().as_bytes()))?,
                 });
             }
             return Ok(Some(serde_json::to_vec(&cut)?));
@@ -119,12 +140,21 @@ impl Tailor {
                 cut.push((member, self.list(member, list.get())?));
             }
         }
-        if cut.is_empty() {
+        let about = match result.get("capabilities").filter(|_| self.lists.about) {
+            Some(capabilities) => self.with_extensions(capabilities),
+            None => None,
+        };
+        if cut.is_empty() && about.is_none() {
             return Ok(None);
         }
         let private = to_raw_value("private")?;
-        // Whatever the server says: this list is nobody else's (RS-89).
-        result.insert("cacheScope".into(), &private);
+        if !cut.is_empty() {
+            // Whatever the server says: this list is nobody else's (RS-89).
+            result.insert("cacheScope".into(), &private);
+        }
+        if let Some(capabilities) = &about {
+            result.insert("capabilities".into(), capabilities);
+        }
         for (member, list) in &cut {
             result.insert((*member).into(), list);
         }
@@ -161,6 +191,25 @@ impl Tailor {
             });
         }
         Ok(to_raw_value(&left)?)
+    }
+
+    /// What the server can do, with the extensions that stand around it (EXT-2). What it says of one itself stays.
+    fn with_extensions(&self, capabilities: &RawValue) -> Option<Box<RawValue>> {
+        if self.settings.extensions.is_empty() {
+            return None;
+        }
+        let mut members: Members<'_> = serde_json::from_str(capabilities.get()).ok()?;
+        let mut declared = match members.get("extensions") {
+            Some(declared) => serde_json::from_str::<Members<'_>>(declared.get()).ok()?,
+            None => Members::new(),
+        };
+        let empty = to_raw_value(&json!({})).ok()?;
+        for name in &self.settings.extensions {
+            declared.entry((&**name).into()).or_insert(&empty);
+        }
+        let declared = to_raw_value(&declared).ok()?;
+        members.insert("extensions".into(), &declared);
+        to_raw_value(&members).ok()
     }
 
     fn may(&self, need: &Need) -> bool {

@@ -7,7 +7,11 @@
 //!    challenge, if nothing of it has been sent yet: JSON answers. In a stream that has begun it stays an error of JSON-RPC.
 //! 4. Nothing is kept by caches on the way: `Cache-Control: private, no-store`.
 //!
-//! Only answers to requests for a list are read: JSON whole, streams event by event, up to a limit. All others pass as they come.
+//! 5. Where it is wanted, the server is said to have extensions that it cannot know of itself (EXT-2).
+//!
+//! Only answers to requests for a list are read: JSON whole, streams event by event, up to a limit; and the events of a `GET` stream, in which
+//! answers to earlier requests may come again. All others pass as they come. What cannot be read, or is too long, is not shown: an error stands
+//! in its place, under the id that the client waits for.
 
 mod body;
 mod demand;
@@ -15,6 +19,7 @@ mod events;
 mod future;
 mod layer;
 mod lists;
+mod refusal;
 mod service;
 
 pub use body::TailoredBody;

@@ -1,12 +1,13 @@
 //! The service that looks at what is asked, and marks what is to be done with the answer.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::ACCEPT_ENCODING;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use http_body::Body;
 use tower_service::Service;
 
@@ -17,6 +18,7 @@ use crate::tailor::body::TailoredBody;
 use crate::tailor::demand::Demand;
 use crate::tailor::future::ResponseFuture;
 use crate::tailor::lists::{Lists, Tailor};
+use crate::tailor::refusal::id_of;
 
 /// Cuts the inner service's answers to who asks. Made by [`TailorAnswersLayer`](crate::TailorAnswersLayer), where the example is.
 ///
@@ -44,6 +46,8 @@ pub(super) struct Settings {
     pub(super) hides: bool,
     pub(super) schemes: bool,
     pub(super) max_list: usize,
+    /// By name, each once.
+    pub(super) extensions: BTreeSet<Box<str>>,
 }
 
 impl<S> TailorAnswers<S> {
@@ -66,13 +70,18 @@ where
     }
 
     fn call(&mut self, mut request: Request<PeekedBody<B>>) -> Self::Future {
-        let lists = request.body().bytes().map_or_else(Lists::default, Lists::asked_for);
-        let caller = request.extensions().get::<Authorized>().cloned();
-        let tailor = lists.any().then(|| {
+        // What a stream of this kind carries was asked for before, by whoever (Streamable HTTP, "Resumability").
+        let asked = request.body().bytes().filter(|body| !body.is_empty());
+        let resumed = request.method() == Method::GET && asked.is_none();
+        let lists = if resumed { Lists::all() } else { asked.map_or_else(Lists::default, Lists::asked_for) };
+        let tailor = lists.concern(&self.settings).then(|| {
+            let caller = request.extensions().get::<Authorized>().cloned();
+            Tailor { lists, id: asked.and_then(id_of), resumed, caller, settings: self.settings.clone() }
+        });
+        if tailor.is_some() {
             // An encoded list could not be read.
             request.headers_mut().remove(ACCEPT_ENCODING);
-            Tailor { lists, caller, settings: self.settings.clone() }
-        });
+        }
         let demand = Demand::default();
         request.extensions_mut().insert(demand.clone());
         ResponseFuture::new(self.inner.call(request), demand, tailor, self.settings.clone())

@@ -6,7 +6,7 @@ use oauth_core::PeerAddress;
 use oauth_resource::{ForwardAuth, IdentityClaim, PathRules, ProxyStyle};
 use tower::ServiceExt as _;
 
-use crate::fixture::{forward, notes};
+use crate::fixture::{PAGE, forward, notes, rules};
 
 const RESOURCE: &str = "https://notes.example/mcp";
 
@@ -295,4 +295,60 @@ async fn nginx_gets_no_status_that_it_would_make_500_of() {
     ];
     let answer = ask(&verify, Some("127.0.0.1"), "/verify", &headers).await;
     assert!(answer.status == 403 && answer.body.contains("invalid_request"));
+}
+
+#[tokio::test]
+async fn a_browser_may_ask_for_a_page_that_is_named_and_for_no_other() {
+    // RS-78, RS-79, A-HTTP-17
+    let named = forward(ProxyStyle::ForwardedUri, RESOURCE);
+    let unnamed = ForwardAuth::builder(ProxyStyle::ForwardedUri)
+        .trusted_proxy("127.0.0.0/8")
+        .resource(&notes(RESOURCE), rules())
+        .build()
+        .unwrap();
+    let (wants, from) = (("access-control-request-method", "POST"), ("origin", PAGE));
+    for path in ["/mcp", "/mcp/admin", "/mcp/open"] {
+        let passed = forwarded(&named, "OPTIONS", path, "", &[wants, from]).await;
+        assert_eq!((passed.status, passed.header("x-user-id")), (200, Some("")), "{path}");
+        assert_eq!(forwarded(&unnamed, "OPTIONS", path, "", &[wants, from]).await.status, 401, "{path}");
+    }
+    for (what, method, token, more) in [
+        ("another page", "OPTIONS", "", &[wants, ("origin", "https://app.example.evil")][..]),
+        ("a page of nobody's", "OPTIONS", "", &[wants, ("origin", "null")]),
+        ("two pages", "OPTIONS", "", &[wants, from, from]),
+        ("no page", "OPTIONS", "", &[wants]),
+        ("no question", "OPTIONS", "", &[from]),
+        ("another method", "POST", "", &[wants, from]),
+        ("another method", "GET", "", &[wants, from]),
+        ("another case", "options", "", &[wants, from]),
+        ("a token that is none", "OPTIONS", "nobody", &[wants, from]),
+        ("a body", "OPTIONS", "", &[wants, from, ("content-length", "12")]),
+        ("a body", "OPTIONS", "", &[wants, from, ("transfer-encoding", "chunked")]),
+        ("a token in the query", "OPTIONS", "", &[wants, from, ("x", "y")]),
+    ] {
+        let path = if what.ends_with("query") { "/mcp?access_token=x" } else { "/mcp" };
+        assert_eq!(forwarded(&named, method, path, token, more).await.status, 401, "{what}");
+    }
+    // What is no named place stays none.
+    for path in ["/other", "/mcp/../admin", "/MCP"] {
+        assert_eq!(forwarded(&named, "OPTIONS", path, "", &[wants, from]).await.status, 403, "{path}");
+    }
+    // A page that is named can read why it was refused; another cannot.
+    for (token, status) in [("", 401), ("nobody", 401), ("alice.read", 403), ("down", 503)] {
+        let refused = forwarded(&named, "GET", "/mcp/admin", token, &[from]).await;
+        assert_eq!((refused.status, refused.header("access-control-allow-origin")), (status, Some(PAGE)));
+        assert!(refused.header("access-control-expose-headers").unwrap().contains("WWW-Authenticate"));
+        assert!(refused.header("access-control-allow-credentials").is_none());
+        let foreign =
+            forwarded(&named, "GET", "/mcp/admin", token, &[("origin", "https://evil.example")]).await;
+        assert!(foreign.header("access-control-allow-origin").is_none());
+    }
+    // Who is let through gets that from the server behind, once.
+    let passed = forwarded(&named, "GET", "/mcp", "alice.read", &[from]).await;
+    assert_eq!((passed.status, passed.header("access-control-allow-origin")), (200, None));
+    for bad in ["*", "null", "https://app.example/", "app.example"] {
+        let built =
+            ForwardAuth::builder(ProxyStyle::Path).resource(&notes(RESOURCE), rules().page(bad)).build();
+        assert!(built.unwrap_err().to_string().contains("origin"), "{bad}");
+    }
 }

@@ -40,6 +40,9 @@ pub(crate) fn notes(resource: &str) -> ProtectedResource<Names> {
         .unwrap()
 }
 
+/// The one that may call.
+pub(crate) const PAGE: &str = "https://app.example";
+
 pub(crate) fn rules() -> PathRules {
     PathRules::new("notes:read").below("/mcp/admin", "notes:admin").anonymous(http::Method::GET, "/mcp/open")
 }
@@ -47,7 +50,7 @@ pub(crate) fn rules() -> PathRules {
 pub(crate) fn forward(style: ProxyStyle, resource: &str) -> ForwardAuth {
     ForwardAuth::builder(style)
         .trusted_proxy("127.0.0.0/8")
-        .resource(&notes(resource), rules())
+        .resource(&notes(resource), rules().page(PAGE))
         .build()
         .unwrap()
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use oauth_resource::ProxyStyle;
 use tempfile::TempDir;
 
-use crate::fixture::forward;
-use crate::wire::{Behind, Events, Reply, get, start};
+use crate::fixture::{PAGE, forward};
+use crate::wire::{Behind, Events, Reply, ask, get, start};
 
 const NGINX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/manual/proxies/nginx.conf");
 const CADDY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/manual/proxies/Caddyfile");
@@ -202,11 +202,63 @@ async fn serves_as_the_manual_says(proxy: &Proxy, behind: &Behind, metadata: &st
     assert_eq!(down.status, 503, "{}", down.text);
     assert!(down.text.to_ascii_lowercase().contains("retry-after: 2"), "{}", down.text);
 
+    // RS-79: a browser asks for a page that is named, and the server behind answers.
+    let wants = "Access-Control-Request-Method: POST";
+    let page = format!("Origin: {PAGE}");
+    let asked = ask(at, "OPTIONS", "/mcp", &[&page, wants]).await;
+    assert!(asked.status == 200 && asked.text.contains("ARRIVED /mcp"), "{}", asked.text);
+    assert_eq!(sorted(&asked), Vec::<String>::new());
+    for lines in [&["Origin: https://evil.example", wants][..], &[&page], &[wants]] {
+        assert_eq!(ask(at, "OPTIONS", "/mcp", lines).await.status, 401, "{lines:?}");
+    }
+
     // What comes as a stream goes on as one.
     let mut events = Events::open(at, "/mcp/stream", &[token]).await;
     events.until("data: one").await;
     behind.go_on.notify_one();
     events.until("data: two").await;
+}
+
+/// Every text that some server reads as the name of this header.
+fn spellings(name: &str) -> Vec<String> {
+    let mut all = vec![String::new()];
+    for part in name.split('-') {
+        let longer = |start: &String| match &**start {
+            "" => vec![part.to_owned()],
+            start => ["-", "_", "."].map(|between| format!("{start}{between}{part}")).to_vec(),
+        };
+        all = all.iter().flat_map(longer).collect();
+    }
+    all
+}
+
+#[test]
+fn traefik_and_envoy_remove_every_spelling_of_what_they_set() {
+    // A-PROXY-4: neither runs here; what their configurations list can be counted.
+    let of = |file: &str| {
+        let path = format!("{}/src/manual/proxies/{file}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(path).unwrap()
+    };
+    let (traefik, envoy) = (of("traefik.yaml"), of("envoy.yaml"));
+    assert!(envoy.contains("headers_with_underscores_action: REJECT_REQUEST"));
+    let removed = envoy.split_once("request_headers_to_remove:").unwrap().1.split_once(']').unwrap().0;
+    let removed: Vec<&str> = removed.split(['[', ',', ' ', '\n']).filter(|word| !word.is_empty()).collect();
+    for name in ["X-User-Id", "X-User-Name", "X-Auth-Scopes"] {
+        let all = spellings(name);
+        assert_eq!(all.len(), 9);
+        for other in all.iter().filter(|other| *other != name) {
+            assert_eq!(traefik.matches(&format!("          {other}: \"\"\n")).count(), 1, "{other}");
+            let lower = other.to_ascii_lowercase();
+            assert!(other.contains('_') || removed.contains(&&*lower), "{lower}");
+        }
+        // The name itself is set anew from the answer.
+        assert!(traefik.split_once("authResponseHeaders").unwrap().1.contains(name));
+        assert!(envoy.contains(&format!("{{ exact: {} }}", name.to_ascii_lowercase())));
+    }
+    for token in ["authorization", "dpop"] {
+        assert!(removed.contains(&token), "{token}");
+    }
+    assert!(traefik.contains("Authorization, DPoP]"));
 }
 
 #[tokio::test]

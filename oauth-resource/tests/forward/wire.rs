@@ -26,7 +26,12 @@ pub(crate) struct Reply {
 
 /// Sends these header lines as they are written.
 pub(crate) async fn get(to: SocketAddr, target: &str, lines: &[&str]) -> Reply {
-    let mut stream = send(to, target, lines).await;
+    ask(to, "GET", target, lines).await
+}
+
+/// The same, by another method.
+pub(crate) async fn ask(to: SocketAddr, method: &str, target: &str, lines: &[&str]) -> Reply {
+    let mut stream = send(to, method, target, lines).await;
     let mut text = Vec::new();
     let read = stream.read_to_end(&mut text);
     tokio::time::timeout(Duration::from_secs(10), read).await.expect("an answer within 10 s").unwrap();
@@ -35,9 +40,9 @@ pub(crate) async fn get(to: SocketAddr, target: &str, lines: &[&str]) -> Reply {
     Reply { status: status.unwrap_or_else(|| panic!("no status in {text:?}")), text }
 }
 
-async fn send(to: SocketAddr, target: &str, lines: &[&str]) -> TcpStream {
+async fn send(to: SocketAddr, method: &str, target: &str, lines: &[&str]) -> TcpStream {
     let mut stream = TcpStream::connect(to).await.unwrap();
-    let mut request = format!("GET {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", host(to));
+    let mut request = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", host(to));
     for line in lines {
         request.push_str(line);
         request.push_str("\r\n");
@@ -56,7 +61,7 @@ pub(crate) struct Events(TcpStream, String);
 
 impl Events {
     pub(crate) async fn open(to: SocketAddr, target: &str, lines: &[&str]) -> Self {
-        Self(send(to, target, lines).await, String::new())
+        Self(send(to, "GET", target, lines).await, String::new())
     }
 
     pub(crate) async fn until(&mut self, wanted: &str) {

@@ -99,6 +99,42 @@ async fn nothing_gets_past_the_demand_by_another_shape() {
     }
 }
 
+#[tokio::test]
+async fn nobody_is_sent_to_sign_in_for_what_no_sign_in_opens() {
+    // RS-30: `pwd` and `phr` exclude each other.
+    let by = |class: &str| Authentication::default().by(class);
+    let rules = rules()
+        .tools_beginning("view_", "notes:read")
+        .tool_authentication("add_note", by("phr"))
+        .tool_authentication("list_notes", by("pwd"));
+    let bench = Bench::with(|builder| builder.scopes(rules));
+    for class in ["phr", "pwd"] {
+        let mut claims = claims("root", "admin notes:delete");
+        claims.extra = Some(Arc::new([("acr".to_owned(), json!(class))].into_iter().collect()));
+        bench.tokens.put(class, claims);
+    }
+    for (token, tool, status) in [
+        ("phr", "add_note", 200),
+        ("pwd", "add_note", 401),
+        ("pwd", "list_notes", 200),
+        ("phr", "list_notes", 401),
+    ] {
+        assert_eq!(bench.post(token, &call(tool)).await.status, status, "{token} {tool}");
+    }
+    let both = format!("[{},{}]", call("add_note"), call("list_notes"));
+    for body in [&both, &call("unknown"), "{", "[]"] {
+        for token in ["phr", "pwd"] {
+            let refused = bench.post(token, body).await;
+            assert_eq!(refused.status, 403, "{token} {body}");
+            assert!(!refused.headers.contains_key("www-authenticate"), "{token} {body}");
+        }
+        // Whoever is nobody yet is told where to sign in, as ever.
+        assert_eq!(bench.post("", body).await.status, 401, "{body}");
+    }
+    // A rule for names that begin so is a rule.
+    assert_eq!(bench.post("phr", &call("view_all")).await.status, 200);
+}
+
 #[test]
 fn a_demand_that_asks_for_nothing_or_cannot_be_written_is_refused() {
     // RS-27
@@ -108,6 +144,7 @@ fn a_demand_that_asks_for_nothing_or_cannot_be_written_is_refused() {
         (Authentication::default().by("a\"b"), false),
         (Authentication::default().by("a\u{e4}"), false),
         (Authentication::within(SECOND), true),
+        (Authentication::within(SECOND / 2), false),
         (Authentication::default().by("urn:mace:incommon:iap:silver"), true),
     ] {
         let rules = ScopeRules::builder("a").tool("t", "b").tool_authentication("t", demand.clone());

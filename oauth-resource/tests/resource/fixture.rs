@@ -25,6 +25,12 @@ pub(crate) const NOW: u64 = 1_700_000_000;
 #[derive(Clone)]
 pub(crate) struct StandingClock(Arc<AtomicU64>);
 
+impl Default for StandingClock {
+    fn default() -> Self {
+        Self(Arc::new(AtomicU64::new(NOW * 1000)))
+    }
+}
+
 impl StandingClock {
     pub(crate) fn forward(&self, by: Duration) {
         self.0.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
@@ -195,7 +201,7 @@ impl Bench {
         resource: &str,
         configure: impl FnOnce(ProtectedResourceBuilder<Tokens>) -> ProtectedResourceBuilder<Tokens>,
     ) -> Self {
-        let clock = StandingClock(Arc::new(AtomicU64::new(NOW * 1000)));
+        let clock = StandingClock::default();
         let tokens = Tokens::default();
         tokens.put("reader", claims("alice", "notes:read"));
         tokens.put("writer", claims("alice", "notes:write"));

@@ -1,8 +1,10 @@
 //! The protection of a resource, through the public API, by requests in process.
 #![allow(clippy::unwrap_used, reason = "tests, the helpers of tests as well")]
 
+mod answers;
 mod authentication;
 mod challenge;
+mod dpopx;
 mod fixture;
 mod guards;
 mod identity;

@@ -17,9 +17,9 @@ use std::sync::atomic::Ordering;
 
 use crate::fixture::{Bench, NOW, RESOURCE, Reply, claims, method, rules};
 
-static KEY: LazyLock<SigningKey> = LazyLock::new(SigningKey::generate_es256);
+pub(crate) static KEY: LazyLock<SigningKey> = LazyLock::new(SigningKey::generate_es256);
 
-fn bench(dpop: Dpop) -> Bench {
+pub(crate) fn bench(dpop: Dpop) -> Bench {
     let bench = Bench::with(|builder| builder.scopes(rules()).dpop(dpop).allow_origin("https://app.example"));
     let mut bound = claims("alice", "notes:read");
     bound.binding = Binding::Dpop(KEY.public_jwk().thumbprint());
@@ -27,35 +27,43 @@ fn bench(dpop: Dpop) -> Bench {
     bench
 }
 
-fn optional() -> Bench {
+pub(crate) fn optional() -> Bench {
     bench(Dpop::optional(ProofChecker::new().with_replay_guard(Stores::memory().replay)))
 }
 
 /// A proof for a `POST` to the resource with the bound token.
-fn proof_with(key: &SigningKey, change: &[(&str, Value)]) -> String {
+pub(crate) fn proof_with(key: &SigningKey, change: &[(&str, Value)]) -> String {
     use std::sync::atomic::AtomicU64;
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let ath = URL_SAFE_NO_PAD.encode(sha256("bound"));
+    let ath = ath("bound");
     let mut claims = json!({
         "jti": NEXT.fetch_add(1, Ordering::SeqCst).to_string(), "htm": "POST", "htu": RESOURCE, "iat": NOW, "ath": ath,
     });
     for (name, value) in change {
         claims[*name] = value.clone();
     }
-    let header =
-        json!({"typ": "dpop+jwt", "alg": key.algorithm().as_str(), "jwk": key.public_jwk().to_json()});
-    key.sign_under(&header, &claims).unwrap()
+    key.sign_under(&header(key), &claims).unwrap()
+}
+
+/// What stands before a proof by this key.
+pub(crate) fn header(key: &SigningKey) -> Value {
+    json!({"typ": "dpop+jwt", "alg": key.algorithm().as_str(), "jwk": key.public_jwk().to_json()})
+}
+
+/// How a proof names a token.
+pub(crate) fn ath(token: &str) -> String {
+    URL_SAFE_NO_PAD.encode(sha256(token))
 }
 
 fn sha256(text: &str) -> Vec<u8> {
     oauth_core::TokenHash::of(text).as_bytes().to_vec()
 }
 
-fn proof() -> String {
+pub(crate) fn proof() -> String {
     proof_with(&KEY, &[])
 }
 
-fn request(authorization: &[&str], proofs: &[&str]) -> Request<Full<Bytes>> {
+pub(crate) fn request(authorization: &[&str], proofs: &[&str]) -> Request<Full<Bytes>> {
     let mut request = Request::post("/mcp");
     for value in authorization {
         request = request.header("authorization", *value);
@@ -66,7 +74,7 @@ fn request(authorization: &[&str], proofs: &[&str]) -> Request<Full<Bytes>> {
     request.body(Full::from(method("tools/list"))).unwrap()
 }
 
-async fn send(bench: &Bench, authorization: &str, proof: &str) -> Reply {
+pub(crate) async fn send(bench: &Bench, authorization: &str, proof: &str) -> Reply {
     bench.send(request(&[authorization], &[proof])).await
 }
 
@@ -117,7 +125,7 @@ async fn a_bad_proof_is_told_from_a_bad_token() {
         assert_eq!(reply.json()["error"], error);
     }
     // A token that nobody knows, with a proof that is good for it.
-    let ath = URL_SAFE_NO_PAD.encode(sha256("unknown"));
+    let ath = ath("unknown");
     let reply = send(&bench, "DPoP unknown", &proof_with(&KEY, &[("ath", json!(ath))])).await;
     assert!(
         reply.status == 401
@@ -139,7 +147,7 @@ async fn a_bound_token_is_none_of_a_bearer_and_an_unbound_one_proves_nothing() {
     let bench = optional();
     for _ in 0..2 {
         for authorization in ["Bearer bound", "DPoP reader"] {
-            let ath = URL_SAFE_NO_PAD.encode(sha256("reader"));
+            let ath = ath("reader");
             let reply = send(&bench, authorization, &proof_with(&KEY, &[("ath", json!(ath))])).await;
             assert_eq!(reply.status, 401, "{authorization}");
             assert!(

@@ -101,7 +101,7 @@ async fn what_cannot_be_classified_needs_the_strictest_set() {
 }
 
 #[tokio::test]
-async fn a_member_twice_is_refused() {
+async fn a_aud_10_a_member_twice_is_refused() {
     // T8, A-AUD-10
     let bench = Bench::new();
     for body in [
@@ -129,7 +129,7 @@ fn with_headers(token: &str, body: &str, headers: &[(&'static str, &'static str)
 }
 
 #[tokio::test]
-async fn headers_that_contradict_the_body_are_refused_after_authentication() {
+async fn a_aud_10_headers_that_contradict_the_body_are_refused_after_authentication() {
     // RS-81, T8, A-AUD-10
     let bench = Bench::new();
     let versioned = json!({
@@ -171,7 +171,7 @@ async fn headers_that_contradict_the_body_are_refused_after_authentication() {
 }
 
 #[tokio::test]
-async fn each_element_of_a_batch_counts() {
+async fn a_aud_10_each_element_of_a_batch_counts() {
     // RS-83, A-AUD-10
     let bench = Bench::new();
     let batch =
@@ -194,7 +194,7 @@ async fn each_element_of_a_batch_counts() {
 }
 
 #[tokio::test]
-async fn what_needs_no_token_takes_none_but_no_bad_one() {
+async fn a_aud_14_what_needs_no_token_takes_none_but_no_bad_one() {
     // RS-88, A-AUD-14
     let bench = Bench::new();
     assert_eq!(bench.post("", &method("server/discover")).await.status, 200);
@@ -326,4 +326,35 @@ async fn the_scope_layer_by_itself_lets_nobody_in() {
     }
     assert_eq!(inner.count(), 0);
     assert!(PeekedBody::unread(Full::<Bytes>::default()).is_end_stream());
+}
+
+#[tokio::test]
+async fn a_aud_11_other_spellings_of_a_tool() {
+    // Somebody behind may take them for the tool; here they are tools without a rule, which need everything.
+    let bench = Bench::new();
+    for other in [
+        "Add_Note",
+        "ADD_NOTE",
+        "add_note ",
+        " add_note",
+        "add_note\t",
+        "add\u{ff3f}note",
+        "\u{ff41}dd_note",
+        "add_no\u{200b}te",
+        "add_not\u{0435}",
+        "add_note\0",
+        "add-note",
+        "",
+    ] {
+        let reply = bench.post("writer", &call(other)).await;
+        assert_eq!(reply.status, 403, "{other:?}");
+        assert!(
+            reply.challenge().contains(r#"scope="admin notes:delete notes:read notes:write""#),
+            "{other:?}"
+        );
+    }
+    assert_eq!(bench.inner.count(), 0);
+    // Escapes are no other spelling.
+    let escaped = call("add_note").replace("add_note", r"\u0061dd_not\u0065");
+    assert_eq!(bench.post("writer", &escaped).await.status, 200);
 }

@@ -19,7 +19,7 @@ fn in_session(token: &str, http_method: &str, session: &str) -> Request<Full<Byt
 }
 
 #[tokio::test]
-async fn a_session_of_another_is_not_found() {
+async fn a_aud_8_a_session_of_another_is_not_found() {
     // RS-36, RS-82, A-AUD-8
     let bench = Bench::new();
     bench.tokens.put("bob", claims("bob", "notes:read"));

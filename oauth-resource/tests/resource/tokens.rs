@@ -67,7 +67,7 @@ async fn two_headers_are_refused_whatever_they_say() {
 }
 
 #[tokio::test]
-async fn a_token_elsewhere_is_no_token() {
+async fn a_aud_7_a_token_elsewhere_is_no_token() {
     // RS-34, RS-35, A-AUD-7
     let bench = Bench::new();
     let body = || Full::from(method("tools/list"));
@@ -192,7 +192,7 @@ async fn every_request_is_authenticated_whatever_its_method() {
 }
 
 #[tokio::test]
-async fn the_inner_service_sees_who_calls_and_not_with_what() {
+async fn a_aud_5_the_inner_service_sees_who_calls_and_not_with_what() {
     // RS-39, A-AUD-5
     let bench = Bench::new();
     for _ in 0..2 {

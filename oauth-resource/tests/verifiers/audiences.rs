@@ -7,7 +7,7 @@ use crate::fixture::{RESOURCE, accepts, ask, sign, trusted, verifier, with, with
 const OTHER: &str = "https://other.example/mcp";
 
 #[tokio::test]
-async fn aud_1_a_token_for_another_resource_opens_nothing_here() {
+async fn a_aud_1_a_token_for_another_resource_opens_nothing_here() {
     // RS-47, RS-48
     let verifier = verifier(trusted());
     for (audience, good) in [
@@ -28,7 +28,7 @@ async fn aud_1_a_token_for_another_resource_opens_nothing_here() {
 }
 
 #[tokio::test]
-async fn aud_3_an_audience_is_a_text_or_a_list_of_texts() {
+async fn a_aud_3_an_audience_is_a_text_or_a_list_of_texts() {
     // RS-47
     let verifier = verifier(trusted());
     let crowd: Vec<&str> = std::iter::repeat_n(RESOURCE, 10_000).collect();

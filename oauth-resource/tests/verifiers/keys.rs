@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::StatusCode;
 use oauth_core::fetch::{Fetch, FetchError, FetchRequest, Fetched, StaticFetch};
 use oauth_core::jose::SigningKey;
 use oauth_core::{TokenVerifier as _, async_trait};
 use oauth_resource::{JwtVerifier, TrustedIssuer};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::fixture::{
-    ISSUER, JWKS, KEY, RESOURCE, ask, claims, jwks, now, refused, served, sign, unavailable,
+    ISSUER, JWKS, KEY, RESOURCE, RSA, ask, claims, jwks, now, refused, served, sign, unavailable,
 };
 
 fn remote(fetch: Arc<dyn Fetch>) -> JwtVerifier {
@@ -352,6 +354,74 @@ async fn rubbish_in_a_set_spoils_nothing() {
 }
 
 #[tokio::test]
+async fn weak_and_impossible_keys_verify_nothing() {
+    // RS-58
+    let b64 = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let mut off_curve = KEY.public_jwk().to_json();
+    off_curve.insert("y".to_owned(), b64(&[7; 32]).into());
+    let mut short_point = KEY.public_jwk().to_json();
+    short_point.insert("x".to_owned(), b64(&[7; 31]).into());
+    let rsa = |modulus: &[u8], exponent: &str| json!({"kty": "RSA", "alg": "RS256", "n": b64(modulus), "e": exponent});
+    let odd = |bytes: usize| [vec![0xff; bytes - 1], vec![1]].concat();
+    let bad = [
+        off_curve.into(),
+        short_point.into(),
+        rsa(&odd(128), "AQAB"),
+        rsa(&odd(255), "AQAB"),
+        rsa(&odd(256), "AQ"),
+        json!({"kty": "OKP", "crv": "Ed25519", "x": b64(&[1; 31])}),
+        json!({"kty": "OKP", "crv": "X25519", "x": b64(&[1; 32])}),
+    ];
+    let mut keys = bad.to_vec();
+    keys.push(RSA.public_jwk().to_json().into());
+    let set = json!({ "keys": keys }).to_string();
+    let verifier = remote(Arc::new(StaticFetch::new().with(JWKS, Fetched::json(set))));
+    assert!(refused(&ask(&verifier, &sign(&claims())).await), "its key is not on the curve");
+    assert!(ask(&verifier, &RSA.sign("at+jwt", &claims()).unwrap()).await.is_ok());
+    let health = &verifier.health(now())[0];
+    assert_eq!((health.keys, health.skipped), (1, bad.len()));
+}
+
+#[tokio::test]
+async fn keys_of_one_name_and_tokens_that_name_none() {
+    // RS-66
+    let (one, other) = (SigningKey::generate_es256(), SigningKey::generate_ed25519());
+    let named = |key: &SigningKey, kid: Option<&str>| {
+        let mut jwk = key.public_jwk().to_json();
+        jwk.remove("kid");
+        if let Some(kid) = kid {
+            jwk.insert("kid".to_owned(), kid.into());
+        }
+        Value::from(jwk)
+    };
+    let header = |key: &SigningKey, kid: Option<&str>| {
+        let mut header = json!({"alg": key.algorithm().as_str(), "typ": "at+jwt"});
+        if let Some(kid) = kid {
+            header["kid"] = kid.into();
+        }
+        key.sign_under(&header, &claims()).unwrap()
+    };
+    let of = |keys: Vec<Value>| {
+        crate::fixture::verifier(TrustedIssuer::new(ISSUER).with_jwks(&json!({ "keys": keys }).to_string()))
+    };
+    // One name, two kinds, and two of one kind.
+    let third = SigningKey::generate_es256();
+    let same = of([&one, &other, &third].map(|key| named(key, Some("k"))).to_vec());
+    for key in [&one, &other, &third] {
+        assert!(ask(&same, &header(key, Some("k"))).await.is_ok());
+        assert!(ask(&same, &header(key, None)).await.is_ok());
+        assert!(refused(&ask(&same, &header(key, Some("l"))).await));
+    }
+    assert!(refused(&ask(&same, &header(&SigningKey::generate_es256(), None)).await));
+    // How many are tried is bounded: the last of a crowd is not found without its name.
+    let crowd: Vec<SigningKey> = (0..20).map(|_| SigningKey::generate_es256()).collect();
+    let set = of(crowd.iter().enumerate().map(|(n, key)| named(key, Some(&format!("k{n}")))).collect());
+    assert!(ask(&set, &header(&crowd[0], None)).await.is_ok());
+    assert!(refused(&ask(&set, &header(&crowd[19], None)).await));
+    assert!(ask(&set, &header(&crowd[19], Some("k19"))).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_set_without_a_usable_key_is_an_outage() {
     // RS-64: the old key is gone with it; but that tells nothing of anybody's token.
     for (set, failure) in [
@@ -374,7 +444,7 @@ async fn a_set_without_a_usable_key_is_an_outage() {
 }
 
 #[tokio::test]
-async fn an_untrusted_issuer_is_not_even_asked() {
+async fn a_aud_6_an_untrusted_issuer_is_not_even_asked() {
     // A-AUD-6
     let fetch = served(&[&KEY]);
     let verifier = remote(fetch.clone());

@@ -245,6 +245,18 @@ async fn workos() {
         ("user_01HBEQKA6K4QJAS93VPE39W1JT", "client_01", "notes:read openid", SubjectKind::User)
     );
     case.holds_to("aud", json!("https://other.example")).await;
+    // What a user may do is no scope that the user gave to a client; what a client may do by itself is.
+    let scopes = async |change: &[(&str, Value)]| {
+        let claims = ask(&case.verifier(), &case.token(change)).await.unwrap();
+        (claims.scopes.to_string(), claims.subject_kind)
+    };
+    let permissions = ("permissions", json!(["notes:write"]));
+    assert_eq!(
+        scopes(std::slice::from_ref(&permissions)).await,
+        ("notes:read openid".to_owned(), SubjectKind::User)
+    );
+    let own = scopes(&[permissions, ("sub", json!("client_01"))]).await;
+    assert_eq!(own, ("notes:read notes:write openid".to_owned(), SubjectKind::Client));
 }
 
 #[tokio::test]

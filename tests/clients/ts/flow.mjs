@@ -4,6 +4,7 @@
 import { ScriptedBrowser } from '../scripted-browser.mjs';
 import { Steps, expect, required } from '../steps.mjs';
 import { Provider } from './provider.mjs';
+import { server } from './servers.mjs';
 import { Wire } from './wire.mjs';
 
 /**
@@ -20,6 +21,7 @@ export async function run(sdk) {
   const url = new URL(required('MCP_URL'));
   const steps = new Steps(`${sdk.name} against ${url}`);
   const wire = new Wire();
+  let wide = false;
   const provider = new Provider(new ScriptedBrowser(required('PASSPHRASE'), steps.say), sdk.name);
   let session;
 
@@ -47,7 +49,7 @@ export async function run(sdk) {
 
   for (const [turn, protocol] of sdk.protocols.entries()) {
     const note = `${sdk.name} was here (${protocol}, ${process.pid})`;
-    let id;
+    let made;
 
     await steps.step(`${protocol}: connects and lists the tools`, async () => {
       session = await sdk.open(url, provider, wire, protocol);
@@ -55,25 +57,22 @@ export async function run(sdk) {
       expect(session.protocol() === protocol, `speaks ${session.protocol()}, not ${protocol}`);
       const { tools } = await session.client.listTools();
       const names = tools.map((tool) => tool.name).sort();
-      expect(names.join() === 'add_note,delete_note,list_notes', `tools ${names}`);
+      expect(names.join() === server.tools(wide).join(), `tools ${names}`);
     });
 
     await steps.step(`${protocol}: a tool call`, async () => {
-      const added = await session.client.callTool({ name: 'add_note', arguments: { text: note } });
-      expect(!added.isError, `add_note answered ${JSON.stringify(added)}`);
-      id = added.structuredContent.id;
+      made = await server.first(session.client, note);
     });
 
     await steps.step(`${protocol}: a refused access token is refreshed and the call goes through`, async () => {
       wire.forget();
       const before = provider.held;
       provider.held = { ...before, access_token: `${before.access_token.slice(0, -4)}AAAA` };
-      const listed = await session.client.callTool({ name: 'list_notes', arguments: {} });
+      await server.again(session.client, made);
       expect(wire.saw('POST', url.pathname, 401), `the spoilt token was taken: ${wire}`);
       expect(wire.saw('POST', '/token', 200, 'refresh_token'), `no refresh: ${wire}`);
       expect(provider.held.access_token !== before.access_token, 'the access token is the old one');
       expect(provider.held.refresh_token !== before.refresh_token, 'the refresh token was not rotated');
-      expect(listed.structuredContent.notes.some((n) => n.id === id && n.text === note), 'the note is not there');
     });
 
     if (sdk.refreshesInParallel) {
@@ -81,12 +80,8 @@ export async function run(sdk) {
         wire.forget();
         const { access_token: token, ...rest } = provider.held;
         provider.held = { ...rest, access_token: `${token.slice(0, -4)}AAAA` };
-        const call = () => session.client.callTool({ name: 'list_notes', arguments: {} });
-        const answers = await Promise.all([call(), call(), call(), call()]);
-        expect(
-          answers.every((answer) => !answer.isError),
-          `list_notes answered ${JSON.stringify(answers)}`,
-        );
+        const again = () => server.again(session.client, made);
+        await Promise.all([again(), again(), again(), again()]);
         const replies = wire.seen.filter((entry) => entry.tokens).map((entry) => entry.tokens.refresh_token);
         expect(new Set(replies).size === 1, `${replies.length} refreshes gave ${new Set(replies).size} tokens: ${wire}`);
         steps.say(`${replies.length} refreshes, one token`);
@@ -94,11 +89,11 @@ export async function run(sdk) {
     }
 
     if (turn === 0) {
-      await steps.step(`${protocol}: delete_note is refused until the user agrees to more`, async () => {
+      await steps.step(`${protocol}: ${server.more} is refused until the user agrees to more`, async () => {
         wire.forget();
         const { refresh_token: kept, ...rest } = provider.held;
         if (sdk.refreshesBeforeStepUp) provider.held = rest;
-        const call = () => session.client.callTool({ name: 'delete_note', arguments: { id } });
+        const call = () => server.call(session.client, made);
         const refused = await call().then(
           () => undefined,
           (error) => error,
@@ -110,15 +105,14 @@ export async function run(sdk) {
         steps.say(`asks for ${provider.authorizationUrl.searchParams.get('scope')}`);
         await session.finish(provider.takeCallback());
         steps.say(`granted ${provider.held.scope}`);
-        const deleted = await call();
-        expect(!deleted.isError, `delete_note answered ${JSON.stringify(deleted)}`);
+        await call();
+        wide = true;
         expect(kept, 'nothing was held before');
       });
     } else {
-      await steps.step(`${protocol}: delete_note goes through with what was agreed to before`, async () => {
-        const deleted = await session.client.callTool({ name: 'delete_note', arguments: { id } });
-        expect(!deleted.isError, `delete_note answered ${JSON.stringify(deleted)}`);
-      });
+      await steps.step(`${protocol}: ${server.more} goes through with what was agreed to before`, () =>
+        server.call(session.client, made),
+      );
     }
 
     await steps.step(`${protocol}: closes`, () => session.close());

@@ -5,7 +5,7 @@ import { run } from './flow.mjs';
 
 await run({
   name: 'typescript-client-2.x',
-  protocols: ['2025-11-25', '2026-07-28'],
+  protocols: ['2025-11-25', '2025-06-18', '2025-03-26', '2026-07-28'],
   unauthorized: (error) => error instanceof UnauthorizedError,
   refreshesInParallel: true,
   refreshesBeforeStepUp: false,
@@ -13,7 +13,10 @@ await run({
     const transport = new StreamableHTTPClientTransport(url, { authProvider: provider, fetch: wire.fetch });
     const client = new Client(
       { name: 'typescript-client-2.x', version: '1.0.0' },
-      { versionNegotiation: { mode: protocol >= '2026-07-28' ? { pin: protocol } : 'legacy' } },
+      {
+        versionNegotiation: { mode: protocol >= '2026-07-28' ? { pin: protocol } : 'legacy' },
+        ...(protocol < '2026-07-28' && { supportedProtocolVersions: [protocol] }),
+      },
     );
     return {
       client,

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::routing::get;
 use clap::Parser as _;
 use oauth_core::jose::{Algorithm, HmacAlgorithm, HmacKey, JwkSet, SigningKey};
+use oauth_core::{TokenVerifier as _, VerifyFault};
 use serde_json::{Value, json};
 
 use crate::doctor::report::Report;
@@ -108,6 +109,75 @@ async fn each_fault_is_said_in_words() {
     assert!(id.said(&settings, "opaque").await.1.contains("set OAUTH_INTROSPECTION_ENDPOINT"));
     assert!(id.said(&settings, "a.b.c").await.1.contains("it looks like a JWT, and is none"));
     assert!(id.said(&settings, "Bearer x").await.1.contains("that is no token"));
+}
+
+#[tokio::test]
+async fn a_further_audience_is_named_until_it_is_configured() {
+    // RS-49
+    let id = start().await;
+    let mut claims = id.claims();
+    claims["aud"] = json!(["https://mcp.example/mcp", "account", "billing"]);
+    let token = id.key.sign("at+jwt", &claims).unwrap();
+    let (wrong, said) = id.said(&id.settings(&[]), &token).await;
+    assert!(wrong == 3 && said.contains("OAUTH_FURTHER_AUDIENCES=account"), "{said}");
+    // Each of them; then the server and the doctor agree again.
+    let (wrong, said) = id.said(&id.settings(&["--further-audiences", "account"]), &token).await;
+    assert!(wrong == 2 && said.contains("OAUTH_FURTHER_AUDIENCES=billing"), "{said}");
+    let (wrong, said) = id.said(&id.settings(&["--further-audiences", "account,billing"]), &token).await;
+    assert!(wrong == 0 && said.contains("the server accepts it"), "{said}");
+    // It takes nobody's place.
+    claims["aud"] = json!("account");
+    let token = id.key.sign("at+jwt", &claims).unwrap();
+    let (wrong, said) = id.said(&id.settings(&["--further-audiences", "account"]), &token).await;
+    assert!(wrong >= 1 && said.contains("the server refuses it"), "{said}");
+}
+
+#[tokio::test]
+async fn many_tokens_are_asked_about_at_once() {
+    // RS-69: one host answers for everybody, and a burst of its users is no attack.
+    const AT_ONCE: usize = 16;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    // Answers nobody until all have asked.
+    let all = Arc::new(tokio::sync::Barrier::new(AT_ONCE));
+    let answer = move || async move {
+        all.wait().await;
+        axum::Json(json!({"active": false}))
+    };
+    let app = Router::new().route("/introspect", axum::routing::post(answer));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let endpoint = format!("{issuer}/introspect");
+    let settings = Settings::parse_from([
+        "resource-only",
+        "--issuer",
+        &issuer,
+        "--introspection-endpoint",
+        &endpoint,
+        "--client-id",
+        "mcp",
+        "--client-secret",
+        "secret",
+    ]);
+    let verifier = Arc::new(settings.verifier().unwrap());
+    let asking: Vec<_> = (0..AT_ONCE)
+        .map(|n| {
+            let verifier = verifier.clone();
+            tokio::spawn(async move { verifier.verify(&format!("token-{n}"), now()).await })
+        })
+        .collect();
+    for one in asking {
+        let answer = tokio::time::timeout(std::time::Duration::from_secs(20), one).await;
+        let answer = answer.expect("all are asked about at once").unwrap();
+        assert!(matches!(answer, Err(VerifyFault::Invalid)), "{answer:?}");
+    }
+}
+
+#[test]
+fn it_listens_to_this_machine_alone_unless_told_otherwise() {
+    // RS-77
+    let settings = Settings::parse_from(["resource-only"]);
+    assert!(settings.listen.ip().is_loopback(), "{}", settings.listen);
+    assert!(settings.audience().starts_with("http://127.0.0.1:"));
 }
 
 #[tokio::test]

@@ -11,8 +11,9 @@ use axum::Router;
 use clap::Parser;
 use oauth_core::{Clock as _, OsEntropy, Secret, Stores, SystemClock};
 use oauth_providers::OwnerPassphrase;
+use oauth_server::OfferedScope;
 use oauth_stores::SqliteStore;
-use separate_servers::{Fault, authorization_server, serve};
+use separate_servers::{Fault, Offer, authorization_server, serve};
 use tokio::net::TcpListener;
 
 /// People sign in here.
@@ -31,6 +32,18 @@ struct Args {
     #[arg(long, env = "MCP_CLIENT_SECRET", hide_env_values = true, value_parser = secret)]
     secret: Option<Arc<Secret>>,
 
+    /// What people are told that the MCP server is.
+    #[arg(long, default_value = "Calculator")]
+    name: String,
+
+    /// A scope of the MCP server, and what it means: mcp:tools="Use the tools". Once for each; without any, those of the calculator.
+    #[arg(long = "scope", value_name = "NAME=WORDS", value_parser = scope)]
+    scopes: Vec<OfferedScope>,
+
+    /// A scope that a client gets only once it asks for it by name.
+    #[arg(long = "scope-on-request", value_name = "NAME=WORDS", value_parser = scope, requires = "scopes")]
+    on_request: Vec<OfferedScope>,
+
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:3001")]
     listen: std::net::SocketAddr,
@@ -44,6 +57,21 @@ fn secret(text: &str) -> Result<Arc<Secret>, std::convert::Infallible> {
     Ok(Arc::new(Secret::new(text.to_owned())))
 }
 
+fn scope(text: &str) -> Result<OfferedScope, String> {
+    let (name, words) = text.split_once('=').ok_or("write NAME=WORDS")?;
+    Ok(OfferedScope::new(name, words))
+}
+
+impl Args {
+    fn offer(&self) -> Offer {
+        if self.scopes.is_empty() {
+            return Offer { name: self.name.clone(), ..Offer::default() };
+        }
+        let on_request = self.on_request.iter().cloned().map(OfferedScope::on_request);
+        Offer { name: self.name.clone(), scopes: self.scopes.iter().cloned().chain(on_request).collect() }
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<(), Fault> {
     tracing_subscriber::fmt().with_env_filter("warn").init();
@@ -52,7 +80,8 @@ async fn main() -> Result<(), Fault> {
     let stores = Stores::new(SqliteStore::open(&args.database)?);
     let (owner, made) = OwnerPassphrase::open(&stores, &OsEntropy).await?;
     let secret = args.secret.clone().unwrap_or_else(|| Arc::new(Secret::generate(&OsEntropy)));
-    let server = authorization_server(&args.issuer, &args.mcp, &secret, stores.clone(), owner).await?;
+    let server =
+        authorization_server(&args.issuer, &args.mcp, &secret, args.offer(), stores.clone(), owner).await?;
     println!("Authorization server: {}", args.issuer);
     if let Some(passphrase) = made {
         println!("Your passphrase, shown this once: {}", passphrase.expose());

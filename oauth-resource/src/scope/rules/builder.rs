@@ -58,7 +58,8 @@ impl ScopeRulesBuilder {
     }
 
     /// How lately, and by which means, the user must have signed in to call a tool (RS-30). What cannot be told apart from it, an unreadable
-    /// message say, needs the same.
+    /// message say, needs the same. Where tools ask for classes that exclude each other, a batch of both is refused without a challenge, and so is
+    /// what has no rule: no sign-in would do.
     ///
     /// ```
     /// use std::time::Duration;

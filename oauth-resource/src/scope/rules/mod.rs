@@ -205,7 +205,7 @@ impl ScopePolicy for ScopeRules {
     fn authentication(&self, asked: Asked<'_>) -> Option<Authentication> {
         // Most resources ask for none, at no tool.
         let strictest = self.strictest_authentication.as_ref()?;
-        let has_rule = |table: &Table, name: &str| table.named.contains_key(name) || table.others.is_some();
+        let has_rule = |table: &Table, name: &str| table.find(name).is_some();
         let falls_to_strictest = match asked.operation {
             Operation::Tool { name } => match self.authentications.get(&**name) {
                 Some(own) if has_rule(&self.tools, name) => return Some(own.clone()),

@@ -1,9 +1,16 @@
 //! Extensions of MCP that concern authorization: their names, and whether a client of a request has one (EXT-1, EXT-3, EXT-4).
 
+mod future;
+mod layer;
+mod service;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::answer::{self, Answer};
+
+pub use layer::RequireExtensionLayer;
+pub use service::RequireExtension;
 
 /// A client acts for itself, without a user.
 pub const CLIENT_CREDENTIALS: &str = "io.modelcontextprotocol/oauth-client-credentials";
