@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use oauth_core::fetch::Fetch;
 use oauth_core::{
-    Client, Clock, Entropy, EventSink, IdentityProvider, KeyPurpose, NoEvents, OsEntropy, Sealer, StoreError,
-    StoredKey, Stores, SystemClock, random,
+    Client, Clock, Entropy, EventSink, IdentityProvider, NoEvents, OsEntropy, Sealer, StoreError, Stores,
+    SystemClock,
 };
 
 use super::checked::Checked;
@@ -391,22 +391,7 @@ impl Builder {
     pub async fn build(self) -> Result<AuthorizationServer, BuildError> {
         let checked = Checked::of(&self)?;
         let now = self.clock.now();
-        let candidate =
-            StoredKey::new("1", KeyPurpose::Seal, "A256GCM", random::<32>(&*self.entropy).to_vec(), now);
-        self.stores.keys.first(&candidate).await?;
-        let mut sealer: Option<Sealer> = None;
-        for key in self.stores.keys.keys(KeyPurpose::Seal).await? {
-            let material: &[u8; 32] = key
-                .material
-                .as_slice()
-                .try_into()
-                .map_err(|_| StoreError::corrupt("a sealing key does not have 32 bytes"))?;
-            sealer = Some(match sealer {
-                None => Sealer::new(material),
-                Some(sealer) => sealer.with_earlier(material),
-            });
-        }
-        let sealer = sealer.ok_or_else(|| StoreError::corrupt("the sealing key is gone"))?;
+        let sealer = Sealer::shared(&*self.stores.keys, &*self.entropy, now).await?;
         if self.approve_all.is_some() {
             tracing::warn!("insecure_approve_all: nobody is asked who they are, or whether they agree");
         }
