@@ -419,6 +419,30 @@ async fn documents_on_this_machine_are_for_development() {
 }
 
 #[tokio::test]
+async fn the_server_asks_itself_under_no_name_of_its_own() {
+    // A-CIMDX-16
+    let fetch = Arc::new(StaticFetch::new());
+    let server = builder(Stores::memory(), &FixedClock::default()).client_documents(fetch.clone());
+    let server = server.build().await.unwrap();
+    for own in [
+        "https://as.example/client.json",
+        "https://as.example./client.json",
+        "https://AS.Example:443/client.json",
+        "https://as.example.:443/client.json",
+    ] {
+        fetch.set(own, answer(&document(own)));
+        let refused = authorize(&server, own, REDIRECT).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{own}");
+        assert!(refused.text().contains("client_id_url"), "{own}: {}", refused.text());
+    }
+    assert_eq!(fetch.requests().len(), 0);
+    for other in ["https://as.example:8443/client.json", "https://not-as.example/client.json"] {
+        fetch.set(other, answer(&document(other)));
+        assert!(authorize(&server, other, REDIRECT).await.sent_back("code").is_some(), "{other}");
+    }
+}
+
+#[tokio::test]
 async fn the_document_of_a_product_that_wants_to_choose_is_negotiated() {
     // CAUTH-16
     let world = World::new(|builder| builder).await;

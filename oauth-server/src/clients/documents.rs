@@ -202,7 +202,7 @@ impl Documents {
             return Ok(kept?);
         }
         let url = judge_url(id, self.development).map_err(Fault::Document)?;
-        if is_ours(context, &url) {
+        if context.is_own(&url) {
             // A-CIMDX-16: a server that asks itself would wait for itself.
             return Err(
                 Fault::Document(MemberFault::new("client_id_url", "its url is of this server")).into()
@@ -323,11 +323,6 @@ fn stays_at(url: &Url, client: &Client) -> bool {
             .iter()
             .filter(|uri| uri.kind() == RedirectKind::Https)
             .all(|uri| Url::parse(uri.as_str()).is_ok_and(|uri| uri.origin() == url.origin()))
-}
-
-/// Whether the URL is of this server itself.
-fn is_ours(context: &Context, url: &Url) -> bool {
-    Url::parse(context.issuer.as_str()).is_ok_and(|own| own.origin() == url.origin())
 }
 
 pub(super) async fn within_limits(
