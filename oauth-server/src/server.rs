@@ -75,6 +75,7 @@ pub(crate) struct Context {
     pub(crate) approve_all: Option<Subject>,
     pub(crate) advertise_offline_access: bool,
     pub(crate) links: Links,
+    pub(crate) landing: bool,
 }
 
 impl AuthorizationServer {
@@ -144,6 +145,7 @@ impl AuthorizationServer {
                 approve_all: checked.approve_all,
                 advertise_offline_access: builder.advertise_offline_access,
                 links: builder.links,
+                landing: builder.landing,
             }),
         }
     }

@@ -109,6 +109,7 @@ pub struct Builder {
     pub(crate) approve_all: Option<String>,
     pub(crate) advertise_offline_access: bool,
     pub(crate) links: Links,
+    pub(crate) landing: bool,
 }
 
 /// Pages of the operator that the metadata names.
@@ -153,6 +154,7 @@ impl Builder {
             approve_all: None,
             advertise_offline_access: false,
             links: Links::default(),
+            landing: true,
         }
     }
 
@@ -375,6 +377,33 @@ impl Builder {
     /// The operator's terms (`op_tos_uri`).
     pub fn terms_of_service(mut self, url: &str) -> Self {
         self.links.terms = Some(url.to_owned());
+        self
+    }
+
+    /// Without the page at the server's own address, `/`, which tells browsers what this is and how to connect to it. A layer leaves that
+    /// address to the app it stands before, whatever is said here, and a router's own route goes before its fallback: this is for who
+    /// wants nothing there.
+    ///
+    /// ```
+    /// use http::{Request, header::ACCEPT};
+    /// use http_body_util::Full;
+    /// use oauth_core::Stores;
+    /// use oauth_server::AuthorizationServer;
+    /// use tower::ServiceExt as _;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let builder = || {
+    ///     let builder = AuthorizationServer::builder("https://as.example", Stores::memory()).resource("https://as.example/mcp");
+    ///     builder.insecure_approve_all("owner")
+    /// };
+    /// let visit = || Request::get("/").header(ACCEPT, "text/html").body(Full::<bytes::Bytes>::default());
+    /// assert_eq!(builder().build().await?.oneshot(visit()?).await?.status(), 200);
+    /// assert_eq!(builder().without_landing_page().build().await?.oneshot(visit()?).await?.status(), 404);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn without_landing_page(mut self) -> Self {
+        self.landing = false;
         self
     }
 
