@@ -232,6 +232,56 @@ async fn nobody_writes_to_the_store_by_looking() {
 }
 
 #[tokio::test]
+async fn what_is_known_of_a_document_outlives_every_grant_of_its_client() {
+    // CIMD-12: also one for which a later end was not worth a write.
+    let mut policy = oauth_server::Policy::default();
+    policy.refresh_token = 400 * DAY;
+    let world = World::new(&with(&json!({})), |builder| builder.policy(policy.clone())).await;
+    let _ = world.sign_in(0).await;
+    let first = world.stores.clients.find(&URL.parse().unwrap()).await.unwrap().unwrap().client.expires_at;
+    world.clock.advance(23 * DAY / 24);
+    let token = world.sign_in(0).await;
+    let stored = world.stores.clients.find(&URL.parse().unwrap()).await.unwrap().unwrap().client;
+    assert_eq!(stored.expires_at, first, "not a write for each grant");
+    let grants = world.stores.grants.list(GrantFilter::All, oauth_core::PageRequest::first(9)).await.unwrap();
+    assert!(grants.items.iter().all(|grant| stored.is_live(grant.expires_at)));
+    // In the last hour of the second grant, swept up to now.
+    world.clock.advance(365 * DAY - DAY / 24);
+    world.stores.purge(oauth_core::Clock::now(&world.clock)).await.unwrap();
+    for fetch in &world.fetches {
+        fetch.set(URL, with(&json!({ "redirect_uris": ["https://evil.example/cb"] })));
+    }
+    assert_eq!(world.refresh(1, &token).await, Err("invalid_grant".to_owned()));
+    assert!(world.heard.has("grant_revoked"));
+}
+
+#[tokio::test]
+async fn a_flood_of_unknown_documents_does_not_sweep_the_store_at_each() {
+    // CIMD-14, DCR-10
+    let (stores, counted) = support::clients::counted(Stores::memory());
+    let clock = FixedClock::default();
+    let fetch = Arc::new(StaticFetch::new());
+    let url = |at: usize| format!("https://app.example/{at}.json");
+    for at in 0..40 {
+        fetch.set(url(at), with(&json!({ "client_id": url(at) })));
+    }
+    let builder = builder(stores.clone(), &clock).client_documents(fetch.clone());
+    let mut limits = oauth_server::Limits::default();
+    limits.fetch_total = oauth_core::Quota::new(1000, Duration::from_secs(60));
+    let builder = builder.limits(limits).document_policy(DocumentPolicy::new().at_most(1));
+    let server = builder.build().await.unwrap();
+    assert!(authorize(&server, &url(0), REDIRECT).await.sent_back("code").is_some());
+    for at in 1..40 {
+        assert!(authorize(&server, &url(at), REDIRECT).await.text().contains("document_room"));
+    }
+    assert_eq!(counted.purges(), 1);
+    // What has ended makes room for who comes a little later.
+    clock.advance(368 * DAY);
+    assert!(authorize(&server, &url(39), REDIRECT).await.sent_back("code").is_some());
+    assert_eq!(counted.purges(), 2);
+}
+
+#[tokio::test]
 async fn redirects_can_be_held_to_the_documents_origin() {
     // CIMD-14, CIMD-19
     let policy = DocumentPolicy::new().same_origin_redirects();

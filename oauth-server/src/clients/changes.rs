@@ -131,8 +131,8 @@ async fn has_room(context: &Context, policy: &DocumentPolicy, now: Timestamp) ->
     if clients.count(ClientFilter::Documents).await? < most {
         return Ok(true);
     }
-    clients.purge(now).await?;
-    Ok(clients.count(ClientFilter::Documents).await? < most)
+    Ok(context.clients.room().make(&**clients, now).await?
+        && clients.count(ClientFilter::Documents).await? < most)
 }
 
 /// What is kept of a document. It counts as used: the table of registrations that wait for their first use is another's.

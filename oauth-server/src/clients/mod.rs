@@ -10,6 +10,7 @@ mod guesses;
 mod logos;
 mod members;
 pub(crate) mod registration;
+mod room;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -20,6 +21,7 @@ use oauth_core::{Client, ClientId, ClientOrigin, ClientStore, StoreError, Timest
 
 use self::documents::Documents;
 use self::logos::Logos;
+use self::room::Room;
 use crate::config::DocumentPolicy;
 use crate::pages::ClientLogo;
 use crate::server::Context;
@@ -30,6 +32,7 @@ pub(crate) struct Clients {
     registered: Arc<dyn ClientStore>,
     documents: Documents,
     logos: Logos,
+    room: Room,
 }
 
 /// Why nobody can say who a client is.
@@ -69,7 +72,13 @@ impl Clients {
             registered,
             documents: Documents::new(fetch, pinned, development, policy),
             logos: Logos::new(logos),
+            room: Room::default(),
         }
+    }
+
+    /// Room in the store's tables of clients.
+    fn room(&self) -> &Room {
+        &self.room
     }
 
     /// Whether a `client_id` may be the URL of a document.
