@@ -6,8 +6,9 @@ pub(crate) mod configured;
 pub(crate) mod document;
 mod documents;
 mod freshness;
-mod guesses;
+pub(crate) mod guesses;
 mod logos;
+mod looks;
 mod members;
 pub(crate) mod registration;
 mod room;
@@ -21,6 +22,7 @@ use oauth_core::{Client, ClientId, ClientOrigin, ClientStore, StoreError, Timest
 
 use self::documents::Documents;
 use self::logos::Logos;
+use self::looks::Looks;
 use self::room::Room;
 use crate::config::DocumentPolicy;
 use crate::pages::ClientLogo;
@@ -32,6 +34,7 @@ pub(crate) struct Clients {
     registered: Arc<dyn ClientStore>,
     documents: Documents,
     logos: Logos,
+    looks: Looks,
     room: Room,
 }
 
@@ -72,8 +75,14 @@ impl Clients {
             registered,
             documents: Documents::new(fetch, pinned, development, policy),
             logos: Logos::new(logos),
+            looks: Looks::default(),
             room: Room::default(),
         }
+    }
+
+    /// The lines in which looks at secrets stand.
+    fn looks(&self) -> &Looks {
+        &self.looks
     }
 
     /// Room in the store's tables of clients.
