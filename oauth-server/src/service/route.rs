@@ -130,7 +130,11 @@ async fn within_limits(
 ) -> Result<(), OAuthError> {
     let limits = &context.limits;
     let (kind, total, per_source) = match endpoint {
-        Endpoint::Token | Endpoint::Revoke | Endpoint::Introspect => ("token", limits.token_total, None),
+        // Hosted clients share few addresses: one of them may have much, but not all of what is everybody's.
+        Endpoint::Token | Endpoint::Revoke | Endpoint::Introspect => {
+            let Quota { burst, per } = limits.token_total;
+            ("token", limits.token_total, Some(Quota::new(burst.div_ceil(2), per)))
+        }
         Endpoint::Register => ("register", limits.register_total, Some(limits.register_source)),
         Endpoint::Metadata { .. } | Endpoint::Jwks | Endpoint::Landing => return Ok(()),
         _ => ("authorize", limits.authorize_total, Some(limits.authorize_source)),
