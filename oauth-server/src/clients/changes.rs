@@ -29,7 +29,7 @@ const WORTH_A_WRITE: Duration = Duration::from_secs(86_400);
 
 /// What is known of a client by document, now that it was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(crate) enum Standing {
     /// The document is the one that counts.
     Current,
     /// Another one counts by now.

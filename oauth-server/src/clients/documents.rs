@@ -252,16 +252,16 @@ impl Documents {
         context: &Context,
         client: &Client,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Standing, StoreError> {
         if self.pinned.contains_key(&client.id) {
-            return Ok(true);
+            return Ok(Standing::Current);
         }
         let standing = changes::confirm(context, &self.policy, client, now).await?;
         if standing == Standing::Outdated {
             // Another server has seen a newer one.
             self.good.remove(&client.id);
         }
-        Ok(standing == Standing::Current)
+        Ok(standing)
     }
 
     /// What can be said without a fetch.

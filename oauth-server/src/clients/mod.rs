@@ -20,6 +20,7 @@ use std::sync::Arc;
 use oauth_core::fetch::Fetch;
 use oauth_core::{Client, ClientId, ClientOrigin, ClientStore, StoreError, Timestamp};
 
+pub(crate) use self::changes::Standing;
 use self::documents::Documents;
 use self::logos::Logos;
 use self::looks::Looks;
@@ -95,16 +96,17 @@ impl Clients {
         self.documents.are_enabled()
     }
 
-    /// Whether a grant that was just opened may stand. Not if the client has changed meanwhile: what users agreed to is another (CIMD-12).
+    /// Whether a grant that was just opened may stand: [`Standing::Current`] alone. Not if the client has changed meanwhile: what users agreed
+    /// to is another (CIMD-12).
     pub(crate) async fn confirm(
         &self,
         context: &Context,
         client: &Client,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Standing, StoreError> {
         match client.origin {
             ClientOrigin::MetadataDocument => self.documents.confirm(context, client, now).await,
-            _ => Ok(true),
+            _ => Ok(Standing::Current),
         }
     }
 

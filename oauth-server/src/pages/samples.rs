@@ -31,6 +31,7 @@ pub fn samples() -> Vec<(&'static str, Page<'static>)> {
             Page::Consent(ConsentPage { account: None, upstream: Some(UPSTREAM), ..consent(editor()) }),
         ),
         ("consent-verified", Page::Consent(consent(site()))),
+        ("consent-again", Page::Consent(ConsentPage { notice: Some(AGAIN), ..consent(site()) })),
         ("error", Page::Error(ERROR)),
         ("notice", Page::Notice(NOTICE)),
         ("landing", Page::Landing(LANDING)),
@@ -115,8 +116,11 @@ fn consent(client: ClientView<'static>) -> ConsentPage<'static> {
         upstream: None,
         action: "/authorize/decide",
         ticket: TICKET,
+        notice: None,
     }
 }
+
+const AGAIN: &str = "The app has changed what it says of itself since this page was shown.";
 
 const SCOPES: [ScopeView<'_>; 4] = [
     ScopeView {

@@ -33,6 +33,8 @@ pub struct ConsentPage<'a> {
     pub action: &'a str,
     /// Hidden field `ticket`.
     pub ticket: &'a str,
+    /// Why the page is shown once more. Belongs before everything else, and is to be read aloud.
+    pub notice: Option<&'a str>,
 }
 
 /// The account that is signed in.
