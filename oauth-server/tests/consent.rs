@@ -39,10 +39,15 @@ impl IdentityProvider for Door {
 
 /// A server whose default resource is the first of these.
 async fn server(stores: &Stores, resources: [&str; 2]) -> AuthorizationServer {
-    let builder = AuthorizationServer::builder(ISSUER, stores.clone())
+    server_with(stores, resources, &["notes:read".to_owned()]).await
+}
+
+async fn server_with(stores: &Stores, resources: [&str; 2], scopes: &[String]) -> AuthorizationServer {
+    let builder = AuthorizationServer::builder(ISSUER, stores.clone());
+    let builder = scopes.iter().fold(builder, |builder, name| builder.scope(OfferedScope::new(name, "")));
+    let builder = builder
         .resource(resources[0])
         .resource(resources[1])
-        .scope(OfferedScope::new("notes:read", "Read your notes"))
         .clients_json(CLIENTS)
         .sign_in_with(Door("door".parse().unwrap()))
         .clock(FixedClock::default());
@@ -77,6 +82,14 @@ fn ticket(page: &Answer) -> &str {
     rest.split_once('"').unwrap().0
 }
 
+/// The page that alice comes to.
+async fn consent_page(browser: &mut Browser, server: &AuthorizationServer) -> Answer {
+    let asked = browser.go(server, Method::GET, &authorize_query("public", REDIRECT, &[]), &[]).await;
+    let form = [("ticket", ticket(&asked)), ("name", "alice")];
+    let signed_in = browser.go(server, Method::POST, "/sign-in/door", &form).await;
+    browser.go(server, Method::GET, signed_in.header("location"), &[]).await
+}
+
 #[tokio::test]
 async fn a_page_that_showed_another_resource_grants_nothing() {
     // AS-65, AS-83
@@ -86,11 +99,7 @@ async fn a_page_that_showed_another_resource_grants_nothing() {
         server(&stores, [OTHER_RESOURCE, RESOURCE]).await,
     );
     let mut browser = Browser::default();
-    let asked = browser.go(&one, Method::GET, &authorize_query("public", REDIRECT, &[]), &[]).await;
-    let signed_in = browser
-        .go(&one, Method::POST, "/sign-in/door", &[("ticket", ticket(&asked)), ("name", "alice")])
-        .await;
-    let shown = browser.go(&one, Method::GET, signed_in.header("location"), &[]).await;
+    let shown = consent_page(&mut browser, &one).await;
     assert!(shown.text().contains(RESOURCE) && !shown.text().contains(OTHER_RESOURCE), "{}", shown.text());
 
     let form = |page: &Answer| {
@@ -115,4 +124,20 @@ async fn a_page_that_showed_another_resource_grants_nothing() {
     let grants = stores.grants.list(GrantFilter::All, PageRequest::first(2)).await.unwrap().items;
     let resources: Vec<&str> = grants[0].resources.as_slice().iter().map(|own| own.as_str()).collect();
     assert_eq!(resources, [OTHER_RESOURCE]);
+}
+
+#[tokio::test]
+async fn there_may_be_as_many_scopes_as_a_server_has_tools() {
+    // AS-65, AS-79
+    let stores = Stores::memory();
+    let scopes: Vec<String> = (0..200).map(|at| format!("tool:{at}")).collect();
+    let server = server_with(&stores, [RESOURCE, OTHER_RESOURCE], &scopes).await;
+    let mut browser = Browser::default();
+    let page = consent_page(&mut browser, &server).await;
+    let mut form = vec![("ticket", ticket(&page)), ("decision", "allow")];
+    form.extend(scopes.iter().skip(1).map(|scope| ("scope", scope.as_str())));
+    let answer = browser.go(&server, Method::POST, "/authorize/consent", &form).await;
+    assert!(answer.sent_back("code").is_some(), "{answer:?}");
+    let grants = stores.grants.list(GrantFilter::All, PageRequest::first(2)).await.unwrap().items;
+    assert_eq!(grants[0].scopes.iter().count(), 199);
 }

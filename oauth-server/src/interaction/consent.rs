@@ -111,7 +111,9 @@ pub(crate) async fn handle(context: &Arc<Context>, request: &Request, now: Times
 }
 
 async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Result<Reply, StoreError> {
-    let Ok(form) = Form::read(&request.body, &["scope"], &[]) else {
+    // A box for each scope, however many there are.
+    let most = Form::MAX_PARAMETERS + context.scopes.len();
+    let Ok(form) = Form::read_at_most(most, &request.body, &["scope"], &[]) else {
         return Ok(show::expired(context));
     };
     let visitor = Visitor::of(context, &request.head, now).await?;
