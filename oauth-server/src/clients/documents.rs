@@ -4,7 +4,8 @@
 //!    each use (CIMD-14).
 //! 2. A document is fresh for as long as its HTTP headers say, within a minute and a day (CIMD-10).
 //! 3. One that is not fresh is fetched again, once for all who ask at the same time (CIMD-11), within the limits of the
-//!    source and of all. The fetcher bounds besides how many fetches of one host are under way.
+//!    source and of all. The fetcher bounds besides how many fetches of one host are under way. Once strangers have used up what all may
+//!    fetch, documents of clients to which users have agreed still are: as many again, and each at most once a minute.
 //! 4. While its origin is down, the last good one is used for a week (CIMD-17). An origin that says that there is no
 //!    document, or shows one that cannot be used, is not down.
 //! 5. Before a document counts, [`changes`](super::changes) compares it with the one that users agreed to (CIMD-12).
@@ -213,11 +214,11 @@ impl Documents {
             if let Some(kept) = self.kept(id, now) {
                 return kept;
             }
-            let outcome = match within_limits(context, source, now).await {
-                Ok(()) => self.judge(context, ask(&**fetch, id, now).await, &url, now).await,
+            if !may_fetch(context, id, source, now).await {
                 // No fetch took place, so there is nothing to remember.
-                Err(_) => return self.last_good(id, now).ok_or(Fault::Busy),
-            };
+                return self.last_good(id, now).ok_or(Fault::Busy);
+            }
+            let outcome = self.judge(context, ask(&**fetch, id, now).await, &url, now).await;
             self.keep(id, outcome, now)
         };
         // No room for another flight: what is known has to do.
@@ -325,17 +326,45 @@ fn stays_at(url: &Url, client: &Client) -> bool {
             .all(|uri| Url::parse(uri.as_str()).is_ok_and(|uri| uri.origin() == url.origin()))
 }
 
+/// Whether a document may be fetched now.
+async fn may_fetch(context: &Context, id: &ClientId, source: Option<IpAddr>, now: Timestamp) -> bool {
+    if within_own_limit(context, source, now).await.is_err() {
+        return false;
+    }
+    let total = context.limits.fetch_total;
+    if context.count("fetch", "", total, now).await.is_ok() {
+        return true;
+    }
+    // A stranger can name any number of documents, but none that a user has agreed to: those are few, and kept once they are fetched.
+    let is_known = match context.stores.clients.find(id).await {
+        Ok(found) => found.is_some(),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "a document's record cannot be read");
+            false
+        }
+    };
+    is_known && context.count("fetch-known", "", total, now).await.is_ok()
+}
+
+/// The limits on fetches of what is not a document.
 pub(super) async fn within_limits(
     context: &Context,
     source: Option<IpAddr>,
     now: Timestamp,
 ) -> Result<(), OAuthError> {
-    // The source first: one that is over its own limit must not use up everybody's.
-    if let Some(source) = source {
-        let source = SourceNetwork::of(source).to_string();
-        context.count("fetch", &source, context.limits.fetch_source, now).await?;
-    }
+    within_own_limit(context, source, now).await?;
     context.count("fetch", "", context.limits.fetch_total, now).await
+}
+
+/// The source first: one that is over its own limit must not use up everybody's.
+async fn within_own_limit(
+    context: &Context,
+    source: Option<IpAddr>,
+    now: Timestamp,
+) -> Result<(), OAuthError> {
+    let Some(source) = source else { return Ok(()) };
+    let source = SourceNetwork::of(source).to_string();
+    context.count("fetch", &source, context.limits.fetch_source, now).await
 }
 
 async fn ask(fetch: &dyn Fetch, id: &ClientId, now: Timestamp) -> Outcome {
