@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use oauth_core::fetch::{Fetch, FetchError, FetchRequest, SingleFlight};
-use oauth_core::{Client, ClientId, OAuthError, RedirectKind, SourceNetwork, StoreError, Timestamp};
+use oauth_core::{Client, ClientId, RedirectKind, StoreError, Timestamp};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use url::Url;
@@ -26,6 +26,7 @@ use url::Url;
 use super::ClientFault;
 use super::changes::{self, Standing};
 use super::document::{judge_answer, judge_url, pinned};
+use super::fetches::may_fetch;
 use super::freshness::{LEAST, freshness};
 use super::members::{MemberFault, REDIRECT_URIS};
 use crate::config::DocumentPolicy;
@@ -324,47 +325,6 @@ fn stays_at(url: &Url, client: &Client) -> bool {
             .iter()
             .filter(|uri| uri.kind() == RedirectKind::Https)
             .all(|uri| Url::parse(uri.as_str()).is_ok_and(|uri| uri.origin() == url.origin()))
-}
-
-/// Whether a document may be fetched now.
-async fn may_fetch(context: &Context, id: &ClientId, source: Option<IpAddr>, now: Timestamp) -> bool {
-    if within_own_limit(context, source, now).await.is_err() {
-        return false;
-    }
-    let total = context.limits.fetch_total;
-    if context.count("fetch", "", total, now).await.is_ok() {
-        return true;
-    }
-    // A stranger can name any number of documents, but none that a user has agreed to: those are few, and kept once they are fetched.
-    let is_known = match context.stores.clients.find(id).await {
-        Ok(found) => found.is_some(),
-        Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "a document's record cannot be read");
-            false
-        }
-    };
-    is_known && context.count("fetch-known", "", total, now).await.is_ok()
-}
-
-/// The limits on fetches of what is not a document.
-pub(super) async fn within_limits(
-    context: &Context,
-    source: Option<IpAddr>,
-    now: Timestamp,
-) -> Result<(), OAuthError> {
-    within_own_limit(context, source, now).await?;
-    context.count("fetch", "", context.limits.fetch_total, now).await
-}
-
-/// The source first: one that is over its own limit must not use up everybody's.
-async fn within_own_limit(
-    context: &Context,
-    source: Option<IpAddr>,
-    now: Timestamp,
-) -> Result<(), OAuthError> {
-    let Some(source) = source else { return Ok(()) };
-    let source = SourceNetwork::of(source).to_string();
-    context.count("fetch", &source, context.limits.fetch_source, now).await
 }
 
 async fn ask(fetch: &dyn Fetch, id: &ClientId, now: Timestamp) -> Outcome {

@@ -18,7 +18,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use url::Url;
 
-use super::documents::within_limits;
+use super::fetches::within_limits;
 use crate::pages::{ClientLogo, HttpsLink, LARGEST_LOGO};
 use crate::server::Context;
 

@@ -5,6 +5,7 @@ mod changes;
 pub(crate) mod configured;
 pub(crate) mod document;
 mod documents;
+mod fetches;
 mod freshness;
 pub(crate) mod guesses;
 mod logos;
