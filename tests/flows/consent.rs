@@ -201,9 +201,18 @@ async fn a_client_that_changes_while_its_page_is_open_is_shown_as_it_is() {
     assert!(page.text().contains("Tool"));
     site.documents().set(id.as_str(), brief(KnownClient::DOCUMENT.replace("\"Tool\"", "\"Another tool\"")));
     site.clock().advance(Duration::from_secs(61));
+    // A no is a no to whatever the client is now; a yes is not.
+    let mut elsewhere = site.visit(KnownClient::Document).await.unwrap();
+    let (denied, old) = asked(&mut elsewhere, |request| request).await;
+    site.documents().set(id.as_str(), brief(KnownClient::DOCUMENT.replace("\"Tool\"", "\"Third tool\"")));
+    site.clock().advance(Duration::from_secs(61));
+    let answer = elsewhere.person.clone().denying().decide(&mut elsewhere.browser, &old).await.unwrap();
+    assert_eq!(expect::told(&answer, &denied).error(), Some("access_denied"));
     let page = visit.person.decide(&mut visit.browser, &page).await.unwrap();
-    assert!(is_consent(&page) && page.text().contains("Another tool"), "{}", page.text());
-    assert_eq!(site.stores().grants.count(oauth_core::GrantFilter::All).await.unwrap(), 0);
+    assert!(is_consent(&page) && page.text().contains("Third tool"), "{}", page.text());
+    let live =
+        site.stores().grants.list(oauth_core::GrantFilter::All, oauth_core::PageRequest::first(9)).await;
+    assert!(live.unwrap().items.iter().all(|grant| grant.revoked_at.is_some()), "the no alone");
     let page = visit.person.decide(&mut visit.browser, &page).await.unwrap();
     assert!(expect::told(&page, &request).code().is_ok());
 }

@@ -134,11 +134,13 @@ async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Re
         Err(reply) => return Ok(reply),
     };
     let asking = Asking { query: &ticket.query, request, visitor: &visitor, user };
-    if pending.client().consent_fingerprint() != shown.client {
+    // A no is a no to whatever the client is now.
+    let denies = form.get("decision") == Some("deny");
+    if !denies && pending.client().consent_fingerprint() != shown.client {
         return page(context, &pending, &asking, Some(CHANGED), now).await;
     }
     let asked_for = pending.request().map(|asked| &asked.resources);
-    if asked_for != Some(&shown.resources) {
+    if !denies && asked_for != Some(&shown.resources) {
         // Answered where another resource is the default: the user has not seen this one.
         return page(context, &pending, &asking, Some(MOVED), now).await;
     }
@@ -152,7 +154,7 @@ async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Re
     let agreement =
         Agreement { subject, auth_time: user.session.auth_time, scopes: &scopes, grant: ticket.id };
     // Permission for nothing of what was shown is a refusal, too.
-    let is_denied = form.get("decision") == Some("deny") || (scopes.is_empty() && !shown.scopes.is_empty());
+    let is_denied = denies || (scopes.is_empty() && !shown.scopes.is_empty());
     let client_id = pending.client().id.clone();
     let event = Event {
         subject: Some(subject),
