@@ -1,6 +1,6 @@
 //! `application/x-www-form-urlencoded`, read strictly: [RFC 6749 appendix B](https://www.rfc-editor.org/rfc/rfc6749#appendix-B).
 //!
-//! 1. At most [`Form::MAX_PARAMETERS`] parameters.
+//! 1. At most [`Form::MAX_PARAMETERS`] parameters, or as many as the reader expects.
 //! 2. Percent-encoding is well-formed and yields UTF-8 without control characters (TOK-4); those named as opaque may have them.
 //! 3. A parameter with an empty value was not sent (RFC 6749 §3.1).
 //! 4. No parameter stands twice, but for those named as repeatable (AS-29, TOK-3).
@@ -41,7 +41,7 @@ pub struct Form<'a> {
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FormFault<'a> {
-    /// More than [`Form::MAX_PARAMETERS`].
+    /// More than [`Form::MAX_PARAMETERS`], or than the reader expects.
     #[error("too many parameters")]
     TooMany,
     /// Broken percent-encoding, no UTF-8, or a control character.
@@ -66,12 +66,35 @@ impl<'a> Form<'a> {
     /// # Errors
     /// See [`FormFault`].
     pub fn read(bytes: &'a [u8], repeatable: &[&str], opaque: &[&str]) -> Result<Self, FormFault<'a>> {
+        Self::read_at_most(Self::MAX_PARAMETERS, bytes, repeatable, opaque)
+    }
+
+    /// Reads a form of one's own, which is known to have up to `most` parameters: a box for each of many scopes, say.
+    ///
+    /// ```
+    /// use oauth_core::Form;
+    ///
+    /// let form = "scope=a&".repeat(100);
+    /// assert!(Form::read(form.as_bytes(), &["scope"], &[]).is_err());
+    /// let read = Form::read_at_most(100, form.as_bytes(), &["scope"], &[]).map_err(|fault| fault.to_string())?;
+    /// assert_eq!(read.all("scope").count(), 100);
+    /// # Ok::<(), String>(())
+    /// ```
+    ///
+    /// # Errors
+    /// See [`FormFault`].
+    pub fn read_at_most(
+        most: usize,
+        bytes: &'a [u8],
+        repeatable: &[&str],
+        opaque: &[&str],
+    ) -> Result<Self, FormFault<'a>> {
         let mut pairs: Vec<(Cow<'a, str>, Cow<'a, str>)> = Vec::new();
         let mut repeated: Vec<String> = Vec::new();
         let mut seen = 0;
         for piece in bytes.split(|byte| *byte == b'&').filter(|piece| !piece.is_empty()) {
             seen += 1;
-            if seen > Self::MAX_PARAMETERS {
+            if seen > most {
                 return Err(FormFault::TooMany);
             }
             let (name, value) = match piece.iter().position(|byte| *byte == b'=') {
@@ -85,8 +108,8 @@ impl<'a> Form<'a> {
             if value.chars().any(char::is_control) && !opaque.contains(&&*name) {
                 return Err(FormFault::Malformed);
             }
-            let again = pairs.iter().any(|(other, _)| *other == name);
-            if again && !repeatable.contains(&&*name) && !repeated.iter().any(|other| *other == name) {
+            let again = !repeatable.contains(&&*name) && pairs.iter().any(|(other, _)| *other == name);
+            if again && !repeated.iter().any(|other| *other == name) {
                 repeated.push(name.clone().into_owned());
             }
             pairs.push((name, value));

@@ -147,7 +147,10 @@ impl Sealer {
         self
     }
 
-    /// The sealer of all servers over one store: with its newest key, which is made if there is none, and the earlier ones (KEY-7).
+    /// The sealer of all servers over one store (KEY-7). It seals with the newest key that is not retired, which is made if there is none, and
+    /// opens with all there are, retired ones too, until they are removed.
+    ///
+    /// It knows the keys that are there at `now`: to rotate, add a key and start all servers anew, then retire the one before.
     ///
     /// ```
     /// use oauth_core::{OsEntropy, Sealer, Stores, Timestamp};
@@ -169,21 +172,25 @@ impl Sealer {
         entropy: &dyn Entropy,
         now: Timestamp,
     ) -> Result<Self, StoreError> {
-        let material = random::<32>(entropy).to_vec();
-        keys.first(&StoredKey::new("1", KeyPurpose::Seal, "A256GCM", material, now)).await?;
-        let mut sealer: Option<Self> = None;
-        for key in keys.keys(KeyPurpose::Seal).await? {
-            let material: &[u8; 32] = key
-                .material
-                .as_slice()
-                .try_into()
-                .map_err(|_| StoreError::corrupt("a sealing key does not have 32 bytes"))?;
-            sealer = Some(match sealer {
-                None => Self::new(material),
-                Some(sealer) => sealer.with_earlier(material),
-            });
+        let candidate =
+            |id: &str| StoredKey::new(id, KeyPurpose::Seal, "A256GCM", random::<32>(entropy).to_vec(), now);
+        keys.first(&candidate("1")).await?;
+        for _ in 0..ATTEMPTS {
+            let kept = keys.keys(KeyPurpose::Seal).await?;
+            let is_retired = |key: &StoredKey| key.retired_at.is_some_and(|at| at <= now);
+            if let Some(newest) = kept.iter().position(|key| !is_retired(key)) {
+                let mut own = kept.iter().map(material).collect::<Result<Vec<_>, _>>()?;
+                own.swap(0, newest);
+                return Ok(Self { keys: own });
+            }
+            // All servers that start now choose the same name, so that one of them makes the key for all.
+            let free = (1_u64..).map(|id| id.to_string()).find(|id| kept.iter().all(|key| key.id != *id));
+            match keys.add(&candidate(&free.unwrap_or_default())).await {
+                Ok(()) | Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error),
+            }
         }
-        sealer.ok_or_else(|| StoreError::corrupt("the sealing key is gone"))
+        Err(StoreError::unavailable("the sealing keys change faster than they can be read"))
     }
 
     /// Seals `plain` for a purpose (`label`) and a context (`aad`), both needed to open it. Base64url.
@@ -200,8 +207,123 @@ impl Sealer {
     }
 }
 
+/// How often the keys are read again because a new one was made.
+const ATTEMPTS: usize = 4;
+
+fn material(key: &StoredKey) -> Result<Zeroizing<[u8; 32]>, StoreError> {
+    let bytes: Result<[u8; 32], _> = key.material.as_slice().try_into();
+    bytes.map(Zeroizing::new).map_err(|_| StoreError::corrupt("a sealing key does not have 32 bytes"))
+}
+
 impl fmt::Debug for Sealer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Sealer({} keys)", self.keys.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::entropy::OsEntropy;
+    use crate::memory::MemoryStore;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_700_000_000);
+
+    fn key(id: &str, byte: u8, created_at: u64) -> StoredKey {
+        StoredKey::new(id, KeyPurpose::Seal, "A256GCM", vec![byte; 32], Timestamp::from_secs(created_at))
+    }
+
+    async fn retire(keys: &dyn KeyStore, id: &str, at: Timestamp) {
+        assert!(keys.retire(KeyPurpose::Seal, id, at).await.unwrap());
+    }
+
+    fn opens(sealer: &Sealer, sealed: &str) -> bool {
+        sealer.open("label", b"", sealed).is_some()
+    }
+
+    #[tokio::test]
+    async fn a_retired_key_opens_and_never_seals() {
+        // KEY-7
+        let keys = MemoryStore::default();
+        keys.add(&key("old", 1, 1)).await.unwrap();
+        let before =
+            Sealer::shared(&keys, &OsEntropy, NOW).await.unwrap().seal("label", b"", b"x", &OsEntropy);
+        // The newest of all is retired; one that is retired later is not yet.
+        keys.add(&key("leaked", 2, 2)).await.unwrap();
+        retire(&keys, "leaked", NOW).await;
+        retire(&keys, "old", NOW + std::time::Duration::from_secs(1)).await;
+        let sealer = Sealer::shared(&keys, &OsEntropy, NOW).await.unwrap();
+        let sealed = sealer.seal("label", b"", b"x", &OsEntropy);
+        let (old, leaked) = (Sealer::new(&[1; 32]), Sealer::new(&[2; 32]));
+        assert!(opens(&old, &sealed) && !opens(&leaked, &sealed));
+        assert!(opens(&sealer, &before) && opens(&sealer, &leaked.seal("label", b"", b"x", &OsEntropy)));
+        assert_eq!(keys.keys(KeyPurpose::Seal).await.unwrap().len(), 2);
+    }
+
+    #[tokio::test]
+    async fn where_all_are_retired_a_new_one_is_made_once() {
+        // KEY-7
+        let keys = MemoryStore::default();
+        keys.add(&key("1", 1, 1)).await.unwrap();
+        retire(&keys, "1", NOW).await;
+        let one = Sealer::shared(&keys, &OsEntropy, NOW).await.unwrap();
+        let sealed = one.seal("label", b"", b"x", &OsEntropy);
+        assert!(!opens(&Sealer::new(&[1; 32]), &sealed));
+        let other = Sealer::shared(&keys, &OsEntropy, NOW).await.unwrap();
+        assert!(opens(&other, &sealed));
+        assert!(opens(&other, &Sealer::new(&[1; 32]).seal("label", b"", b"x", &OsEntropy)));
+        assert_eq!(keys.keys(KeyPurpose::Seal).await.unwrap().len(), 2);
+    }
+
+    /// Another server makes its key between the first look at the keys and the next.
+    struct Faster(MemoryStore, Mutex<Option<StoredKey>>);
+
+    #[async_trait]
+    impl KeyStore for Faster {
+        async fn keys(&self, purpose: KeyPurpose) -> Result<Vec<StoredKey>, StoreError> {
+            let seen = self.0.keys(purpose).await?;
+            let others = self.1.lock().unwrap().take();
+            if let Some(key) = others {
+                self.0.add(&key).await?;
+            }
+            Ok(seen)
+        }
+
+        async fn first(&self, candidate: &StoredKey) -> Result<StoredKey, StoreError> {
+            self.0.first(candidate).await
+        }
+
+        async fn add(&self, key: &StoredKey) -> Result<(), StoreError> {
+            self.0.add(key).await
+        }
+
+        async fn retire(&self, purpose: KeyPurpose, id: &str, at: Timestamp) -> Result<bool, StoreError> {
+            self.0.retire(purpose, id, at).await
+        }
+
+        async fn remove(&self, purpose: KeyPurpose, id: &str) -> Result<bool, StoreError> {
+            self.0.remove(purpose, id).await
+        }
+    }
+
+    #[tokio::test]
+    async fn servers_that_start_at_once_go_on_with_one_key() {
+        // KEY-7
+        let keys = Faster(MemoryStore::default(), Mutex::new(Some(key("2", 9, 2))));
+        keys.add(&key("1", 1, 1)).await.unwrap();
+        retire(&keys, "1", NOW).await;
+        let sealer = Sealer::shared(&keys, &OsEntropy, NOW).await.unwrap();
+        assert!(opens(&Sealer::new(&[9; 32]), &sealer.seal("label", b"", b"x", &OsEntropy)));
+    }
+
+    #[tokio::test]
+    async fn a_key_of_another_length_is_corrupt() {
+        let keys = MemoryStore::default();
+        keys.add(&StoredKey::new("1", KeyPurpose::Seal, "A256GCM", vec![1; 31], NOW)).await.unwrap();
+        assert!(matches!(Sealer::shared(&keys, &OsEntropy, NOW).await, Err(StoreError::Corrupt(_))));
     }
 }

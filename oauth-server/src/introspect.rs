@@ -4,7 +4,9 @@
 //!    here (INTR-1).
 //! 2. A resource is told of access tokens that are for it; a client of its own tokens. To all others a live token looks
 //!    like one that does not exist (INTR-2, INTR-3).
-//! 3. Who asks for many tokens that are not theirs is stopped; their own stay answered, whoever floods (A-INTRO-3).
+//! 3. Wrong secrets of resources are not tried without end, as those of clients are not (CAUTH-18). A right one from where one was right
+//!    before costs no more than the comparison: resources ask for each of their requests.
+//! 4. Who asks for many tokens that are not theirs is stopped; their own stay answered, whoever floods (A-INTRO-3).
 
 use std::sync::Arc;
 
@@ -19,8 +21,9 @@ use oauth_core::{
 use serde_json::{Map, Value, json};
 
 use crate::clients::authenticate::{authenticate, form_decoded};
+use crate::clients::guesses::Guesses;
 use crate::server::Context;
-use crate::wire::{Reply, Request, error_reply, json_reply};
+use crate::wire::{Reply, Request, error_reply, json_reply, source_of};
 
 /// The header in which a resource may send its secret.
 const RESOURCE_SECRET: HeaderName = HeaderName::from_static("x-resource-secret");
@@ -115,6 +118,10 @@ async fn caller(
     match presented {
         Some(presented) => {
             let own = presented.resources(&context.resource_secrets);
+            if presented.may_be_a_resources(&context.resource_secrets) {
+                let source = source_of(&request.head, &context.trusted_proxies);
+                judge(&Guesses::at_resources(context, source), !own.is_empty(), now).await?;
+            }
             match presented {
                 _ if !own.is_empty() => Ok(Caller::Resource(own)),
                 Presented::Bearer(_) => {
@@ -129,6 +136,15 @@ async fn caller(
         None if form.get("client_id").is_none() => Err(FAILED),
         None => client(context, request, form, now).await,
     }
+}
+
+/// Counts a guess, or remembers that it was none.
+async fn judge(guesses: &Guesses<'_>, is_right: bool, now: Timestamp) -> Result<(), OAuthError> {
+    if is_right && guesses.is_home(now).await? {
+        return Ok(());
+    }
+    let _look = guesses.admit(now).await?;
+    if is_right { guesses.right(now).await } else { guesses.wrong(now).await }
 }
 
 const FAILED: OAuthError =
@@ -172,6 +188,16 @@ impl Presented {
         // What is not well-formed is told so by the client's authentication, which reads it again.
         let decoded = STANDARD.decode(credentials).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         Ok(Some(Self::Basic(Secret::new(decoded.unwrap_or_default()))))
+    }
+
+    /// Whether it is a try at the secret of a resource, of which there are some.
+    fn may_be_a_resources(&self, secrets: &[(ResourceUri, TokenHash)]) -> bool {
+        match self {
+            Self::Header(_) | Self::Bearer(_) => !secrets.is_empty(),
+            Self::Basic(pair) => {
+                secrets.iter().any(|(id, _)| secret_of(pair.expose(), id.as_str()).is_some())
+            }
+        }
     }
 
     /// The resources whose secret this is. All are compared, in constant time each.

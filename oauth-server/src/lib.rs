@@ -42,6 +42,7 @@ mod config;
 mod interaction;
 mod introspect;
 mod jwks;
+mod landing;
 mod metadata;
 mod policy;
 mod revoke;

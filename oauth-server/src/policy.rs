@@ -113,7 +113,7 @@ impl Policy {
 pub struct Limits {
     /// Token, revocation and introspection requests of one client from one address.
     pub token_client: Quota,
-    /// Token, revocation and introspection requests of all.
+    /// Token, revocation and introspection requests of all. One address alone can use up half of it.
     pub token_total: Quota,
     /// Authorization requests, sign-ins and consents from one address.
     pub authorize_source: Quota,

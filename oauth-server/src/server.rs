@@ -10,6 +10,8 @@ use oauth_core::{
     ResourceUri, ScopeSet, Sealer, Stores, Subject, TokenFormat,
 };
 
+use url::Url;
+
 use crate::clients::Clients;
 use crate::config::{Builder, Checked, Links, OfferedScope, Registration};
 use crate::pages::PageRenderer;
@@ -73,6 +75,7 @@ pub(crate) struct Context {
     pub(crate) approve_all: Option<Subject>,
     pub(crate) advertise_offline_access: bool,
     pub(crate) links: Links,
+    pub(crate) landing: bool,
 }
 
 impl AuthorizationServer {
@@ -142,6 +145,7 @@ impl AuthorizationServer {
                 approve_all: checked.approve_all,
                 advertise_offline_access: builder.advertise_offline_access,
                 links: builder.links,
+                landing: builder.landing,
             }),
         }
     }
@@ -151,6 +155,16 @@ impl Context {
     /// Whether tokens may be issued for `resource`.
     pub(crate) fn knows_resource(&self, resource: &ResourceUri) -> bool {
         self.resources.iter().any(|(own, _)| own == resource)
+    }
+
+    /// Whether the URL is of this server itself, also with the dot of the root behind its host.
+    pub(crate) fn is_own(&self, url: &Url) -> bool {
+        let host = |url: &Url| url.host_str().map(|host| host.trim_end_matches('.').to_owned());
+        Url::parse(self.issuer.as_str()).is_ok_and(|own| {
+            own.scheme() == url.scheme()
+                && host(&own) == host(url)
+                && own.port_or_known_default() == url.port_or_known_default()
+        })
     }
 
     pub(crate) fn record(&self, event: &Event<'_>) {

@@ -187,11 +187,12 @@ async fn a_server_with_an_older_document_opens_no_grant() {
         all.items.iter().filter(|grant| grant.revoked_at.is_none()).count()
     };
     assert_eq!(live(world.stores.clone()).await, 1);
+    // It opens one, sees that it is late, looks again, and knows better.
     let late = authorize(&world.servers[0], URL, REDIRECT).await;
-    assert_eq!((late.status, late.sent_back("code")), (StatusCode::SERVICE_UNAVAILABLE, None));
+    assert_eq!((late.status, late.sent_back("code")), (StatusCode::BAD_REQUEST, None));
+    assert!(late.text().contains("unregistered_redirect"), "{}", late.text());
     assert_eq!(live(world.stores.clone()).await, 1, "what it opened, it took back");
-    // It looks again, and then knows better.
-    assert_eq!(authorize(&world.servers[0], URL, REDIRECT).await.status, StatusCode::BAD_REQUEST);
+    assert!(authorize(&world.servers[0], URL, "https://evil.example/cb").await.sent_back("code").is_some());
 }
 
 #[tokio::test]
@@ -229,6 +230,56 @@ async fn nobody_writes_to_the_store_by_looking() {
     let _ = world.sign_in(1).await;
     let stored = world.stores.clients.find(&URL.parse().unwrap()).await.unwrap().unwrap();
     assert!(stored.client.is_live(oauth_core::Clock::now(&world.clock) + 364 * DAY));
+}
+
+#[tokio::test]
+async fn what_is_known_of_a_document_outlives_every_grant_of_its_client() {
+    // CIMD-12: also one for which a later end was not worth a write.
+    let mut policy = oauth_server::Policy::default();
+    policy.refresh_token = 400 * DAY;
+    let world = World::new(&with(&json!({})), |builder| builder.policy(policy.clone())).await;
+    let _ = world.sign_in(0).await;
+    let first = world.stores.clients.find(&URL.parse().unwrap()).await.unwrap().unwrap().client.expires_at;
+    world.clock.advance(23 * DAY / 24);
+    let token = world.sign_in(0).await;
+    let stored = world.stores.clients.find(&URL.parse().unwrap()).await.unwrap().unwrap().client;
+    assert_eq!(stored.expires_at, first, "not a write for each grant");
+    let grants = world.stores.grants.list(GrantFilter::All, oauth_core::PageRequest::first(9)).await.unwrap();
+    assert!(grants.items.iter().all(|grant| stored.is_live(grant.expires_at)));
+    // In the last hour of the second grant, swept up to now.
+    world.clock.advance(365 * DAY - DAY / 24);
+    world.stores.purge(oauth_core::Clock::now(&world.clock)).await.unwrap();
+    for fetch in &world.fetches {
+        fetch.set(URL, with(&json!({ "redirect_uris": ["https://evil.example/cb"] })));
+    }
+    assert_eq!(world.refresh(1, &token).await, Err("invalid_grant".to_owned()));
+    assert!(world.heard.has("grant_revoked"));
+}
+
+#[tokio::test]
+async fn a_flood_of_unknown_documents_does_not_sweep_the_store_at_each() {
+    // CIMD-14, DCR-10
+    let (stores, counted) = support::clients::counted(Stores::memory());
+    let clock = FixedClock::default();
+    let fetch = Arc::new(StaticFetch::new());
+    let url = |at: usize| format!("https://app.example/{at}.json");
+    for at in 0..40 {
+        fetch.set(url(at), with(&json!({ "client_id": url(at) })));
+    }
+    let builder = builder(stores.clone(), &clock).client_documents(fetch.clone());
+    let mut limits = oauth_server::Limits::default();
+    limits.fetch_total = oauth_core::Quota::new(1000, Duration::from_secs(60));
+    let builder = builder.limits(limits).document_policy(DocumentPolicy::new().at_most(1));
+    let server = builder.build().await.unwrap();
+    assert!(authorize(&server, &url(0), REDIRECT).await.sent_back("code").is_some());
+    for at in 1..40 {
+        assert!(authorize(&server, &url(at), REDIRECT).await.text().contains("document_room"));
+    }
+    assert_eq!(counted.purges(), 1);
+    // What has ended makes room for who comes a little later.
+    clock.advance(368 * DAY);
+    assert!(authorize(&server, &url(39), REDIRECT).await.sent_back("code").is_some());
+    assert_eq!(counted.purges(), 2);
 }
 
 #[tokio::test]

@@ -419,6 +419,69 @@ async fn documents_on_this_machine_are_for_development() {
 }
 
 #[tokio::test]
+async fn no_flood_of_strangers_keeps_a_client_away_that_users_know() {
+    // CIMD-11, LIM-1
+    let (stores, clock, fetch) = (Stores::memory(), FixedClock::default(), Arc::new(StaticFetch::new()));
+    let mut limits = Limits::default();
+    limits.fetch_total = Quota::new(3, MINUTE);
+    limits.fetch_source = Quota::new(2, MINUTE);
+    let start = async || {
+        let builder = builder(stores.clone(), &clock).limits(limits.clone());
+        builder.client_documents(fetch.clone()).build().await.unwrap()
+    };
+    fetch.set(URL, answer(&document(URL)));
+    let server = start().await;
+    assert!(authorize_from(&server, URL, REDIRECT, "198.51.100.7").await.sent_back("code").is_some());
+
+    // Started anew, it has nothing of its own; strangers use up what all may fetch.
+    let server = start().await;
+    let url = |at: usize| format!("https://stranger.example/{at}");
+    for at in 0..40 {
+        fetch.set(url(at), answer(&document(&url(at))));
+        let _ = authorize_from(&server, &url(at), REDIRECT, &format!("203.0.113.{}", at + 1)).await;
+    }
+    assert_eq!(fetch.requests().len(), 1 + 3);
+    let late = authorize_from(&server, &url(99), REDIRECT, "198.51.100.7").await;
+    assert_eq!(late.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(authorize_from(&server, URL, REDIRECT, "198.51.100.8").await.sent_back("code").is_some());
+    assert_eq!(fetch.count(URL), 2);
+    // It is kept, so that nobody makes the server fetch it again and again; and one source is held to its own limit.
+    for at in 0..10 {
+        assert!(
+            authorize_from(&server, URL, REDIRECT, &format!("192.0.2.{at}"))
+                .await
+                .sent_back("code")
+                .is_some()
+        );
+    }
+    assert_eq!(fetch.count(URL), 2);
+}
+
+#[tokio::test]
+async fn the_server_asks_itself_under_no_name_of_its_own() {
+    // A-CIMDX-16
+    let fetch = Arc::new(StaticFetch::new());
+    let server = builder(Stores::memory(), &FixedClock::default()).client_documents(fetch.clone());
+    let server = server.build().await.unwrap();
+    for own in [
+        "https://as.example/client.json",
+        "https://as.example./client.json",
+        "https://AS.Example:443/client.json",
+        "https://as.example.:443/client.json",
+    ] {
+        fetch.set(own, answer(&document(own)));
+        let refused = authorize(&server, own, REDIRECT).await;
+        assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{own}");
+        assert!(refused.text().contains("client_id_url"), "{own}: {}", refused.text());
+    }
+    assert_eq!(fetch.requests().len(), 0);
+    for other in ["https://as.example:8443/client.json", "https://not-as.example/client.json"] {
+        fetch.set(other, answer(&document(other)));
+        assert!(authorize(&server, other, REDIRECT).await.sent_back("code").is_some(), "{other}");
+    }
+}
+
+#[tokio::test]
 async fn the_document_of_a_product_that_wants_to_choose_is_negotiated() {
     // CAUTH-16
     let world = World::new(|builder| builder).await;

@@ -4,11 +4,12 @@
 
 mod support;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
 use oauth_core::testing::FixedClock;
-use oauth_core::{Quota, Stores};
+use oauth_core::{LimitKey, Quota, RateLimiter, StoreError, Stores, Timestamp, Verdict, async_trait};
 use oauth_server::{AuthorizationServer, Limits, PeerAddress};
 use support::{Heard, basic, builder, request, send};
 
@@ -78,6 +79,97 @@ async fn many_addresses_guess_no_faster_than_a_few() {
     // A tenth of the time buys a tenth of the guesses.
     world.clock.advance(Duration::from_secs(360));
     assert_eq!(world.guesses("secret", 100).await, 1);
+}
+
+/// Counts elsewhere: between a request and its answer there is time for others.
+struct Far(Arc<dyn RateLimiter>);
+
+#[async_trait]
+impl RateLimiter for Far {
+    async fn hit(&self, key: &LimitKey, quota: Quota, now: Timestamp) -> Result<Verdict, StoreError> {
+        tokio::task::yield_now().await;
+        self.0.hit(key, quota, now).await
+    }
+
+    async fn peek(&self, key: &LimitKey, quota: Quota, now: Timestamp) -> Result<Verdict, StoreError> {
+        tokio::task::yield_now().await;
+        self.0.peek(key, quota, now).await
+    }
+
+    async fn reset(&self, key: &LimitKey) -> Result<(), StoreError> {
+        self.0.reset(key).await
+    }
+
+    async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.0.purge(before).await
+    }
+}
+
+impl World {
+    async fn far() -> Self {
+        let mut stores = Stores::memory();
+        stores.limits = Arc::new(Far(stores.limits.clone()));
+        let (clock, heard) = (FixedClock::default(), Heard::default());
+        let server = Self::server(&stores, &clock, &heard).await;
+        Self { server, stores, clock, heard }
+    }
+
+    /// The statuses of guesses that are all under way before the first is answered, the right one at the end.
+    async fn at_once(&self, wrong: u16, source: impl Fn(u16) -> String) -> Vec<u16> {
+        let guesses = (0..=wrong).map(|at| {
+            let secret = if at == wrong { RIGHT.to_owned() } else { format!("guess number {at} of many") };
+            let source = source(at);
+            async move { self.tries("secret", &secret, &source).await }
+        });
+        futures::future::join_all(guesses).await
+    }
+}
+
+#[tokio::test]
+async fn guesses_that_arrive_at_once_get_no_further_than_those_in_a_row() {
+    // CAUTH-18
+    let looked = |statuses: &[u16]| statuses.iter().filter(|status| **status != 429).count();
+    let world = World::far().await;
+    let from_one = world.at_once(60, |_| "203.0.113.7".to_owned()).await;
+    assert_eq!((looked(&from_one), from_one[60]), (3, 429), "{from_one:?}");
+
+    let world = World::far().await;
+    let from_many = world.at_once(60, |at| format!("203.0.113.{}", at + 1)).await;
+    assert_eq!((looked(&from_many), from_many[60]), (10, 429), "{from_many:?}");
+
+    // From where the client itself has authenticated, too.
+    let world = World::far().await;
+    let home = "198.51.100.7";
+    assert_eq!(world.tries("secret", RIGHT, home).await, 400);
+    let from_home = world.at_once(60, |_| home.to_owned()).await;
+    assert_eq!((looked(&from_home), from_home[60]), (3, 429), "{from_home:?}");
+}
+
+#[tokio::test]
+async fn servers_over_one_store_tell_of_no_more_wrong_guesses_than_one_of_them() {
+    // CAUTH-18
+    let one = World::far().await;
+    let other = World {
+        server: World::server(&one.stores, &one.clock, &one.heard).await,
+        stores: one.stores.clone(),
+        clock: one.clock.clone(),
+        heard: one.heard.clone(),
+    };
+    let here = |_| "203.0.113.7".to_owned();
+    let (first, second) = futures::join!(one.at_once(60, here), other.at_once(60, here));
+    let told = first.iter().chain(&second).filter(|status| **status == 401).count();
+    assert_eq!(told, 3, "{first:?} {second:?}");
+    assert_eq!((first[60], second[60]), (429, 429));
+}
+
+#[tokio::test]
+async fn a_burst_of_a_client_itself_is_no_guess() {
+    // CAUTH-18
+    let world = World::far().await;
+    for _ in 0..2 {
+        let burst = (0..50).map(|_| world.tries("secret", RIGHT, "198.51.100.7"));
+        assert!(futures::future::join_all(burst).await.iter().all(|status| *status == 400));
+    }
 }
 
 #[tokio::test]

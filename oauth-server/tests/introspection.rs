@@ -191,3 +191,47 @@ async fn a_intro_3_who_tries_tokens_is_stopped_and_who_has_them_is_not() {
         true
     );
 }
+
+#[tokio::test]
+async fn the_secrets_of_resources_are_not_guessed_without_end() {
+    // CAUTH-18, INTR-1
+    let (server, _) = world().await;
+    let issued = tokens(&server, "public", None, RESOURCE).await;
+    let access = token(&issued, "access_token").to_owned();
+    let tries = async |header: (&str, String), source: &str| {
+        let form = form_urlencoded::Serializer::new(String::new()).append_pair("token", &access).finish();
+        let headers = [("content-type", "application/x-www-form-urlencoded"), (header.0, header.1.as_str())];
+        let mut asked = support::request(http::Method::POST, "/introspect", &headers, form);
+        asked.extensions_mut().insert(oauth_server::PeerAddress(source.parse().unwrap()));
+        let answer = support::send(&server, asked).await;
+        (answer.status.as_u16(), answer.status == 200 && answer.json()["active"] == true)
+    };
+    let ways = |secret: &str| {
+        [
+            ("x-resource-secret", secret.to_owned()),
+            ("authorization", format!("Bearer {secret}")),
+            ("authorization", basic(RESOURCE, secret)),
+        ]
+    };
+    let (home, thief) = ("198.51.100.7", "203.0.113.9");
+    assert_eq!(tries(ways(RS)[0].clone(), home).await, (200, true));
+    let mut compared = 0;
+    for at in 0..60 {
+        let (status, _) = tries(ways(&format!("guess {at}"))[at % 3].clone(), thief).await;
+        assert!([401, 429].contains(&status), "{status}");
+        compared += usize::from(status == 401);
+    }
+    assert_eq!(compared, 20);
+    // The right one is not found there either; elsewhere nobody is kept from asking.
+    for way in ways(RS) {
+        assert_eq!(tries(way.clone(), thief).await, (429, false));
+        assert_eq!(tries(way.clone(), home).await, (200, true));
+        assert_eq!(tries(way, "198.51.100.8").await, (200, true));
+    }
+    // Nor where the resource itself asks from.
+    for at in 0..60 {
+        let _ = tries(ways(&format!("guess {at}"))[at % 3].clone(), home).await;
+    }
+    assert_eq!(tries(ways(RS)[1].clone(), home).await, (200, true));
+    assert_eq!(tries(ways("guess")[1].clone(), home).await, (429, false));
+}

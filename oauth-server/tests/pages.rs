@@ -94,7 +94,7 @@ fn consent_with(text: &str) -> String {
             page.upstream = Some(upstream);
             let (resources, scopes) = ([resource], [scope]);
             (page.resources, page.scopes) = (&resources, &scopes);
-            (page.ticket, page.action) = (text, text);
+            (page.ticket, page.action, page.notice) = (text, text, Some(text));
             html += &pages().render(&Page::Consent(page));
         }
     }
@@ -106,7 +106,8 @@ fn others_with(text: &str) -> String {
     let mut html = String::new();
     for (name, mut page) in samples() {
         let client_name = ClientName::clean(text).unwrap();
-        let (fields, forms, providers);
+        let (fields, forms, providers, ways, servers);
+        let link = HttpsLink::parse(&format!("https://a.example/{text}")).unwrap();
         match &mut page {
             Page::SignIn(page) => {
                 let mut client = page.client.unwrap();
@@ -133,6 +134,16 @@ fn others_with(text: &str) -> String {
                 (page.help, page.reference) = (Some(text), Some(text));
             }
             Page::Notice(page) => (page.title, page.message, page.help) = (text, text, Some(text)),
+            Page::Landing(page) => {
+                let mut server = page.servers[0];
+                let mut way = server.ways[0];
+                (way.app, way.line, way.then) = (text, text, Some(text));
+                ways = [way];
+                (server.name, server.url, server.metadata, server.ways) = (Some(text), text, text, &ways);
+                servers = [server, server];
+                (page.servers, page.metadata) = (&servers, text);
+                (page.documentation, page.privacy, page.terms) = (Some(&link), Some(&link), Some(&link));
+            }
             _ => continue,
         }
         html += &format!("<i {name}>");

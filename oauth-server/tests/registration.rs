@@ -402,6 +402,69 @@ async fn who_is_known_gets_its_registration_back_when_there_is_no_room() {
 }
 
 #[tokio::test]
+async fn a_flood_at_a_full_table_does_not_sweep_the_store_at_each_request() {
+    // DCR-10, LIM-1
+    let (stores, watched) = support::clients::counted(Stores::memory());
+    let clock = FixedClock::default();
+    let mut limits = Limits::default();
+    limits.unused_clients = 3;
+    let server = builder(stores.clone(), &clock).limits(limits).build().await.unwrap();
+    let client = |at: usize| app(&json!({ "client_name": format!("App {at}") }));
+    for at in 0..3 {
+        assert_eq!(register(&server, &client(at)).await.status, StatusCode::CREATED);
+    }
+    assert_eq!(watched.purges(), 0, "there is room");
+    let all = async |from: usize| {
+        let asked = (from..from + 50).map(|at| {
+            let server = server.clone();
+            async move { register(&server, &client(at)).await.status }
+        });
+        futures::future::join_all(asked).await
+    };
+    assert!(all(3).await.iter().all(|status| *status == StatusCode::TOO_MANY_REQUESTS));
+    assert_eq!(watched.purges(), 1);
+    clock.advance(Duration::from_secs(9));
+    assert!(all(60).await.iter().all(|status| *status == StatusCode::TOO_MANY_REQUESTS));
+    assert_eq!(watched.purges(), 1);
+    // Who has waited out the pause finds the room there is by then.
+    clock.advance(25 * HOUR);
+    assert_eq!(register(&server, &client(200)).await.status, StatusCode::CREATED);
+    assert_eq!(watched.purges(), 2);
+}
+
+#[tokio::test]
+async fn a_registration_that_ends_at_once_is_shown_to_nobody() {
+    // DCR-11: at a full table, to ask for somebody who is known is to register, for a moment.
+    let (stores, watched) = support::clients::counted(Stores::memory());
+    let clock = FixedClock::default();
+    let mut limits = Limits::default();
+    limits.unused_clients = 1;
+    let server = builder(stores.clone(), &clock).limits(limits.clone()).build().await.unwrap();
+    // Another server over the store, whose clock is behind, with a place left.
+    limits.unused_clients = 10;
+    let behind = FixedClock::at(oauth_core::Clock::now(&clock).before(Duration::from_secs(30)));
+    let other = builder(stores.clone(), &behind).limits(limits).build().await.unwrap();
+    let client = |at: usize| app(&json!({ "client_name": format!("App {at}") }));
+    assert_eq!(register(&server, &client(0)).await.status, StatusCode::CREATED);
+
+    let (reached, go) = watched.hold_removal();
+    let asking = tokio::spawn({
+        let (server, client) = (server.clone(), client(1));
+        async move { register(&server, &client).await }
+    });
+    reached.await.unwrap();
+    let told = register(&other, &client(1)).await;
+    go.send(()).unwrap();
+    assert_eq!(asking.await.unwrap().status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(told.status, StatusCode::CREATED);
+    // Who was told an id has it for good.
+    let id = told.json()["client_id"].as_str().unwrap().to_owned();
+    let kept = stores.clients.find(&id.parse().unwrap()).await.unwrap();
+    assert!(kept.is_some_and(|kept| kept.client.is_live(oauth_core::Clock::now(&clock))));
+    assert!(authorize(&other, &id, REDIRECT).await.sent_back("code").is_some());
+}
+
+#[tokio::test]
 async fn who_may_register_is_the_operators_choice() {
     // DCR-9
     let closed = with(|builder| builder.registration(Registration::Off)).await;

@@ -15,16 +15,28 @@ pub(crate) fn shown(url: &str) -> String {
     let (place, query) = place.split_once('?').map_or((place, ""), |(place, _)| (place, "?…"));
     let (hosts, path) =
         place.split_once('/').map_or((place, String::new()), |(hosts, path)| (hosts, format!("/{path}")));
-    // `user:password` whose `@host` was forgotten looks like a host with a port that is no number.
-    let is_port = |host: &str| match host.rsplit_once(':') {
-        Some((_, port)) => port.contains(']') || port.bytes().all(|byte| byte.is_ascii_digit()),
-        None => true,
-    };
-    if !credentials.is_empty() || hosts.split(',').all(is_port) {
+    if !credentials.is_empty() || are_hosts(hosts) {
         format!("{scheme}://{credentials}{hosts}{path}{query}")
     } else {
         format!("{scheme}://…")
     }
+}
+
+/// The ports that servers have by themselves.
+const USUAL_PORTS: [u16; 2] = [5432, 6379];
+
+/// Whether these are hosts, beyond doubt. `user:password` whose `@host` was forgotten looks like a host with a port: one that is no number, or
+/// is one, behind a word that is like a host's name or not.
+fn are_hosts(hosts: &str) -> bool {
+    let is_host = |host: &str| match host.rsplit_once(':') {
+        Some((_, port)) if port.contains(']') => true,
+        Some((name, port)) => port.parse().is_ok_and(|port: u16| {
+            let is_name = name == "localhost" || name.contains('.') || name.starts_with('[');
+            !name.is_empty() && (is_name || hosts.contains(',') || USUAL_PORTS.contains(&port))
+        }),
+        None => true,
+    };
+    hosts.split(',').all(is_host)
 }
 
 #[cfg(test)]
@@ -46,6 +58,17 @@ mod tests {
             ("redis://me:s3?c@ret@host", "redis://…"),
             ("postgres://me:s3cret", "postgres://…"),
             ("postgres://me:s3/cret", "postgres://…"),
+            ("postgres://me:123456", "postgres://…"),
+            ("postgres://me:1234", "postgres://…"),
+            ("postgres://me:1234/oauth?sslmode=require", "postgres://…"),
+            ("redis://:1234", "redis://…"),
+            ("redis://me:12345678,9", "redis://…"),
+            ("redis://db.example:99999", "redis://…"),
+            ("postgres://db:5432/oauth", "postgres://db:5432/oauth"),
+            ("redis://127.0.0.1:40001", "redis://127.0.0.1:40001"),
+            ("postgres://localhost:40001/oauth", "postgres://localhost:40001/oauth"),
+            ("postgres://db.example:6543/oauth", "postgres://db.example:6543/oauth"),
+            ("redis://[::1]:40001", "redis://[::1]:40001"),
             ("postgres://s3cret@host:not-a-port", "postgres://…@host:not-a-port"),
             ("sqlite:///var/lib/oauth.sqlite", "sqlite:///var/lib/oauth.sqlite"),
             ("me:s3cret@host", "…"),

@@ -89,6 +89,7 @@ async fn neither_button_is_no_answer() {
         forged.controls.retain(|control| control.kind != oauth_testing::ControlKind::Submit);
         let again = visit.browser.submit(&forged, &[], None).await.unwrap();
         assert!(is_consent(&again), "{decision:?}: {}", again.text());
+        assert!(again.text().contains("Nothing was decided."), "{}", again.text());
     }
     assert_eq!(site.stores().grants.count(oauth_core::GrantFilter::All).await.unwrap(), 0);
 }
@@ -200,11 +201,88 @@ async fn a_client_that_changes_while_its_page_is_open_is_shown_as_it_is() {
     assert!(page.text().contains("Tool"));
     site.documents().set(id.as_str(), brief(KnownClient::DOCUMENT.replace("\"Tool\"", "\"Another tool\"")));
     site.clock().advance(Duration::from_secs(61));
+    // A no is a no to whatever the client is now; a yes is not.
+    let mut elsewhere = site.visit(KnownClient::Document).await.unwrap();
+    let (denied, old) = asked(&mut elsewhere, |request| request).await;
+    site.documents().set(id.as_str(), brief(KnownClient::DOCUMENT.replace("\"Tool\"", "\"Third tool\"")));
+    site.clock().advance(Duration::from_secs(61));
+    let answer = elsewhere.person.clone().denying().decide(&mut elsewhere.browser, &old).await.unwrap();
+    assert_eq!(expect::told(&answer, &denied).error(), Some("access_denied"));
     let page = visit.person.decide(&mut visit.browser, &page).await.unwrap();
-    assert!(is_consent(&page) && page.text().contains("Another tool"), "{}", page.text());
-    assert_eq!(site.stores().grants.count(oauth_core::GrantFilter::All).await.unwrap(), 0);
+    assert!(is_consent(&page) && page.text().contains("Third tool"), "{}", page.text());
+    let live =
+        site.stores().grants.list(oauth_core::GrantFilter::All, oauth_core::PageRequest::first(9)).await;
+    assert!(live.unwrap().items.iter().all(|grant| grant.revoked_at.is_some()), "the no alone");
     let page = visit.person.decide(&mut visit.browser, &page).await.unwrap();
     assert!(expect::told(&page, &request).code().is_ok());
+}
+
+/// Another server over the store has seen this document already; here the one before is still fresh.
+async fn seen_elsewhere(site: &Site, name: &str) {
+    let id = KnownClient::Document.registration().client_id;
+    let known = site.stores().clients.find(&id.parse().unwrap()).await.unwrap().unwrap();
+    let mut client = known.client;
+    client.name = Some(name.into());
+    site.stores().clients.update(&client, known.version).await.unwrap();
+    let document = KnownClient::DOCUMENT.replace("\"Tool\"", &format!("\"{name}\""));
+    site.documents().set(id.as_str(), Fetched::json(document));
+}
+
+fn again(request: AuthorizeRequest) -> AuthorizeRequest {
+    request.set("prompt", "consent")
+}
+
+#[tokio::test]
+async fn who_agrees_to_what_another_server_knows_better_is_shown_the_client_anew_and_told_why() {
+    // CIMD-12, A-CONS-10
+    for agrees in [true, false] {
+        let site = Site::new().await.unwrap();
+        let mut visit = site.visit(KnownClient::Document).await.unwrap();
+        visit.connect().await.unwrap();
+        let (request, old) = asked(&mut visit, again).await;
+        assert!(is_consent(&old) && old.text().contains("Tool wants to use"));
+        assert!(!old.html.contains("role=\"alert\""), "{}", old.text());
+        seen_elsewhere(&site, "Another tool").await;
+
+        let page = visit.person.decide(&mut visit.browser, &old).await.unwrap();
+        assert!(is_consent(&page), "{} {}", page.status, page.text());
+        assert!(page.text().contains("Another tool wants to use"), "{}", page.text());
+        assert!(page.html.contains("role=\"alert\">The app has changed what it says of itself"));
+        let live = site.stores().grants.list(oauth_core::GrantFilter::All, oauth_core::PageRequest::first(9));
+        let live = live.await.unwrap().items.iter().filter(|grant| grant.revoked_at.is_none()).count();
+        assert_eq!(live, 1, "the one from before; what was opened for the old page is taken back");
+        // The old page is answered.
+        let stale = visit.person.decide(&mut visit.browser, &old).await.unwrap();
+        assert!(!stale.location().is_some_and(|to| to.query().unwrap_or_default().contains("code=")));
+
+        let person = if agrees { visit.person.clone() } else { visit.person.clone().denying() };
+        let answer = person.decide(&mut visit.browser, &page).await.unwrap();
+        let callback = expect::told(&answer, &request);
+        if agrees {
+            assert!(callback.code().is_ok());
+            let silently = asked(&mut visit, |request| request).await.1;
+            assert!(!is_consent(&silently), "agreed to as it is now");
+        } else {
+            assert_eq!(callback.error(), Some("access_denied"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_remembered_consent_is_not_for_what_another_server_knows_better() {
+    // CIMD-12, AS-68
+    let site = Site::new().await.unwrap();
+    let mut visit = site.visit(KnownClient::Document).await.unwrap();
+    visit.connect().await.unwrap();
+    assert!(!is_consent(&asked(&mut visit, |request| request).await.1));
+    seen_elsewhere(&site, "Another tool").await;
+    let silent = |request: AuthorizeRequest| request.set("prompt", "none");
+    let (request, answer) = asked(&mut visit, silent).await;
+    assert_eq!(expect::told(&answer, &request).error(), Some("consent_required"));
+    let (request, page) = asked(&mut visit, |request| request).await;
+    assert!(is_consent(&page) && page.text().contains("Another tool"), "{}", page.text());
+    let answer = visit.person.decide(&mut visit.browser, &page).await.unwrap();
+    assert!(expect::told(&answer, &request).code().is_ok());
 }
 
 #[tokio::test]

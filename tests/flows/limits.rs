@@ -114,6 +114,26 @@ async fn all_together_are_limited_too() {
 }
 
 #[tokio::test]
+async fn one_address_does_not_use_up_what_all_may_ask_of_tokens() {
+    // LIM-1
+    let site = site(|limits| limits.token_total = Quota::new(10, MINUTE)).await;
+    let post = |path: &str, address: u8| {
+        let request = Request::post(format!("{}{path}", Site::ORIGIN)).body(Bytes::new()).unwrap();
+        let wire = site.wire_from(IpAddr::from([192, 0, 2, address]));
+        async move { wire.send(request).await.unwrap().status() == 429 }
+    };
+    let mut limited = 0;
+    for at in 0..100 {
+        limited += usize::from(post(["/token", "/revoke", "/introspect"][at % 3], 1).await);
+    }
+    assert_eq!(limited, 95);
+    for address in 2..7 {
+        assert!(!post("/token", address).await, "{address}");
+    }
+    assert!(post("/token", 7).await);
+}
+
+#[tokio::test]
 async fn passphrases_are_tried_five_times_and_the_owner_elsewhere_goes_on() {
     // AS-82, LIM-1
     let site = Site::new().await.unwrap();

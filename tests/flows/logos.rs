@@ -87,6 +87,23 @@ async fn a_client_that_the_operator_knows_is_shown_with_its_logo() {
 }
 
 #[tokio::test]
+async fn the_server_fetches_no_picture_of_its_own() {
+    // A-CIMDX-16
+    for own in ["https://mcp.example/logo", "https://mcp.example./logo"] {
+        let fetch = Arc::new(StaticFetch::new().with(own, picture("image/gif", GIF)));
+        let (logos, clients) = (fetch.clone(), PICTURED.replace(LOGO, own));
+        let site =
+            Site::builder().server(move |server| server.clients_json(&clients).client_logos(logos.clone()));
+        let site = site.build().await.unwrap();
+        let client = Registration::public("pictured");
+        let mut visit = site.visit_as(client, "https://pictured.example/cb").await.unwrap();
+        let (_, consent) = pages(&mut visit).await;
+        assert!(!consent.html.contains(SHOWN));
+        assert_eq!(fetch.requests().len(), 0, "{own}");
+    }
+}
+
+#[tokio::test]
 async fn no_stranger_is_shown_with_a_picture() {
     // CIMD-16, DCR-15, A-CIMDX-18, A-CIMDX-19
     let world = World::new(DocumentPolicy::new()).await;

@@ -8,12 +8,15 @@ use std::sync::Arc;
 use http::Method;
 use oauth_core::{ErrorCode, Event, EventKind, OAuthError, Timestamp};
 
-pub(crate) use pending::{Agreement, Answer, Pending};
-pub(crate) use request::{Checked, Shown, check};
+pub(crate) use pending::{Agreement, Answer, Approval, Pending};
+pub(crate) use request::{Checked, NO_ROOM, Shown, check};
 
 use crate::interaction::{self, show};
 use crate::server::Context;
 use crate::wire::{Reply, Request, redirect_reply};
+
+/// How often a request is looked at again because its client has changed while it was being granted.
+const ATTEMPTS: usize = 3;
 
 pub(crate) async fn handle(context: &Arc<Context>, request: &Request, now: Timestamp) -> Reply {
     if request.head.method == Method::POST {
@@ -46,25 +49,32 @@ pub(crate) async fn answer(
     since: Option<Timestamp>,
     now: Timestamp,
 ) -> Reply {
-    match check(context, query, &request.head, now).await {
-        Checked::Shown(shown) => {
-            context.record(&Event {
-                reason: Some(shown.reason),
-                ..Event::new(EventKind::AuthorizationRefused, now)
-            });
-            show::refused(context, &shown)
+    for _ in 0..ATTEMPTS {
+        match check(context, query, &request.head, now).await {
+            Checked::Shown(shown) => return refuse(context, &shown, now),
+            Checked::Told { pending, error } => {
+                let reason = Some(error.code.as_str());
+                context.record(&Event {
+                    client_id: Some(&pending.client().id),
+                    reason,
+                    ..Event::new(EventKind::AuthorizationRefused, now)
+                });
+                return interaction::tell(context, pending, &error, request, now).await;
+            }
+            Checked::Ready(pending) => {
+                if let Some(reply) = interaction::begin(context, pending, query, request, since, now).await {
+                    return reply;
+                }
+            }
         }
-        Checked::Told { pending, error } => {
-            let reason = Some(error.code.as_str());
-            context.record(&Event {
-                client_id: Some(&pending.client().id),
-                reason,
-                ..Event::new(EventKind::AuthorizationRefused, now)
-            });
-            interaction::tell(context, pending, &error, request, now).await
-        }
-        Checked::Ready(pending) => interaction::begin(context, pending, query, request, since, now).await,
     }
+    show::error(context, &OAuthError::unavailable())
+}
+
+/// A request that is shown to be wrong, and heard of.
+pub(crate) fn refuse(context: &Context, shown: &Shown, now: Timestamp) -> Reply {
+    context.record(&Event { reason: Some(shown.reason), ..Event::new(EventKind::AuthorizationRefused, now) });
+    show::refused(context, shown)
 }
 
 /// Sends an answer to the client.

@@ -9,6 +9,7 @@ use oauth_core::{
     SubjectKind, Timestamp,
 };
 
+use crate::clients::Standing;
 use crate::server::Context;
 
 /// A request by a known client to a registered redirect URI. It is moved into exactly one [`Answer`].
@@ -76,6 +77,17 @@ impl Answer {
     }
 }
 
+/// What came of a yes.
+#[must_use = "a client waits for it, or a user"]
+pub(crate) enum Approval {
+    /// The client is told.
+    Given(Answer),
+    /// The client is another than the one that was agreed to: nothing is granted, and the user has to look again (CIMD-12).
+    Outdated,
+    /// There are as many clients by document as the operator wants: nothing is granted.
+    NoRoom,
+}
+
 /// Who agrees.
 pub(crate) struct Agreement<'a> {
     pub(crate) subject: &'a Subject,
@@ -126,22 +138,25 @@ impl Pending {
         self,
         agreement: &Agreement<'_>,
         now: Timestamp,
-    ) -> Result<Answer, StoreError> {
+    ) -> Result<Approval, StoreError> {
         let context = self.context.clone();
         let Some(request) = &self.request else {
-            return Ok(
-                self.refuse(&OAuthError::new(ErrorCode::InvalidRequest, "the request was not checked"))
-            );
+            let error = OAuthError::new(ErrorCode::InvalidRequest, "the request was not checked");
+            return Ok(Approval::Given(self.refuse(&error)));
         };
         let scopes = request.scopes.intersection(agreement.scopes);
         let grant = self.grant(request, agreement, scopes, now);
         let (code, credential) = self.code(request, &grant, now);
         context.stores.grants.open(&grant, &[credential]).await?;
-        if !context.clients.confirm(&context, &self.client, now).await? {
+        let standing = context.clients.confirm(&context, &self.client, now).await?;
+        if standing != Standing::Current {
             context.stores.grants.revoke(Revocation::Grant(&grant.id), now).await?;
-            return Err(StoreError::unavailable("the client's metadata document has changed"));
         }
-        Ok(self.answer(&[("code", code.expose())]))
+        Ok(match standing {
+            Standing::Current => Approval::Given(self.answer(&[("code", code.expose())])),
+            Standing::Outdated => Approval::Outdated,
+            Standing::NoRoom => Approval::NoRoom,
+        })
     }
 
     /// The user does not agree. A grant that never lived takes the page's name, so that nobody answers it again.

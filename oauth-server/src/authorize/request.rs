@@ -52,6 +52,10 @@ pub(crate) struct Shown {
     pub(crate) message: &'static str,
 }
 
+/// What a user is told whose client is one too many.
+pub(crate) const NO_ROOM: Shown =
+    Shown { code: ErrorCode::InvalidClient, ..shown("document_room", "This server takes no further apps.") };
+
 const fn shown(reason: &'static str, message: &'static str) -> Shown {
     Shown { code: ErrorCode::InvalidRequest, reason, message }
 }

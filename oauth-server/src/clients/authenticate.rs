@@ -137,7 +137,7 @@ impl Presented {
             return Ok(AuthenticatedClient { client });
         }
         let guesses = Guesses::new(context, &client, source);
-        guesses.admit(now).await?;
+        let _look = guesses.admit(now).await?;
         let live =
             client.auth.secrets().iter().filter(|secret| secret.expires_at.is_none_or(|end| now < end));
         let hashes: Vec<TokenHash> = live.map(|secret| secret.hash).collect();

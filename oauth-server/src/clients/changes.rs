@@ -29,7 +29,7 @@ const WORTH_A_WRITE: Duration = Duration::from_secs(86_400);
 
 /// What is known of a client by document, now that it was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(crate) enum Standing {
     /// The document is the one that counts.
     Current,
     /// Another one counts by now.
@@ -131,8 +131,8 @@ async fn has_room(context: &Context, policy: &DocumentPolicy, now: Timestamp) ->
     if clients.count(ClientFilter::Documents).await? < most {
         return Ok(true);
     }
-    clients.purge(now).await?;
-    Ok(clients.count(ClientFilter::Documents).await? < most)
+    Ok(context.clients.room().make(&**clients, now).await?
+        && clients.count(ClientFilter::Documents).await? < most)
 }
 
 /// What is kept of a document. It counts as used: the table of registrations that wait for their first use is another's.

@@ -4,7 +4,8 @@
 //!    each use (CIMD-14).
 //! 2. A document is fresh for as long as its HTTP headers say, within a minute and a day (CIMD-10).
 //! 3. One that is not fresh is fetched again, once for all who ask at the same time (CIMD-11), within the limits of the
-//!    source and of all. The fetcher bounds besides how many fetches of one host are under way.
+//!    source and of all. The fetcher bounds besides how many fetches of one host are under way. Once strangers have used up what all may
+//!    fetch, documents of clients to which users have agreed still are: as many again, and each at most once a minute.
 //! 4. While its origin is down, the last good one is used for a week (CIMD-17). An origin that says that there is no
 //!    document, or shows one that cannot be used, is not down.
 //! 5. Before a document counts, [`changes`](super::changes) compares it with the one that users agreed to (CIMD-12).
@@ -17,7 +18,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use oauth_core::fetch::{Fetch, FetchError, FetchRequest, SingleFlight};
-use oauth_core::{Client, ClientId, OAuthError, RedirectKind, SourceNetwork, StoreError, Timestamp};
+use oauth_core::{Client, ClientId, RedirectKind, StoreError, Timestamp};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use url::Url;
@@ -25,6 +26,7 @@ use url::Url;
 use super::ClientFault;
 use super::changes::{self, Standing};
 use super::document::{judge_answer, judge_url, pinned};
+use super::fetches::may_fetch;
 use super::freshness::{LEAST, freshness};
 use super::members::{MemberFault, REDIRECT_URIS};
 use crate::config::DocumentPolicy;
@@ -202,7 +204,7 @@ impl Documents {
             return Ok(kept?);
         }
         let url = judge_url(id, self.development).map_err(Fault::Document)?;
-        if is_ours(context, &url) {
+        if context.is_own(&url) {
             // A-CIMDX-16: a server that asks itself would wait for itself.
             return Err(
                 Fault::Document(MemberFault::new("client_id_url", "its url is of this server")).into()
@@ -213,11 +215,11 @@ impl Documents {
             if let Some(kept) = self.kept(id, now) {
                 return kept;
             }
-            let outcome = match within_limits(context, source, now).await {
-                Ok(()) => self.judge(context, ask(&**fetch, id, now).await, &url, now).await,
+            if !may_fetch(context, id, source, now).await {
                 // No fetch took place, so there is nothing to remember.
-                Err(_) => return self.last_good(id, now).ok_or(Fault::Busy),
-            };
+                return self.last_good(id, now).ok_or(Fault::Busy);
+            }
+            let outcome = self.judge(context, ask(&**fetch, id, now).await, &url, now).await;
             self.keep(id, outcome, now)
         };
         // No room for another flight: what is known has to do.
@@ -252,16 +254,16 @@ impl Documents {
         context: &Context,
         client: &Client,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Standing, StoreError> {
         if self.pinned.contains_key(&client.id) {
-            return Ok(true);
+            return Ok(Standing::Current);
         }
         let standing = changes::confirm(context, &self.policy, client, now).await?;
         if standing == Standing::Outdated {
             // Another server has seen a newer one.
             self.good.remove(&client.id);
         }
-        Ok(standing == Standing::Current)
+        Ok(standing)
     }
 
     /// What can be said without a fetch.
@@ -323,24 +325,6 @@ fn stays_at(url: &Url, client: &Client) -> bool {
             .iter()
             .filter(|uri| uri.kind() == RedirectKind::Https)
             .all(|uri| Url::parse(uri.as_str()).is_ok_and(|uri| uri.origin() == url.origin()))
-}
-
-/// Whether the URL is of this server itself.
-fn is_ours(context: &Context, url: &Url) -> bool {
-    Url::parse(context.issuer.as_str()).is_ok_and(|own| own.origin() == url.origin())
-}
-
-pub(super) async fn within_limits(
-    context: &Context,
-    source: Option<IpAddr>,
-    now: Timestamp,
-) -> Result<(), OAuthError> {
-    // The source first: one that is over its own limit must not use up everybody's.
-    if let Some(source) = source {
-        let source = SourceNetwork::of(source).to_string();
-        context.count("fetch", &source, context.limits.fetch_source, now).await?;
-    }
-    context.count("fetch", "", context.limits.fetch_total, now).await
 }
 
 async fn ask(fetch: &dyn Fetch, id: &ClientId, now: Timestamp) -> Outcome {

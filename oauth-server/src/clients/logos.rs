@@ -16,8 +16,9 @@ use oauth_core::fetch::{Fetch, FetchRequest, SingleFlight};
 use oauth_core::{Client, Timestamp};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
+use url::Url;
 
-use super::documents::within_limits;
+use super::fetches::within_limits;
 use crate::pages::{ClientLogo, HttpsLink, LARGEST_LOGO};
 use crate::server::Context;
 
@@ -79,6 +80,10 @@ impl Logos {
     ) -> Option<Arc<ClientLogo>> {
         let fetch = self.fetch.as_deref()?;
         let url = HttpsLink::parse(client.extra.as_ref()?.get("logo_uri")?.as_str()?)?;
+        if Url::parse(url.as_str()).is_ok_and(|url| context.is_own(&url)) {
+            // A-CIMDX-16: a server that asks itself would wait for itself.
+            return None;
+        }
         let url: Box<str> = url.as_str().into();
         if let Some(kept) = self.fresh(&url, now) {
             return kept.logo;

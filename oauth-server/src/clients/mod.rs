@@ -5,11 +5,14 @@ mod changes;
 pub(crate) mod configured;
 pub(crate) mod document;
 mod documents;
+mod fetches;
 mod freshness;
-mod guesses;
+pub(crate) mod guesses;
 mod logos;
+mod looks;
 mod members;
 pub(crate) mod registration;
+mod room;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -18,8 +21,11 @@ use std::sync::Arc;
 use oauth_core::fetch::Fetch;
 use oauth_core::{Client, ClientId, ClientOrigin, ClientStore, StoreError, Timestamp};
 
+pub(crate) use self::changes::Standing;
 use self::documents::Documents;
 use self::logos::Logos;
+use self::looks::Looks;
+use self::room::Room;
 use crate::config::DocumentPolicy;
 use crate::pages::ClientLogo;
 use crate::server::Context;
@@ -30,6 +36,8 @@ pub(crate) struct Clients {
     registered: Arc<dyn ClientStore>,
     documents: Documents,
     logos: Logos,
+    looks: Looks,
+    room: Room,
 }
 
 /// Why nobody can say who a client is.
@@ -69,7 +77,19 @@ impl Clients {
             registered,
             documents: Documents::new(fetch, pinned, development, policy),
             logos: Logos::new(logos),
+            looks: Looks::default(),
+            room: Room::default(),
         }
+    }
+
+    /// The lines in which looks at secrets stand.
+    fn looks(&self) -> &Looks {
+        &self.looks
+    }
+
+    /// Room in the store's tables of clients.
+    fn room(&self) -> &Room {
+        &self.room
     }
 
     /// Whether a `client_id` may be the URL of a document.
@@ -77,16 +97,17 @@ impl Clients {
         self.documents.are_enabled()
     }
 
-    /// Whether a grant that was just opened may stand. Not if the client has changed meanwhile: what users agreed to is another (CIMD-12).
+    /// Whether a grant that was just opened may stand: [`Standing::Current`] alone. Not if the client has changed meanwhile: what users agreed
+    /// to is another (CIMD-12).
     pub(crate) async fn confirm(
         &self,
         context: &Context,
         client: &Client,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Standing, StoreError> {
         match client.origin {
             ClientOrigin::MetadataDocument => self.documents.confirm(context, client, now).await,
-            _ => Ok(true),
+            _ => Ok(Standing::Current),
         }
     }
 

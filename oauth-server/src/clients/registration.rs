@@ -298,8 +298,7 @@ async fn first_lifetime(context: &Context, now: Timestamp) -> Result<Option<Dura
     let clients = &context.stores.clients;
     let room = context.limits.unused_clients;
     let mut waiting = clients.count(ClientFilter::Unused).await?;
-    if waiting >= room {
-        clients.purge(now).await?;
+    if waiting >= room && context.clients.room().make(&**clients, now).await? {
         waiting = clients.count(ClientFilter::Unused).await?;
     }
     if waiting >= room {

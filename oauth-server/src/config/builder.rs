@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use oauth_core::fetch::Fetch;
 use oauth_core::{
-    Client, Clock, Entropy, EventSink, IdentityProvider, KeyPurpose, NoEvents, OsEntropy, Sealer, StoreError,
-    StoredKey, Stores, SystemClock, random,
+    Client, Clock, Entropy, EventSink, IdentityProvider, NoEvents, OsEntropy, Sealer, StoreError, Stores,
+    SystemClock,
 };
 
 use super::checked::Checked;
@@ -109,6 +109,7 @@ pub struct Builder {
     pub(crate) approve_all: Option<String>,
     pub(crate) advertise_offline_access: bool,
     pub(crate) links: Links,
+    pub(crate) landing: bool,
 }
 
 /// Pages of the operator that the metadata names.
@@ -153,6 +154,7 @@ impl Builder {
             approve_all: None,
             advertise_offline_access: false,
             links: Links::default(),
+            landing: true,
         }
     }
 
@@ -378,6 +380,33 @@ impl Builder {
         self
     }
 
+    /// Without the page at the server's own address, `/`, which tells browsers what this is and how to connect to it. A layer leaves that
+    /// address to the app it stands before, whatever is said here, and a router's own route goes before its fallback: this is for who
+    /// wants nothing there.
+    ///
+    /// ```
+    /// use http::{Request, header::ACCEPT};
+    /// use http_body_util::Full;
+    /// use oauth_core::Stores;
+    /// use oauth_server::AuthorizationServer;
+    /// use tower::ServiceExt as _;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let builder = || {
+    ///     let builder = AuthorizationServer::builder("https://as.example", Stores::memory()).resource("https://as.example/mcp");
+    ///     builder.insecure_approve_all("owner")
+    /// };
+    /// let visit = || Request::get("/").header(ACCEPT, "text/html").body(Full::<bytes::Bytes>::default());
+    /// assert_eq!(builder().build().await?.oneshot(visit()?).await?.status(), 200);
+    /// assert_eq!(builder().without_landing_page().build().await?.oneshot(visit()?).await?.status(), 404);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn without_landing_page(mut self) -> Self {
+        self.landing = false;
+        self
+    }
+
     /// **No sign-in and no consent**: whoever asks is `subject` and agrees to all. For test suites whose clients have no browser.
     pub fn insecure_approve_all(mut self, subject: &str) -> Self {
         self.approve_all = Some(subject.to_owned());
@@ -391,22 +420,7 @@ impl Builder {
     pub async fn build(self) -> Result<AuthorizationServer, BuildError> {
         let checked = Checked::of(&self)?;
         let now = self.clock.now();
-        let candidate =
-            StoredKey::new("1", KeyPurpose::Seal, "A256GCM", random::<32>(&*self.entropy).to_vec(), now);
-        self.stores.keys.first(&candidate).await?;
-        let mut sealer: Option<Sealer> = None;
-        for key in self.stores.keys.keys(KeyPurpose::Seal).await? {
-            let material: &[u8; 32] = key
-                .material
-                .as_slice()
-                .try_into()
-                .map_err(|_| StoreError::corrupt("a sealing key does not have 32 bytes"))?;
-            sealer = Some(match sealer {
-                None => Sealer::new(material),
-                Some(sealer) => sealer.with_earlier(material),
-            });
-        }
-        let sealer = sealer.ok_or_else(|| StoreError::corrupt("the sealing key is gone"))?;
+        let sealer = Sealer::shared(&*self.stores.keys, &*self.entropy, now).await?;
         if self.approve_all.is_some() {
             tracing::warn!("insecure_approve_all: nobody is asked who they are, or whether they agree");
         }

@@ -2,7 +2,8 @@
 //!
 //! What comes back counts if
 //! 1. the ticket opens in this browser, for this sign-in, in time (AS-64, AS-83);
-//! 2. the request passes its checks again, and the client is still what the user saw (A-CONS-10);
+//! 2. the request passes its checks again, and the client is still what the user saw (A-CONS-10), to other servers over the store, too: else
+//!    the page is shown anew, and says why;
 //! 3. the page was not answered before: the grant that it opens has the ticket's name.
 
 use std::sync::Arc;
@@ -15,21 +16,35 @@ use super::recheck;
 use super::session::{User, Visitor};
 use super::show;
 use super::ticket::{ShownConsent, Ticket};
-use crate::authorize::{self, Agreement, Pending};
+use crate::authorize::{self, Agreement, Approval, Checked, NO_ROOM, Pending};
 use crate::pages::{AccountView, ConsentPage, Page, ResourceView, ScopeView};
 use crate::server::Context;
 use crate::wire::{Reply, Request, source_of};
 
-/// Asks.
+/// Why a page is shown that looks like the one before.
+const CHANGED: &str = "The app has changed what it says of itself since this page was shown, so nothing was permitted. This is how it is now.";
+const MOVED: &str = "The app would use another server now than this page showed, so nothing was permitted. This is how it is now.";
+const UNDECIDED: &str = "Nothing was decided. Choose one of the buttons at the end of the page.";
+
+/// Who is asked, and what about.
+pub(super) struct Asking<'a> {
+    /// The authorization request.
+    pub(super) query: &'a str,
+    /// What brought the user here.
+    pub(super) request: &'a Request,
+    pub(super) visitor: &'a Visitor,
+    pub(super) user: &'a User,
+}
+
+/// Asks. `notice`: why once more.
 pub(super) async fn page(
     context: &Arc<Context>,
     pending: &Pending,
-    query: &str,
-    request: &Request,
-    visitor: &Visitor,
-    user: &User,
+    asking: &Asking<'_>,
+    notice: Option<&str>,
     now: Timestamp,
 ) -> Result<Reply, StoreError> {
+    let Asking { query, request, visitor, user } = *asking;
     let Some(asked) = pending.request() else { return Ok(show::expired(context)) };
     let fingerprint = pending.client().consent_fingerprint();
     let before = context.stores.consents.find(&user.account.subject, &pending.client().id).await?;
@@ -39,6 +54,7 @@ pub(super) async fn page(
     ticket.shown = Some(ShownConsent {
         subject: user.account.subject.clone(),
         scopes: asked.scopes.clone(),
+        resources: asked.resources.clone(),
         client: fingerprint,
     });
     let sealed = ticket.seal_consent(context, &visitor.browser, &user.session.key);
@@ -77,6 +93,7 @@ pub(super) async fn page(
         upstream: None,
         action: &action,
         ticket: &sealed,
+        notice,
     };
     let mut reply = show::page(context, StatusCode::OK, &Page::Consent(page));
     visitor.remember(context, &mut reply);
@@ -94,7 +111,9 @@ pub(crate) async fn handle(context: &Arc<Context>, request: &Request, now: Times
 }
 
 async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Result<Reply, StoreError> {
-    let Ok(form) = Form::read(&request.body, &["scope"], &[]) else {
+    // A box for each scope, however many there are.
+    let most = Form::MAX_PARAMETERS + context.scopes.len();
+    let Ok(form) = Form::read_at_most(most, &request.body, &["scope"], &[]) else {
         return Ok(show::expired(context));
     };
     let visitor = Visitor::of(context, &request.head, now).await?;
@@ -114,20 +133,28 @@ async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Re
         Ok(pending) => pending,
         Err(reply) => return Ok(reply),
     };
-    if pending.client().consent_fingerprint() != shown.client {
-        return page(context, &pending, &ticket.query, request, &visitor, user, now).await;
+    let asking = Asking { query: &ticket.query, request, visitor: &visitor, user };
+    // A no is a no to whatever the client is now.
+    let denies = form.get("decision") == Some("deny");
+    if !denies && pending.client().consent_fingerprint() != shown.client {
+        return page(context, &pending, &asking, Some(CHANGED), now).await;
+    }
+    let asked_for = pending.request().map(|asked| &asked.resources);
+    if !denies && asked_for != Some(&shown.resources) {
+        // Answered where another resource is the default: the user has not seen this one.
+        return page(context, &pending, &asking, Some(MOVED), now).await;
     }
     let scopes = match form.get("decision") {
         Some("allow") => chosen(context, &form, &shown.scopes),
         Some("deny") => ScopeSet::empty(),
         // Neither button: nothing was said (AS-79).
-        _ => return page(context, &pending, &ticket.query, request, &visitor, user, now).await,
+        _ => return page(context, &pending, &asking, Some(UNDECIDED), now).await,
     };
     let subject = &user.account.subject;
     let agreement =
         Agreement { subject, auth_time: user.session.auth_time, scopes: &scopes, grant: ticket.id };
     // Permission for nothing of what was shown is a refusal, too.
-    let is_denied = form.get("decision") == Some("deny") || (scopes.is_empty() && !shown.scopes.is_empty());
+    let is_denied = denies || (scopes.is_empty() && !shown.scopes.is_empty());
     let client_id = pending.client().id.clone();
     let event = Event {
         subject: Some(subject),
@@ -144,7 +171,11 @@ async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Re
     let Some(resources) = pending.request().map(|asked| asked.resources.clone()) else {
         return Ok(show::expired(context));
     };
-    let answer = pending.approve(&agreement, now).await?;
+    let answer = match pending.approve(&agreement, now).await? {
+        Approval::Given(answer) => answer,
+        Approval::Outdated => return ask_again(context, &asking, now).await,
+        Approval::NoRoom => return Ok(authorize::refuse(context, &NO_ROOM, now)),
+    };
     context.record(&Event { kind: EventKind::ConsentGiven, scopes: Some(&scopes), ..event });
     let consent = Consent {
         subject: subject.clone(),
@@ -160,6 +191,16 @@ async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Re
         tracing::warn!(error = &error as &dyn std::error::Error, "a consent was not remembered");
     }
     Ok(authorize::send(context, &answer))
+}
+
+/// Another server knows a newer document of the client than the one that the page showed. The ticket is used up with the grant that was taken
+/// back: the page is a new one.
+async fn ask_again(context: &Arc<Context>, asking: &Asking<'_>, now: Timestamp) -> Result<Reply, StoreError> {
+    match authorize::check(context, asking.query, &asking.request.head, now).await {
+        Checked::Ready(pending) => page(context, &pending, asking, Some(CHANGED), now).await,
+        Checked::Shown(shown) => Ok(authorize::refuse(context, &shown, now)),
+        Checked::Told { .. } => Ok(show::expired(context)),
+    }
 }
 
 /// What was ticked, of what was shown; and what could not be unticked (A-CONS-9).

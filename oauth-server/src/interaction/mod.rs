@@ -16,11 +16,11 @@ use oauth_core::{ErrorCode, Form, GrantId, OAuthError, RedirectKind, StoreError,
 
 use self::session::Visitor;
 use self::ticket::Ticket;
-use crate::authorize::{self, Agreement, Checked, Pending};
+use crate::authorize::{self, Agreement, Approval, Checked, NO_ROOM, Pending};
 use crate::server::Context;
 use crate::wire::{Reply, Request};
 
-/// Takes a checked request to its answer, or to the next page.
+/// Takes a checked request to its answer, or to the next page. `None`: the client is another by now than the one that was checked.
 pub(crate) async fn begin(
     context: &Arc<Context>,
     pending: Pending,
@@ -28,10 +28,10 @@ pub(crate) async fn begin(
     request: &Request,
     since: Option<Timestamp>,
     now: Timestamp,
-) -> Reply {
+) -> Option<Reply> {
     match go_on(context, pending, query, request, since, now).await {
         Ok(reply) => reply,
-        Err(error) => show::store_failed(context, &error),
+        Err(error) => Some(show::store_failed(context, &error)),
     }
 }
 
@@ -42,17 +42,16 @@ async fn go_on(
     request: &Request,
     since: Option<Timestamp>,
     now: Timestamp,
-) -> Result<Reply, StoreError> {
+) -> Result<Option<Reply>, StoreError> {
     if let Some(subject) = &context.approve_all {
         let scopes = pending.request().map(|asked| asked.scopes.clone()).unwrap_or_default();
         let grant = GrantId::generate(&*context.entropy);
         let agreement = Agreement { subject, auth_time: now, scopes: &scopes, grant };
-        let answer = pending.approve(&agreement, now).await?;
-        return Ok(authorize::send(context, &answer));
+        return Ok(sent(context, &pending.approve(&agreement, now).await?, now));
     }
     let visitor = Visitor::of(context, &request.head, now).await?;
     let Some(asked) = pending.request() else {
-        return Ok(show::error(context, &OAuthError::unavailable()));
+        return Ok(Some(show::error(context, &OAuthError::unavailable())));
     };
     // Whoever signed in since they were asked has signed in freshly enough.
     let is_fresh = |auth_time: Timestamp| {
@@ -65,9 +64,9 @@ async fn go_on(
     let Some(user) = signed_in else {
         if asked.prompt.none {
             let error = OAuthError::new(ErrorCode::LoginRequired, "the user is not signed in");
-            return Ok(authorize::send(context, &pending.refuse(&error)));
+            return Ok(Some(authorize::send(context, &pending.refuse(&error))));
         }
-        return sign_in::page(context, &pending, query, &visitor, request, now).await;
+        return sign_in::page(context, &pending, query, &visitor, request, now).await.map(Some);
     };
     let may_remember = pending.redirect_kind() == RedirectKind::Https && !asked.prompt.consent;
     if may_remember {
@@ -81,15 +80,24 @@ async fn go_on(
                 scopes: &scopes,
                 grant: GrantId::generate(&*context.entropy),
             };
-            let answer = pending.approve(&agreement, now).await?;
-            return Ok(authorize::send(context, &answer));
+            return Ok(sent(context, &pending.approve(&agreement, now).await?, now));
         }
     }
     if asked.prompt.none {
         let error = OAuthError::new(ErrorCode::ConsentRequired, "the user has not agreed to this client");
-        return Ok(authorize::send(context, &pending.refuse(&error)));
+        return Ok(Some(authorize::send(context, &pending.refuse(&error))));
     }
-    consent::page(context, &pending, query, request, &visitor, user, now).await
+    let asked = consent::Asking { query, request, visitor: &visitor, user };
+    consent::page(context, &pending, &asked, None, now).await.map(Some)
+}
+
+/// A yes on its way to the client; `None`: it was said to another client than the one that counts.
+fn sent(context: &Context, approval: &Approval, now: Timestamp) -> Option<Reply> {
+    match approval {
+        Approval::Given(answer) => Some(authorize::send(context, answer)),
+        Approval::NoRoom => Some(authorize::refuse(context, &NO_ROOM, now)),
+        Approval::Outdated => None,
+    }
 }
 
 /// Tells a client what is wrong with its request.

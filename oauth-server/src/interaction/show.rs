@@ -11,7 +11,7 @@ use crate::server::Context;
 use crate::wire::Reply;
 
 /// A page with a status.
-pub(super) fn page(context: &Context, status: StatusCode, page: &Page<'_>) -> Reply {
+pub(crate) fn page(context: &Context, status: StatusCode, page: &Page<'_>) -> Reply {
     let mut reply = Response::new(Full::new(Bytes::from(context.pages.render(page))));
     *reply.status_mut() = status;
     with_headers(context, reply)

@@ -1,7 +1,7 @@
 //! What travels through the browser between two pages: sealed, for one purpose, for one browser, for ten minutes.
 
 use http::request::Parts;
-use oauth_core::{GrantId, ScopeSet, Subject, Timestamp, TokenHash};
+use oauth_core::{GrantId, ResourceSet, ScopeSet, Subject, Timestamp, TokenHash};
 use serde::{Deserialize, Serialize};
 
 use super::session::browser_of;
@@ -29,6 +29,7 @@ pub(super) struct Ticket {
 pub(super) struct ShownConsent {
     pub(super) subject: Subject,
     pub(super) scopes: ScopeSet,
+    pub(super) resources: ResourceSet,
     pub(super) client: TokenHash,
 }
 

@@ -4,8 +4,8 @@ use askama::Template;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use super::{
-    ClientView, ConsentPage, Destination, ErrorPage, FieldKind, NoticePage, Page, PagePolicy, PageRenderer,
-    SignInForm, SignInPage, SignedOutPage, Theme, colour::Colour,
+    ClientView, ConsentPage, Destination, ErrorPage, FieldKind, LandingPage, NoticePage, Page, PagePolicy,
+    PageRenderer, SignInForm, SignInPage, SignedOutPage, Theme, colour::Colour,
 };
 
 /// What the card stands on in the dark, as in `style.css`. In the light it is white.
@@ -87,6 +87,7 @@ impl PageRenderer for DefaultPages {
             Page::Error(page) => ErrorTemplate { shell, page }.render(),
             Page::Notice(page) => NoticeTemplate { shell, page }.render(),
             Page::SignedOut(page) => SignedOutTemplate { shell, page }.render(),
+            Page::Landing(page) => LandingTemplate { shell, page }.render(),
         };
         // The templates show strings and numbers, whose `Display` does not fail, and write to a `String`.
         html.expect("nothing in a template can fail")
@@ -140,6 +141,23 @@ struct NoticeTemplate<'a> {
 struct SignedOutTemplate<'a> {
     shell: &'a Shell,
     page: &'a SignedOutPage<'a>,
+}
+
+#[derive(Template)]
+#[template(path = "landing.html")]
+struct LandingTemplate<'a> {
+    shell: &'a Shell,
+    page: &'a LandingPage<'a>,
+}
+
+impl LandingTemplate<'_> {
+    /// What there is to connect to: the one server by its name, else the product.
+    fn target(&self) -> &str {
+        match self.page.servers {
+            [one] => one.name.unwrap_or(&self.shell.product),
+            _ => &self.shell.product,
+        }
+    }
 }
 
 impl ClientView<'_> {

@@ -50,7 +50,7 @@ impl std::fmt::Debug for ClientLogo {
     }
 }
 
-/// What the first bytes say. Each kind has its size in a fixed place, but for JPEG.
+/// What the first bytes say. Each kind has its size in a fixed place, but for JPEG; and GIF has more than one.
 fn kind_and_size(bytes: &[u8]) -> Option<(&'static str, (u32, u32))> {
     let at = |from: usize, len: usize| bytes.get(from..from + len);
     let big =
@@ -61,7 +61,7 @@ fn kind_and_size(bytes: &[u8]) -> Option<(&'static str, (u32, u32))> {
         [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] if at(12, 4)? == b"IHDR" => {
             Some(("png", (big(16, 4)?, big(20, 4)?)))
         }
-        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(("gif", (little(6, 2)?, little(8, 2)?))),
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(("gif", gif_size(bytes)?)),
         [0xff, 0xd8, 0xff, ..] => Some(("jpeg", jpeg_size(bytes)?)),
         [b'R', b'I', b'F', b'F', ..] if at(8, 4)? == b"WEBP" => {
             let size = match at(12, 4)? {
@@ -76,6 +76,42 @@ fn kind_and_size(bytes: &[u8]) -> Option<(&'static str, (u32, u32))> {
             Some(("webp", size))
         }
         _ => None,
+    }
+}
+
+/// The size of the screen, if every frame stays within it: a browser makes room for one that does not.
+fn gif_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let byte = |at: usize| bytes.get(at).map(|byte| usize::from(*byte));
+    let pair = |at: usize| Some(u32::from(u16::from_le_bytes(*bytes.get(at..)?.first_chunk()?)));
+    // The table of colours behind a header, if the header says that there is one.
+    let table = |flags: usize| if flags & 0x80 == 0 { 0 } else { 3 << ((flags & 7) + 1) };
+    let (width, height) = (pair(6)?, pair(8)?);
+    let mut at = 13 + table(byte(10)?);
+    let mut frames = 0;
+    loop {
+        match byte(at)? {
+            // An extension: its kind, then blocks.
+            0x21 => at += 2,
+            // A frame: its place and size, its colours, the size of its codes, then blocks.
+            0x2c => {
+                let (right, bottom) = (pair(at + 1)? + pair(at + 5)?, pair(at + 3)? + pair(at + 7)?);
+                if right > width || bottom > height {
+                    return None;
+                }
+                frames += 1;
+                at += 11 + table(byte(at + 9)?);
+            }
+            0x3b => return (frames > 0).then_some((width, height)),
+            _ => return None,
+        }
+        // Blocks, each behind its length; one without length ends them.
+        loop {
+            let length = byte(at)?;
+            at += 1 + length;
+            if length == 0 {
+                break;
+            }
+        }
     }
 }
 
@@ -113,6 +149,43 @@ mod tests {
         [b"RIFF\0\0\0\0WEBP", &chunk[..], &[0; 4], payload].concat()
     }
 
+    /// A GIF with a screen of 32 by 32 and frames at these places and of these sizes.
+    fn gif(frames: &[[u16; 4]]) -> Vec<u8> {
+        let mut bytes = b"GIF89a\x20\0\x20\0\x80\0\0".to_vec();
+        bytes.extend([0; 6]);
+        bytes.extend(b"!\xff\x0bNETSCAPE2.0\x03\x01\0\0\0");
+        for frame in frames {
+            bytes.extend(b"!\xf9\x04\0\x0a\0\0\0,");
+            bytes.extend(frame.iter().flat_map(|number| number.to_le_bytes()));
+            bytes.extend(b"\x81\0\0\0\0\0\0\0\0\0\0\0\0\x02\x02D\x01\0");
+        }
+        bytes.push(b';');
+        bytes
+    }
+
+    #[test]
+    fn no_frame_of_a_gif_is_larger_than_its_screen() {
+        // CIMD-16, A-CIMDX-19
+        for frames in [&[[0, 0, 32, 32]][..], &[[0, 0, 32, 32], [16, 16, 16, 16]], &[[0, 0, 1, 1]]] {
+            assert!(ClientLogo::sniff(&gif(frames)).is_some(), "{frames:?}");
+        }
+        for frames in [
+            &[[0, 0, 33, 32]][..],
+            &[[0, 0, 32, 33]],
+            &[[1, 0, 32, 32]],
+            &[[0, 1, 32, 32]],
+            &[[0, 0, 32, 32], [0, 0, u16::MAX, u16::MAX]],
+            &[[u16::MAX, 0, u16::MAX, 1]],
+            &[],
+        ] {
+            assert_eq!(ClientLogo::sniff(&gif(frames)), None, "{frames:?}");
+        }
+        let whole = gif(&[[0, 0, 32, 32], [0, 0, 32, 32]]);
+        for length in 0..whole.len() {
+            assert_eq!(ClientLogo::sniff(&whole[..length]), None, "cut off after {length}");
+        }
+    }
+
     #[test]
     fn pictures_are_told_by_what_they_hold() {
         // CIMD-16, AS-78, A-CIMDX-19
@@ -124,7 +197,7 @@ mod tests {
         .concat();
         for (bytes, kind) in [
             (png(32, 32), "png"),
-            (b"GIF87a\x20\0\x20\0".to_vec(), "gif"),
+            (gif(&[[0, 0, 32, 32]]), "gif"),
             (jpeg, "jpeg"),
             (webp(b"VP8X", &[0, 0, 0, 0, 31, 0, 0, 31, 0, 0]), "webp"),
             (webp(b"VP8 ", &[0, 0, 0, 0x9d, 0x01, 0x2a, 32, 0, 32, 0]), "webp"),

@@ -37,9 +37,9 @@ pub use self::{
     samples::samples,
     theme::{InvalidTheme, Theme},
     view::{
-        AccountView, ClientView, ConsentPage, Destination, ErrorPage, FieldKind, FieldView, LinkView,
-        NoticePage, Page, ProviderChoice, ResourceView, ScopeView, SignInForm, SignInPage, SignedOutPage,
-        UpstreamView,
+        AccountView, ClientView, ConsentPage, Destination, ErrorPage, FieldKind, FieldView, LandingPage,
+        LinkView, NoticePage, Page, ProviderChoice, ResourceView, ScopeView, ServerView, SignInForm,
+        SignInPage, SignedOutPage, UpstreamView, WayView,
     },
 };
 

@@ -4,8 +4,8 @@ use std::sync::LazyLock;
 
 use super::{
     AccountView, ClientLogo, ClientName, ClientView, ConsentPage, Destination, ErrorPage, FieldKind,
-    FieldView, HttpsLink, LinkView, NoticePage, Page, ProviderChoice, ResourceView, ScopeView, SignInForm,
-    SignInPage, SignedOutPage, UpstreamView,
+    FieldView, HttpsLink, LandingPage, LinkView, NoticePage, Page, ProviderChoice, ResourceView, ScopeView,
+    ServerView, SignInForm, SignInPage, SignedOutPage, UpstreamView, WayView,
 };
 
 /// Made-up pages of every kind, each with a name of its own: for a preview, and for the tests of a renderer.
@@ -31,8 +31,10 @@ pub fn samples() -> Vec<(&'static str, Page<'static>)> {
             Page::Consent(ConsentPage { account: None, upstream: Some(UPSTREAM), ..consent(editor()) }),
         ),
         ("consent-verified", Page::Consent(consent(site()))),
+        ("consent-again", Page::Consent(ConsentPage { notice: Some(AGAIN), ..consent(site()) })),
         ("error", Page::Error(ERROR)),
         ("notice", Page::Notice(NOTICE)),
+        ("landing", Page::Landing(LANDING)),
         ("signed-out", Page::SignedOut(SignedOutPage { sign_in: Some(SIGN_IN) })),
     ]
 }
@@ -114,8 +116,11 @@ fn consent(client: ClientView<'static>) -> ConsentPage<'static> {
         upstream: None,
         action: "/authorize/decide",
         ticket: TICKET,
+        notice: None,
     }
 }
+
+const AGAIN: &str = "The app has changed what it says of itself since this page was shown.";
 
 const SCOPES: [ScopeView<'_>; 4] = [
     ScopeView {
@@ -191,6 +196,30 @@ const ERROR: ErrorPage<'_> = ErrorPage {
         "Nothing was shared. Go back to the app and connect again; if it happens again, tell its makers.",
     ),
     reference: Some("7f3a-91c2"),
+};
+
+const LANDING: LandingPage<'_> = LandingPage {
+    servers: &[ServerView {
+        name: Some("Personal notes"),
+        url: "https://notes.example/mcp",
+        metadata: "https://notes.example/.well-known/oauth-protected-resource/mcp",
+        ways: &[
+            WayView {
+                app: "Claude Code",
+                line: "claude mcp add --transport http personal-notes https://notes.example/mcp",
+                then: None,
+            },
+            WayView {
+                app: "MCP Inspector",
+                line: "npx @modelcontextprotocol/inspector",
+                then: Some("Choose Streamable HTTP there, and paste the address above."),
+            },
+        ],
+    }],
+    metadata: "https://notes.example/.well-known/oauth-authorization-server",
+    documentation: None,
+    privacy: None,
+    terms: None,
 };
 
 const NOTICE: NoticePage<'_> = NoticePage {

@@ -10,7 +10,7 @@ const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const TAGS = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
 /** What is worth a picture in every view; of the rest, the first view will do. */
-const SHOWN = ['sign-in', 'consent'];
+const SHOWN = ['sign-in', 'consent', 'landing'];
 
 /** The ways to look, and what tells their pictures apart. */
 export const VIEWS = [

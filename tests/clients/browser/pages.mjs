@@ -113,6 +113,26 @@ for (const view of VIEWS) {
       await look(page, 'consent', view);
     });
   });
+  await steps.step(`${name}: who opens the server's address is told how to connect`, () =>
+    visit(options, async (page) => {
+      const answer = await page.goto(`${origin}/`);
+      expect(answer.status() === 200, `answered ${answer.status()}`);
+      const said = await page.locator('main').innerText();
+      for (const line of [resource, `claude mcp add --transport http notes ${resource}`, 'code --add-mcp ']) {
+        expect(said.includes(line), `does not say ${line}`);
+      }
+      for (const link of await page.locator('main a').all()) {
+        const found = await page.request.get(await link.getAttribute('href'));
+        expect(found.ok(), `${await link.getAttribute('href')} answers ${found.status()}`);
+      }
+      // One click marks a whole line, to be copied.
+      await page.locator('main code').nth(1).click();
+      const marked = await page.evaluate('getSelection().toString()');
+      expect(marked === `claude mcp add --transport http notes ${resource}`, `a click marks ${marked}`);
+      await page.mouse.click(1, 1);
+      await look(page, 'landing', view);
+    }),
+  );
   await steps.step(`${name}: the error page is as good as the others`, () =>
     visit(options, async (page) => {
       const strange = client.begin(resource, SCOPE, { redirect_uri: 'https://elsewhere.example/callback' });

@@ -1,0 +1,143 @@
+//! What is granted is what was shown, whichever server is answered.
+
+#![allow(clippy::unwrap_used, reason = "a failed set-up is a failed test")]
+
+mod support;
+
+use http::header::SET_COOKIE;
+use http::{Method, StatusCode};
+use oauth_core::testing::FixedClock;
+use oauth_core::{
+    FieldKind, GrantFilter, Identity, IdentityProvider, PageRequest, ProviderId, SignInFault, SignInField,
+    SignInForm, SignInReply, SignInStart, SignInStep, SignedIn, Stores, async_trait,
+};
+use oauth_server::{AuthorizationServer, OfferedScope};
+use support::{Answer, CLIENTS, ISSUER, OTHER_RESOURCE, REDIRECT, RESOURCE, authorize_query, request, send};
+
+/// Lets everybody in.
+struct Door(ProviderId);
+
+#[async_trait]
+impl IdentityProvider for Door {
+    fn id(&self) -> &ProviderId {
+        &self.0
+    }
+
+    fn label(&self) -> &str {
+        "Door"
+    }
+
+    async fn begin(&self, _: SignInStart<'_>) -> Result<SignInStep, SignInFault> {
+        Ok(SignInStep::Form(SignInForm::new([SignInField::new("name", "Name", FieldKind::Text)])))
+    }
+
+    async fn resume(&self, reply: SignInReply<'_>) -> Result<SignInStep, SignInFault> {
+        let identity = Identity { provider: self.0.clone(), id: "alice".to_owned() };
+        Ok(SignInStep::Done(SignedIn::new(identity, reply.now)))
+    }
+}
+
+/// A server whose default resource is the first of these.
+async fn server(stores: &Stores, resources: [&str; 2]) -> AuthorizationServer {
+    server_with(stores, resources, &["notes:read".to_owned()]).await
+}
+
+async fn server_with(stores: &Stores, resources: [&str; 2], scopes: &[String]) -> AuthorizationServer {
+    let builder = AuthorizationServer::builder(ISSUER, stores.clone());
+    let builder = scopes.iter().fold(builder, |builder, name| builder.scope(OfferedScope::new(name, "")));
+    let builder = builder
+        .resource(resources[0])
+        .resource(resources[1])
+        .clients_json(CLIENTS)
+        .sign_in_with(Door("door".parse().unwrap()))
+        .clock(FixedClock::default());
+    builder.build().await.unwrap()
+}
+
+/// A browser: what it was given it brings back.
+#[derive(Default)]
+struct Browser(Vec<String>);
+
+impl Browser {
+    async fn go(
+        &mut self,
+        server: &AuthorizationServer,
+        method: Method,
+        path: &str,
+        form: &[(&str, &str)],
+    ) -> Answer {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let cookies = self.0.join("; ");
+        let headers = [("content-type", "application/x-www-form-urlencoded"), ("cookie", &*cookies)];
+        let answer = send(server, request(method, path, &headers, body)).await;
+        for cookie in answer.headers.get_all(SET_COOKIE) {
+            self.0.push(cookie.to_str().unwrap().split(';').next().unwrap().to_owned());
+        }
+        answer
+    }
+}
+
+fn ticket(page: &Answer) -> &str {
+    let (_, rest) = page.text().split_once("name=\"ticket\" value=\"").unwrap_or_else(|| panic!("{page:?}"));
+    rest.split_once('"').unwrap().0
+}
+
+/// The page that alice comes to.
+async fn consent_page(browser: &mut Browser, server: &AuthorizationServer) -> Answer {
+    let asked = browser.go(server, Method::GET, &authorize_query("public", REDIRECT, &[]), &[]).await;
+    let form = [("ticket", ticket(&asked)), ("name", "alice")];
+    let signed_in = browser.go(server, Method::POST, "/sign-in/door", &form).await;
+    browser.go(server, Method::GET, signed_in.header("location"), &[]).await
+}
+
+#[tokio::test]
+async fn a_page_that_showed_another_resource_grants_nothing() {
+    // AS-65, AS-83
+    let stores = Stores::memory();
+    let (one, other) = (
+        server(&stores, [RESOURCE, OTHER_RESOURCE]).await,
+        server(&stores, [OTHER_RESOURCE, RESOURCE]).await,
+    );
+    let mut browser = Browser::default();
+    let shown = consent_page(&mut browser, &one).await;
+    assert!(shown.text().contains(RESOURCE) && !shown.text().contains(OTHER_RESOURCE), "{}", shown.text());
+
+    let form = |page: &Answer| {
+        [
+            ("ticket", ticket(page).to_owned()),
+            ("decision", "allow".to_owned()),
+            ("scope", "notes:read".to_owned()),
+        ]
+    };
+    let allow = async |browser: &mut Browser, page: &Answer| {
+        let form = form(page);
+        let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        browser.go(&other, Method::POST, "/authorize/consent", &form).await
+    };
+    let again = allow(&mut browser, &shown).await;
+    assert_eq!((again.status, again.sent_back("code")), (StatusCode::OK, None));
+    assert!(again.text().contains(OTHER_RESOURCE) && !again.text().contains(RESOURCE), "{}", again.text());
+    assert!(again.text().contains("role=\"alert\">The app would use another server now"));
+    assert_eq!(stores.grants.count(GrantFilter::All).await.unwrap(), 0);
+
+    assert!(allow(&mut browser, &again).await.sent_back("code").is_some());
+    let grants = stores.grants.list(GrantFilter::All, PageRequest::first(2)).await.unwrap().items;
+    let resources: Vec<&str> = grants[0].resources.as_slice().iter().map(|own| own.as_str()).collect();
+    assert_eq!(resources, [OTHER_RESOURCE]);
+}
+
+#[tokio::test]
+async fn there_may_be_as_many_scopes_as_a_server_has_tools() {
+    // AS-65, AS-79
+    let stores = Stores::memory();
+    let scopes: Vec<String> = (0..200).map(|at| format!("tool:{at}")).collect();
+    let server = server_with(&stores, [RESOURCE, OTHER_RESOURCE], &scopes).await;
+    let mut browser = Browser::default();
+    let page = consent_page(&mut browser, &server).await;
+    let mut form = vec![("ticket", ticket(&page)), ("decision", "allow")];
+    form.extend(scopes.iter().skip(1).map(|scope| ("scope", scope.as_str())));
+    let answer = browser.go(&server, Method::POST, "/authorize/consent", &form).await;
+    assert!(answer.sent_back("code").is_some(), "{answer:?}");
+    let grants = stores.grants.list(GrantFilter::All, PageRequest::first(2)).await.unwrap().items;
+    assert_eq!(grants[0].scopes.iter().count(), 199);
+}
