@@ -144,30 +144,37 @@ async fn postgres() {
 #[cfg(feature = "postgres")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn postgres_by_a_limit() {
+    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::process::CommandExt as _;
+
     use oauth_stores::testing::{TestPostgres, available, needed};
 
     let Some(server) = available(TestPostgres::own()) else { return };
     let Some(prlimit) = available(needed("prlimit")) else { return };
     let url = server.fresh_database().unwrap();
     drop(opened(&url).await);
-    // Larger than a file of the log, which is made in one piece, and so that no page is compressed.
-    let bytes = "(SELECT string_agg(sha256(convert_to(n || '-' || m, 'UTF8')), ''::bytea) FROM generate_series(1, 54) m)";
+    // Larger than a file of the log, which is made in one piece; and no page has room left for anything else.
+    let bytes = "(SELECT string_agg(sha256(convert_to(n || '-' || m, 'UTF8')), ''::bytea) FROM generate_series(1, 61) m)";
     let ballast = format!(
         "INSERT INTO oauth.spent (grant_id, hash, spent_at, sealed)
         SELECT sha256(convert_to(n::text, 'UTF8')), '', 1, {bytes} FROM generate_series(1, 8700) n"
     );
     crate::engine::run(&url, &ballast).await;
     let size = crate::engine::number(&url, "SELECT pg_relation_size('oauth.spent')").await;
-    assert!(size > 17 << 20, "{size}");
+    assert!(size > 16 << 20, "{size}");
     let postmaster = std::fs::read_to_string(server.folder().join("data/postmaster.pid")).unwrap();
     let postmaster = postmaster.lines().next().unwrap().trim().to_owned();
+    let owner = server.folder().join("data").metadata().unwrap();
     let limit = move |limit: &str| {
         // The first, so that what it starts meanwhile has the new limit. Others end at any time.
         let children =
             || std::fs::read_to_string(format!("/proc/{postmaster}/task/{postmaster}/children")).unwrap();
         let set = |pid: &str| {
             let mut command = Command::new(&prlimit);
+            // In its own name: not every root may do that to others.
             command
+                .uid(owner.uid())
+                .gid(owner.gid())
                 .args(["--pid", pid, &format!("--fsize={limit}:")])
                 .stderr(Stdio::null())
                 .status()
