@@ -14,6 +14,9 @@ use crate::redis::script::DUE;
 /// How many keys a server looks at in one go.
 const STEP: usize = 500;
 
+/// How many of the ledger, at which it looks more closely: about a millisecond.
+const LEDGER_STEP: usize = 100;
+
 pub(super) struct Walk<'a> {
     link: &'a Link,
     pattern: &'a str,
@@ -47,7 +50,7 @@ impl Walk<'_> {
             .call([])
             .number(self.cursor)
             .text(self.pattern)
-            .number(STEP as u64)
+            .number(LEDGER_STEP as u64)
             .number(before.as_millis());
         let (cursor, keys): (String, Vec<String>) = self.link.look_at(master, &call).await?;
         self.go_on(&cursor)?;

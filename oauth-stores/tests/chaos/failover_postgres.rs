@@ -31,22 +31,26 @@ async fn failover(following: Following) -> Option<Verdict> {
     let mut primary = available(TestPostgres::primary())?;
     let wire = Proxy::start(at(primary.port())).unwrap();
     let standby = primary.standby("second", wire.address().port()).unwrap();
-    match following {
-        Following::Asynchronously => {}
-        Following::AsynchronouslyFromAfar => wire.set(Conduct::Delay(Duration::from_millis(50))),
-        Following::Synchronously => primary.wait_for_standby("second").unwrap(),
-    }
     // Where clients connect, whoever answers there.
     let address = Proxy::start(at(primary.port())).unwrap();
     let url = primary.fresh_database().unwrap();
     let url = url.replace(&format!(":{}/", primary.port()), &format!(":{}/", address.address().port()));
     let (history, clock) = (History::default(), FixedClock::default());
     let stores: Stores = opened(&url).await;
+    // It is behind by what is written from now on, not by the tables.
+    tokio::task::block_in_place(|| primary.await_standby("second").unwrap());
+    match following {
+        Following::Asynchronously => {}
+        Following::AsynchronouslyFromAfar => wire.set(Conduct::Delay(Duration::from_millis(50))),
+        Following::Synchronously => primary.wait_for_standby("second").unwrap(),
+    }
     let callers = Load::new(&stores, &history, &clock, exchanges()).start(16);
     let load = callers.load.clone();
     load.until_answered(exchanges() / 2).await;
     tokio::task::block_in_place(|| {
         primary.kill();
+        // What is still under way between the two is lost with it.
+        wire.set(Conduct::Refuse);
         address.lead_to(at(standby.port()));
         standby.promote().unwrap();
     });

@@ -50,8 +50,20 @@ impl TestPostgres {
         let (child, port) = programs.launch(folder)?;
         lease.guard(&[child.id()])?;
         let standby = Self { programs, child: Some(child), port, databases: Mutex::default(), lease };
-        self.until(&format!("SELECT count(*) FROM pg_stat_replication WHERE application_name = '{name}' AND replay_lsn >= '{}'", self.sql("SELECT pg_current_wal_lsn()")?), "1")?;
+        self.await_standby(name)?;
         Ok(standby)
+    }
+
+    /// Waits until the standby of that name has all that was written before.
+    ///
+    /// # Errors
+    /// [`LaunchError`] if that takes too long.
+    pub fn await_standby(&self, name: &str) -> Result<(), LaunchError> {
+        let written = self.sql("SELECT pg_current_wal_lsn()")?;
+        let has = format!(
+            "SELECT count(*) FROM pg_stat_replication WHERE application_name = '{name}' AND replay_lsn >= '{written}'"
+        );
+        self.until(&has, "1")
     }
 
     /// Commits nothing from now on without the standby of that name.
