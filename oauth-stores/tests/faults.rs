@@ -6,73 +6,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use oauth_core::{
-    Binding, CodeBinding, Credential, CredentialKey, CredentialKind, Exchange, Exchanged, Grant, GrantFilter,
-    GrantId, GrantStore, KeyPurpose, KeyStore, OsEntropy, ResourceUri, SealedReply, StoreError, StoredKey,
-    SubjectKind, Timestamp, TokenHash, random,
+    CredentialKind, Exchanged, GrantFilter, GrantStore, KeyPurpose, KeyStore, StoreError, StoredKey,
 };
+use oauth_stores::testing::scene::{GRACE, NOW, credential, exchange, grant, session, tokens};
 use oauth_stores::{OpenError, SqliteOptions, SqliteStore};
 use rusqlite::Connection;
-
-const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
-const GRACE: Duration = Duration::from_secs(120);
-
-fn grant() -> Grant {
-    Grant {
-        id: GrantId::generate(&OsEntropy),
-        subject: "u_2vYDc0pQTmK1Jx8sN4bZ7w".parse().unwrap(),
-        subject_kind: SubjectKind::User,
-        client_id: "c_9fQe3LrWSgK6Hn2tB5mX8A".parse().unwrap(),
-        scopes: "notes:delete notes:read notes:write".parse().unwrap(),
-        resources: "https://mcp.example.com/mcp".parse::<ResourceUri>().unwrap().into(),
-        issued_at: NOW,
-        expires_at: NOW + Duration::from_secs(90 * 86_400),
-        auth_time: Some(NOW),
-        revoked_at: None,
-    }
-}
-
-fn credential(grant: &Grant, kind: CredentialKind) -> Credential {
-    let code = || CodeBinding {
-        issuer: "https://as.example".parse().expect("an issuer"),
-        redirect_uri: "http://127.0.0.1:33418/callback".into(),
-        challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM".parse().unwrap(),
-        nonce: None,
-        dpop_jkt: None,
-    };
-    Credential {
-        key: CredentialKey { grant: grant.id, hash: TokenHash::from_bytes(random(&OsEntropy)) },
-        kind,
-        binding: Binding::Bearer,
-        scopes: grant.scopes.clone(),
-        resources: grant.resources.clone(),
-        issued_at: NOW,
-        expires_at: NOW + Duration::from_secs(86_400),
-        code: (kind == CredentialKind::AuthorizationCode).then(|| Box::new(code())),
-    }
-}
-
-fn exchange<'a>(spent: &'a Credential, issued: &'a [Credential], grace: Duration) -> Exchange<'a> {
-    // As long as the reply to a refresh is, sealed.
-    let reply = SealedReply::from_parts(TokenHash::of("request"), vec![7; 330]);
-    Exchange { spent: &spent.key, issued, reply, now: NOW, grace }
-}
-
-fn tokens(grant: &Grant) -> [Credential; 2] {
-    [credential(grant, CredentialKind::AccessToken), credential(grant, CredentialKind::RefreshToken)]
-}
-
-/// What a user does: signs in, redeems the code, refreshes once.
-async fn session(store: &SqliteStore) -> Result<(Grant, Credential), StoreError> {
-    let grant = grant();
-    let code = credential(&grant, CredentialKind::AuthorizationCode);
-    store.open(&grant, std::slice::from_ref(&code)).await?;
-    let first = tokens(&grant);
-    assert_eq!(store.exchange(exchange(&code, &first, Duration::ZERO)).await?, Exchanged::Done);
-    let second = tokens(&grant);
-    assert_eq!(store.exchange(exchange(&first[1], &second, GRACE)).await?, Exchanged::Done);
-    let [_, refresh] = second;
-    Ok((grant, refresh))
-}
 
 /// An error at start names the path and what helps.
 #[track_caller]

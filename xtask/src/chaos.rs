@@ -19,9 +19,10 @@ pub fn run_all(root: &Path, report: &mut Report, exchanges: u32) {
         if let Err(why) = needs::databases() {
             println!("    {why}");
         }
+        // Of the whole workspace, as all tests are built: one crate alone has other features below it, and is built anew.
         let mut command = Command::new("cargo");
         command
-            .args(["test", "-p", "oauth-stores", "--all-features", "--test", "chaos", "--"])
+            .args(["test", "--workspace", "--all-features", "--test", "chaos", "--"])
             .args(["--nocapture", "--test-threads=1"])
             .env("OAUTH_CHAOS_EXCHANGES", exchanges.to_string())
             .current_dir(root);

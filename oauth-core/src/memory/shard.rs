@@ -1,6 +1,6 @@
 //! A shard of the ledger: what happens to a grant under one lock.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::grant::{Binding, CodeBinding, Credential, Grant, SubjectKind};
@@ -17,6 +17,8 @@ use crate::token::{CredentialKey, CredentialKind};
 #[derive(Default)]
 pub(super) struct Shard {
     pub(super) grants: HashMap<GrantId, Box<Entry>>,
+    /// Each grant by [`Entry::due`]: a purge looks at no others.
+    due: BTreeSet<(Timestamp, GrantId)>,
     sweep: Sweep,
 }
 
@@ -29,6 +31,8 @@ pub(super) struct Entry {
     expires_at: Timestamp,
     auth_time: Option<Timestamp>,
     revoked_at: Option<Timestamp>,
+    /// Not after the first moment past which something of it can be forgotten.
+    due: Timestamp,
     slots: Vec<Slot>,
     subject_kind: SubjectKind,
 }
@@ -72,7 +76,7 @@ impl Shard {
         let reach = index.reach(&grant.scopes, &grant.resources);
         let mut slots = Vec::with_capacity(first.len());
         slots.extend(first.iter().map(|credential| Slot::new(credential, &reach, index)));
-        let entry = Entry {
+        let mut entry = Entry {
             subject,
             client_id,
             reach,
@@ -80,9 +84,12 @@ impl Shard {
             expires_at: grant.expires_at,
             auth_time: grant.auth_time,
             revoked_at: grant.revoked_at,
+            due: Timestamp::MAX,
             slots,
             subject_kind: grant.subject_kind,
         };
+        entry.due = entry.first_end();
+        self.due.insert((entry.due, grant.id));
         self.grants.insert(grant.id, Box::new(entry));
         self.sweep(grant.issued_at, index);
         Ok(())
@@ -112,6 +119,7 @@ impl Shard {
                 return Ok(Exchanged::Retried(reply));
             }
             entry.revoke(exchange.now);
+            hasten(&mut self.due, entry, grant, exchange.now);
             return Ok(Exchanged::Replayed);
         }
         if !are_new(&entry.slots, grant, exchange.issued) {
@@ -125,6 +133,9 @@ impl Shard {
             entry.slots.reserve_exact(exchange.issued.len());
         }
         entry.slots.extend(issued);
+        let reply = (!exchange.grace.is_zero()).then(|| exchange.now + exchange.grace);
+        let ends = exchange.issued.iter().map(|credential| credential.expires_at).chain(reply).min();
+        hasten(&mut self.due, entry, grant, ends.unwrap_or(Timestamp::MAX));
         self.sweep(exchange.now, index);
         Ok(Exchanged::Done)
     }
@@ -135,6 +146,7 @@ impl Shard {
             return false;
         };
         entry.revoke(now);
+        hasten(&mut self.due, entry, *id, now);
         now < entry.expires_at
     }
 
@@ -144,22 +156,30 @@ impl Shard {
 
     pub(super) fn purge(&mut self, before: Timestamp, index: &Index) -> u64 {
         let mut removed = 0;
-        self.grants.retain(|id, entry| {
+        while let Some((due, id)) = self.due.pop_first() {
+            if due >= before {
+                self.due.insert((due, id));
+                break;
+            }
+            let Some(entry) = self.grants.get_mut(&id) else { continue };
             let had = entry.slots.len();
             let over = entry.expires_at < before || entry.revoked_at.is_some_and(|at| at < before);
             entry.slots.retain(|slot| !over && slot.expires_at >= before);
             entry.forget_replies(before);
             removed += had - entry.slots.len();
-            if !entry.slots.is_empty() {
-                if entry.slots.len() < had {
-                    entry.slots.shrink_to_fit();
-                }
-                return true;
+            if entry.slots.is_empty() {
+                removed += 1;
+                index.strike(entry.subject.clone(), entry.client_id.clone(), id);
+                self.grants.remove(&id);
+                continue;
             }
-            removed += 1;
-            index.strike(entry.subject.clone(), entry.client_id.clone(), *id);
-            false
-        });
+            if entry.slots.len() < had {
+                entry.slots.shrink_to_fit();
+            }
+            // What is left ends later than `before`.
+            entry.due = entry.first_end();
+            self.due.insert((entry.due, id));
+        }
         if is_roomy(self.grants.len(), self.grants.capacity()) {
             self.grants.shrink_to_fit();
         }
@@ -175,6 +195,15 @@ impl Shard {
     }
 }
 
+/// Makes sure that a purge looks at a grant once `ends` is past.
+fn hasten(due: &mut BTreeSet<(Timestamp, GrantId)>, entry: &mut Entry, id: GrantId, ends: Timestamp) {
+    if ends < entry.due {
+        due.remove(&(entry.due, id));
+        entry.due = ends;
+        due.insert((ends, id));
+    }
+}
+
 /// Whether all of `credentials` belong to the grant, and none has a hash that is taken, by another of them either.
 fn are_new(slots: &[Slot], grant: GrantId, credentials: &[Credential]) -> bool {
     credentials.iter().enumerate().all(|(at, Credential { key, .. })| {
@@ -185,6 +214,14 @@ fn are_new(slots: &[Slot], grant: GrantId, credentials: &[Credential]) -> bool {
 }
 
 impl Entry {
+    /// The first moment past which something of it can be forgotten; of a grant without credentials, any.
+    fn first_end(&self) -> Timestamp {
+        let slots = self.slots.iter().map(|slot| slot.expires_at);
+        let replies = self.slots.iter().filter_map(|slot| slot.retry.as_ref().map(|retry| retry.until));
+        let Some(first) = slots.chain(replies).min() else { return Timestamp::from_millis(0) };
+        first.min(self.expires_at).min(self.revoked_at.unwrap_or(Timestamp::MAX))
+    }
+
     fn slot(&self, hash: &TokenHash) -> Option<&Slot> {
         self.slots.iter().find(|slot| slot.hash == *hash)
     }

@@ -64,11 +64,42 @@ impl Engine for Sqlite {
     async fn loaded(&self, grants: usize) -> Loaded {
         let folder =
             tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the target folder can be written");
-        let store = oauth_stores::SqliteStore::open(folder.path().join("oauth.sqlite"));
-        let store: Arc<dyn GrantStore> = Arc::new(store.expect("the file is new"));
-        open(&store, grants).await;
+        let path = folder.path().join("oauth.sqlite");
+        drop(oauth_stores::SqliteStore::open(&path).expect("the file is new"));
+        fill(&path, grants).expect("the file has room");
+        let store: Arc<dyn GrantStore> =
+            Arc::new(oauth_stores::SqliteStore::open(&path).expect("the file is a store's"));
         (store, Box::new(folder))
     }
+}
+
+/// Writes the grants past the store: by the port a million takes minutes.
+#[cfg(feature = "sqlite")]
+fn fill(path: &std::path::Path, grants: usize) -> rusqlite::Result<()> {
+    let connection = rusqlite::Connection::open(path)?;
+    connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA cache_size = -1000000; BEGIN")?;
+    let mut insert =
+        connection.prepare("INSERT INTO grants VALUES (?1, ?2, NULL, ?3, ?4, ?5, ?6, ?7, NULL, NULL)")?;
+    let mut issue = connection.prepare(
+        "INSERT INTO credentials (grant_id, hash, kind, issued_at, expires_at) VALUES (?1, ?2, 'rt', ?3, ?4)",
+    )?;
+    for number in 0..grants {
+        let (grant, token) = ledger::session(number);
+        let (issued, ends) =
+            (grant.issued_at.as_millis().cast_signed(), grant.expires_at.as_millis().cast_signed());
+        insert.execute(rusqlite::params![
+            grant.id.as_bytes(),
+            grant.subject.as_str(),
+            grant.client_id.as_str(),
+            grant.scopes.as_str(),
+            grant.resources.as_slice()[0].as_str(),
+            issued,
+            ends
+        ])?;
+        issue.execute(rusqlite::params![grant.id.as_bytes(), token.key.hash.as_bytes(), issued, ends])?;
+    }
+    connection.execute_batch("COMMIT")?;
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
 #[cfg(all(unix, feature = "postgres"))]
@@ -90,7 +121,7 @@ impl Engine for Postgres {
     }
 
     async fn loaded(&self, grants: usize) -> Loaded {
-        use oauth_stores::sqlx::{AssertSqlSafe, raw_sql};
+        use oauth_stores::sqlx::{AssertSqlSafe, Connection as _, PgConnection, raw_sql};
         let url = self.0.fresh_database().expect("the server has room");
         let store = oauth_stores::PostgresStore::open(&url).await.expect("the server is up");
         let (now, later) = (ledger::NOW.as_millis(), ledger::NOW.as_millis() + 90 * 86_400_000);
@@ -107,10 +138,78 @@ impl Engine for Postgres {
             ledger::ENDED,
             grants - 1,
         );
-        raw_sql(AssertSqlSafe(fill)).execute(store.pool()).await.expect("the grants are loaded");
+        // Not over the store's own connections: its statements may not take so long.
+        let mut connection = PgConnection::connect(&url).await.expect("the server is up");
+        raw_sql(AssertSqlSafe(fill)).execute(&mut connection).await.expect("the grants are loaded");
         for settle in ["VACUUM ANALYZE", "CHECKPOINT"] {
-            raw_sql(settle).execute(store.pool()).await.expect("the server settles");
+            raw_sql(settle).execute(&mut connection).await.expect("the server settles");
         }
+        (Arc::new(store), Box::new(()))
+    }
+}
+
+#[cfg(all(unix, feature = "redis"))]
+pub(crate) struct Redis(oauth_stores::testing::TestRedis);
+
+#[cfg(all(unix, feature = "redis"))]
+impl Redis {
+    /// A durable server, unless Redis is not installed. It does not write its file anew while we measure.
+    pub(crate) fn start() -> Option<Self> {
+        use oauth_stores::testing::{TestRedis, available};
+        let settings = ["appendonly=yes", "appendfsync=always", "auto-aof-rewrite-percentage=0"];
+        available(TestRedis::own_with(&settings)).map(Self)
+    }
+}
+
+/// Writes grants as the store does. ARGV: issued, ends; then for each grant its id, its token's hash, subject, client.
+#[cfg(all(unix, feature = "redis"))]
+const FILL: &str = "local issued, ends, life = ARGV[1], ARGV[2], ARGV[3]
+    for i = 4, #ARGV, 5 do
+        local id, key = ARGV[i], 'oauth:{' .. ARGV[i] .. '}'
+        redis.call('HSET', key, 'su', ARGV[i + 2], 'c', ARGV[i + 3], 'sc', 'notes:read notes:write', 're', 'https://mcp.example/mcp',
+            'i', issued, 'e', ends, 'x', ends)
+        redis.call('PEXPIRE', key, life)
+        redis.call('HSET', key .. ':c:' .. ARGV[i + 1], 'k', 'rt', 'i', issued, 'e', ends)
+        redis.call('PEXPIRE', key .. ':c:' .. ARGV[i + 1], life)
+        redis.call('ZADD', 'oauth:grants:all:' .. ARGV[i + 4], ends, id)
+        redis.call('ZADD', 'oauth:grants:s:' .. ARGV[i + 2], ends, id)
+        redis.call('ZADD', 'oauth:grants:c:' .. ARGV[i + 3], ends, id)
+    end";
+
+#[cfg(all(unix, feature = "redis"))]
+impl Engine for Redis {
+    fn name(&self) -> &'static str {
+        "redis"
+    }
+
+    async fn loaded(&self, grants: usize) -> Loaded {
+        use base64::Engine as _;
+        use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+        const HOUR: u64 = 3_600_000;
+
+        let url = self.0.url();
+        let client = ::redis::Client::open(url.as_str()).expect("this is a url");
+        let mut connection = client.get_multiplexed_async_connection().await.expect("the server answers");
+        ::redis::cmd("FLUSHALL").exec_async(&mut connection).await.expect("the server answers");
+        let (ended, live): (Vec<_>, Vec<_>) =
+            (0..grants).partition(|number| number.is_multiple_of(ledger::ENDED));
+        for numbers in [ended, live] {
+            for numbers in numbers.chunks(500) {
+                let (first, _) = ledger::session(numbers[0]);
+                let (issued, ends) = (first.issued_at.as_millis(), first.expires_at.as_millis());
+                let mut call = ::redis::cmd("EVAL");
+                call.arg(FILL).arg(0).arg(issued).arg(ends).arg(ends - issued + HOUR);
+                for number in numbers {
+                    let (grant, token) = ledger::session(*number);
+                    call.arg(grant.id.to_string()).arg(URL_SAFE_NO_PAD.encode(token.key.hash.as_bytes()));
+                    call.arg(grant.subject.as_str()).arg(grant.client_id.as_str());
+                    call.arg(grant.id.as_bytes()[0] % 16);
+                }
+                call.exec_async(&mut connection).await.expect("the server has room");
+            }
+        }
+        let store = oauth_stores::RedisStore::open(&url).await.expect("the server answers");
         (Arc::new(store), Box::new(()))
     }
 }

@@ -16,7 +16,7 @@ const OPERATIONS: usize = 4000;
 
 /// Microseconds an operation.
 #[derive(Clone, Copy)]
-pub(crate) struct Costs([f64; 4]);
+pub(crate) struct Costs([f64; 5]);
 
 impl Costs {
     /// Each cost's middle one.
@@ -39,7 +39,7 @@ impl fmt::Display for Costs {
     }
 }
 
-/// Finds all over the ledger, exchanges at some grants, revokes others, and purges what has ended.
+/// Finds all over the ledger, exchanges at some grants, revokes others, purges what has ended, and purges when nothing has.
 pub(crate) async fn measure(store: Arc<dyn GrantStore>, grants: usize) -> Costs {
     let live: Vec<usize> = spread(grants).filter(|number| !number.is_multiple_of(ENDED)).collect();
     let third = (live.len() / 3).min(OPERATIONS);
@@ -53,7 +53,9 @@ pub(crate) async fn measure(store: Arc<dyn GrantStore>, grants: usize) -> Costs 
     let began = Instant::now();
     let removed = store.purge(NOW + Duration::from_millis(1)).await.expect("the store answers");
     let purge = micros(began.elapsed()) / count(usize::try_from(removed).expect("there are few").max(1));
-    Costs([find, exchange, revoke, purge])
+    let began = Instant::now();
+    assert_eq!(store.purge(NOW + Duration::from_millis(1)).await.expect("the store answers"), 0);
+    Costs([find, exchange, revoke, purge, micros(began.elapsed())])
 }
 
 /// All numbers once, each far from the one before.

@@ -151,9 +151,9 @@ impl PostgresStore {
 fn condition(filter: ClientFilter) -> Result<Cow<'static, str>, StoreError> {
     Ok(match filter {
         ClientFilter::All => "TRUE".into(),
+        // Word for word that of the index, as is the last.
         ClientFilter::Documents => "(id LIKE 'https://%' OR id LIKE 'http://%')".into(),
         ClientFilter::Expired(before) => format!("expires_at < {}", millis(before)).into(),
-        // Word for word that of the index.
         ClientFilter::Unused => "NOT used".into(),
         _ => return Err(StoreError::unavailable("this store does not know the filter")),
     })

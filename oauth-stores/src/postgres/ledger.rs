@@ -5,8 +5,10 @@
 //! statement, which sees it. All that a credential's answer hangs on moves one way only (spent, late, its successor spent, revoked),
 //! so it does not matter that others write between the two.
 //!
-//! The grant's row is locked against removal alone (`KEY SHARE`): a purge that finds it without credentials waits, and looks again. A
-//! revocation does not wait for an exchange, and need not: nothing under a revoked grant is live, whenever it was written.
+//! What is spent is locked against removal alone (`KEY SHARE`): a purge passes it by, and the grant under which it is. An exchange that
+//! comes to it while it is being removed waits, and finds it gone: else a purge that has also removed the mark of its being spent would
+//! let it be spent again. A revocation does not wait for an exchange, and need not: nothing under a revoked grant is live, whenever it
+//! was written.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, LazyLock};
@@ -37,9 +39,8 @@ const OPEN: &str = "WITH state AS (
     )";
 
 const EXCHANGE: &str = "WITH state AS (
-        SELECT g.scopes, g.resources FROM oauth.grants g
-        WHERE g.id = $1 AND g.revoked_at IS NULL AND EXISTS (SELECT 1 FROM oauth.credentials WHERE grant_id = $1 AND hash = $2)
-        FOR KEY SHARE
+        SELECT g.scopes, g.resources FROM oauth.grants g JOIN oauth.credentials c ON c.grant_id = g.id
+        WHERE g.id = $1 AND g.revoked_at IS NULL AND c.grant_id = $1 AND c.hash = $2 FOR KEY SHARE OF c
     ), spending AS (
         INSERT INTO oauth.spent (grant_id, hash, spent_at, reply_until, successor, request, sealed)
         SELECT $1, $2, $3, $4, $5, $6, $7 FROM state ON CONFLICT DO NOTHING RETURNING 1

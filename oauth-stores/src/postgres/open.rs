@@ -263,6 +263,10 @@ impl Place {
             (_, Some("3D000")) => PostgresOpenError::UnknownDatabase { url },
             (_, Some("42501")) => PostgresOpenError::Forbidden { url, source: error.into() },
             (_, Some("25006")) => PostgresOpenError::ReadOnly { url },
+            // A certificate that is not to be trusted comes in this form.
+            (sqlx::Error::Io(io), _) if io.kind() == io::ErrorKind::InvalidData => {
+                PostgresOpenError::Tls { url, source: error.into() }
+            }
             // Starting, ending, or full.
             (_, Some("57P01" | "57P02" | "57P03" | "53300")) | (sqlx::Error::Io(_), _) => {
                 PostgresOpenError::Down { url, source: error.into() }

@@ -1,12 +1,18 @@
 //! Removing what has ended, some rows at a time: each batch is a short transaction of its own, and one is under way at a time over the
 //! whole database.
+//!
+//! 1. Credentials are locked before they are removed. One that is being spent is passed by: to the server that spends it, it has not
+//!    ended, whatever the clock of this one says.
+//! 2. The statements after the lock see all that was committed before it: how it was spent goes with the credential.
+//! 3. A grant goes when it has no credential left. Whoever is about to add one holds another of them, which is then still there.
 
 use oauth_core::{StoreError, Timestamp};
+use sqlx::Row as _;
 use sqlx::postgres::{PgConnection, PgRow};
 
 use crate::postgres::PostgresStore;
 use crate::postgres::pool::Pool;
-use crate::postgres::row::{get, millis};
+use crate::postgres::row::millis;
 
 /// How many rows one batch removes at most.
 const BATCH: usize = 500;
@@ -17,66 +23,52 @@ const REPLY_SLACK: std::time::Duration = std::time::Duration::from_secs(3600);
 // Whoever locks the row has the turn until the end of the transaction; nobody waits for it.
 const TURN: &str = "SELECT 1 FROM oauth.turns WHERE name = 'purge' FOR UPDATE SKIP LOCKED";
 
-const CREDENTIALS: &str = "WITH ended AS (
-        SELECT grant_id, hash FROM oauth.credentials WHERE expires_at < $1 ORDER BY expires_at LIMIT 500
+const EXPIRED: &str = "SELECT grant_id, hash FROM oauth.credentials WHERE expires_at < $1 ORDER BY expires_at LIMIT 500 FOR UPDATE SKIP LOCKED";
+
+const ENDED: &str = "(SELECT id FROM oauth.grants WHERE expires_at < $1 ORDER BY expires_at LIMIT 100)
+    UNION (SELECT id FROM oauth.grants WHERE revoked_at < $1 ORDER BY revoked_at LIMIT 100)";
+
+// A busy grant has thousands: what is left is for the next batch.
+const UNDER: &str =
+    "SELECT grant_id, hash FROM oauth.credentials WHERE grant_id = ANY($1) LIMIT 2000 FOR UPDATE SKIP LOCKED";
+
+const CREDENTIALS: &str = "WITH locked AS (
+        SELECT l.grant_id, l.hash FROM unnest($1::bytea[], $2::bytea[]) AS l (grant_id, hash)
     ), unspent AS (
-        DELETE FROM oauth.spent s USING ended e WHERE s.grant_id = e.grant_id AND s.hash = e.hash
+        DELETE FROM oauth.spent s USING locked l WHERE s.grant_id = l.grant_id AND s.hash = l.hash
     ), gone AS (
-        DELETE FROM oauth.credentials c USING ended e WHERE c.grant_id = e.grant_id AND c.hash = e.hash RETURNING c.grant_id
+        DELETE FROM oauth.credentials c USING locked l WHERE c.grant_id = l.grant_id AND c.hash = l.hash RETURNING 1
     )
-    SELECT grant_id, count(*) FROM gone GROUP BY grant_id";
+    SELECT count(*) FROM gone";
 
-// An exchange that is under way holds the row: it is looked at again by the next purge, when it has ended.
-const LOCK: &str = "SELECT id FROM oauth.grants WHERE id = ANY($1) ORDER BY id FOR UPDATE SKIP LOCKED";
-
-// A statement after the lock sees what was committed before it.
 const EMPTY: &str = "WITH gone AS (
         DELETE FROM oauth.grants g WHERE id = ANY($1)
         AND NOT EXISTS (SELECT 1 FROM oauth.credentials c WHERE c.grant_id = g.id) RETURNING id
     ), unspent AS (
         DELETE FROM oauth.spent s USING gone WHERE s.grant_id = gone.id
     )
-    SELECT 1 FROM gone";
-
-const GRANTS: &str = "WITH ended AS (
-        (SELECT id FROM oauth.grants WHERE expires_at < $1 ORDER BY expires_at LIMIT 100)
-        UNION (SELECT id FROM oauth.grants WHERE revoked_at < $1 ORDER BY revoked_at LIMIT 100)
-    ), unspent AS (
-        DELETE FROM oauth.spent s USING ended e WHERE s.grant_id = e.id
-    ), credentials AS (
-        DELETE FROM oauth.credentials c USING ended e WHERE c.grant_id = e.id RETURNING 1
-    ), gone AS (
-        DELETE FROM oauth.grants g USING ended e WHERE g.id = e.id RETURNING 1
-    )
-    SELECT (SELECT count(*) FROM credentials) + (SELECT count(*) FROM gone), (SELECT count(*) FROM gone)";
+    SELECT count(*) FROM gone";
 
 const REPLIES: &str =
     "UPDATE oauth.spent s SET reply_until = NULL, successor = NULL, request = NULL, sealed = NULL
     FROM (SELECT grant_id, hash FROM oauth.spent WHERE reply_until < $1 ORDER BY reply_until LIMIT 500) old
     WHERE s.grant_id = old.grant_id AND s.hash = old.hash RETURNING 1";
 
-/// What a batch did.
-struct Batch {
-    removed: u64,
-    /// Whether there may be more.
-    more: bool,
-}
-
 impl PostgresStore {
     pub(super) async fn purge_grants(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.purge_simple(REPLIES, before.before(REPLY_SLACK)).await?;
         let mut removed = 0;
         loop {
-            let batch = self.purge_credentials(before).await?;
-            removed += batch.removed;
-            if !batch.more {
+            let (chosen, gone) = self.purge_expired(before).await?;
+            removed += gone;
+            if chosen < BATCH {
                 break;
             }
         }
         loop {
-            let batch = self.purge_ended(before).await?;
-            removed += batch.removed;
-            if !batch.more {
+            let gone = self.purge_ended(before).await?;
+            removed += gone;
+            if gone == 0 {
                 return Ok(removed);
             }
         }
@@ -106,57 +98,71 @@ impl PostgresStore {
         }
     }
 
-    /// Removes credentials that expired, and grants that are left with none.
-    async fn purge_credentials(&self, before: Timestamp) -> Result<Batch, StoreError> {
-        let counts = self
-            .pool
+    /// Removes credentials that expired, and grants that are left with none. How many credentials it chose, and how many rows are gone.
+    async fn purge_expired(&self, before: Timestamp) -> Result<(usize, u64), StoreError> {
+        self.pool
             .transact(|connection| {
                 let pool = self.pool.clone();
                 Box::pin(async move {
                     if !has_turn(&pool, connection).await? {
-                        return Ok((Vec::new(), 0));
+                        return Ok((0, 0));
                     }
-                    let gone =
-                        pool.statement(CREDENTIALS).bind(millis(before)).fetch_all(&mut *connection).await?;
-                    if gone.is_empty() {
-                        return Ok((gone, 0));
-                    }
-                    let of = ids(&gone)?;
-                    let locked = pool.statement(LOCK).bind(of).fetch_all(&mut *connection).await?;
-                    let empty = pool.statement(EMPTY).bind(ids(&locked)?).fetch_all(connection).await?;
-                    Ok((gone, empty.len()))
+                    let locked =
+                        pool.statement(EXPIRED).bind(millis(before)).fetch_all(&mut *connection).await?;
+                    let mut grants = column(&locked, 0)?;
+                    grants.sort_unstable();
+                    grants.dedup();
+                    Ok((locked.len(), remove(&pool, connection, &locked, grants).await?))
                 })
             })
-            .await?;
-        let (gone, empty) = counts;
-        let credentials = gone.iter().map(|row| get::<i64>(row, 1)).sum::<Result<i64, _>>()?.unsigned_abs();
-        Ok(Batch { removed: credentials + empty as u64, more: credentials >= BATCH as u64 })
+            .await
     }
 
-    /// Removes grants that ended, with all that is theirs.
-    async fn purge_ended(&self, before: Timestamp) -> Result<Batch, StoreError> {
-        let row = self
-            .pool
+    /// Removes grants that ended, with all that is theirs. How many rows are gone.
+    async fn purge_ended(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.pool
             .transact(|connection| {
                 let pool = self.pool.clone();
                 Box::pin(async move {
                     if !has_turn(&pool, connection).await? {
-                        return Ok(None);
+                        return Ok(0);
                     }
-                    pool.statement(GRANTS).bind(millis(before)).fetch_optional(connection).await
+                    let ended =
+                        pool.statement(ENDED).bind(millis(before)).fetch_all(&mut *connection).await?;
+                    let grants = column(&ended, 0)?;
+                    let locked =
+                        pool.statement(UNDER).bind(grants.clone()).fetch_all(&mut *connection).await?;
+                    remove(&pool, connection, &locked, grants).await
                 })
             })
-            .await?;
-        let Some(row) = row else { return Ok(Batch { removed: 0, more: false }) };
-        let removed = get::<i64>(&row, 0)?.unsigned_abs();
-        Ok(Batch { removed, more: get::<i64>(&row, 1)? > 0 })
+            .await
     }
+}
+
+/// Removes credentials that are locked, and those of `grants` that are left with none. How many rows.
+async fn remove(
+    pool: &Pool,
+    connection: &mut PgConnection,
+    locked: &[PgRow],
+    grants: Vec<Vec<u8>>,
+) -> Result<u64, sqlx::Error> {
+    if grants.is_empty() {
+        return Ok(0);
+    }
+    let credentials = pool
+        .statement(CREDENTIALS)
+        .bind(column(locked, 0)?)
+        .bind(column(locked, 1)?)
+        .fetch_one(&mut *connection);
+    let credentials: i64 = credentials.await?.try_get(0)?;
+    let grants: i64 = pool.statement(EMPTY).bind(grants).fetch_one(connection).await?.try_get(0)?;
+    Ok(credentials.unsigned_abs() + grants.unsigned_abs())
 }
 
 async fn has_turn(pool: &Pool, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     Ok(pool.statement(TURN).fetch_optional(connection).await?.is_some())
 }
 
-fn ids(rows: &[PgRow]) -> Result<Vec<Vec<u8>>, sqlx::Error> {
-    rows.iter().map(|row| sqlx::Row::try_get(row, 0)).collect()
+fn column(rows: &[PgRow], at: usize) -> Result<Vec<Vec<u8>>, sqlx::Error> {
+    rows.iter().map(|row| row.try_get(at)).collect()
 }

@@ -17,7 +17,7 @@ use crate::postgres::fault;
 pub(super) const SCHEMA: &str = "oauth";
 
 /// Migration `n` leads from version `n` to `n + 1`.
-pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+pub(super) const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// How often to look again when another server is at it.
 const TRIES: u32 = 100;
@@ -173,13 +173,47 @@ mod tests {
         // The server of the version before goes on, and one that starts now says what is the matter.
         assert_eq!(old.count(GrantFilter::All).await.unwrap(), 1);
         let error = PostgresStore::open(&url).await.unwrap_err();
-        assert!(matches!(error, PostgresOpenError::NewerSchema { found: 2, known: 1, .. }), "{error:?}");
+        assert!(matches!(error, PostgresOpenError::NewerSchema { found: 3, known: 2, .. }), "{error:?}");
+    }
+
+    #[tokio::test]
+    async fn a_database_of_version_1_is_brought_up_to_date_under_a_server_of_version_1() {
+        use oauth_core::{ClientFilter, ClientStore};
+
+        let Some(server) = available(TestPostgres::shared()) else { return };
+        let url = server.fresh_database().unwrap();
+        let mut old = connect(&url).await;
+        migrate(&mut old, SCHEMA, &MIGRATIONS[..1]).await.unwrap();
+        let register = "INSERT INTO oauth.clients (id, version, used, expires_at, fingerprint, record)
+            VALUES ($1, 1, FALSE, NULL, NULL, '{}') ON CONFLICT DO NOTHING RETURNING 1";
+        let count = "SELECT count(*) FROM oauth.clients WHERE (id LIKE 'https://%' OR id LIKE 'http://%')";
+        for id in ["https://a.example/client.json", "c_1"] {
+            sqlx::query(register).bind(id).execute(&mut old).await.unwrap();
+        }
+
+        let new = PostgresStore::open(&url).await.unwrap();
+        check(&mut connect(&url).await, SCHEMA, MIGRATIONS).await.unwrap();
+        assert_eq!(ClientStore::count(&new, ClientFilter::Documents).await.unwrap(), 1);
+        for id in ["http://localhost/client.json", "httpsx", "c_2"] {
+            sqlx::query(register).bind(id).execute(&mut old).await.unwrap();
+        }
+        let counted: i64 = sqlx::query(count).fetch_one(&mut old).await.unwrap().get(0);
+        assert_eq!((counted, ClientStore::count(&new, ClientFilter::Documents).await.unwrap()), (2, 2));
+        assert_eq!(ClientStore::count(&new, ClientFilter::All).await.unwrap(), 5);
+
+        // Counting looks at documents alone, whatever the collation.
+        let mut planner = connect(&url).await;
+        sqlx::raw_sql("SET enable_seqscan = off").execute(&mut planner).await.unwrap();
+        let plan =
+            sqlx::query(AssertSqlSafe(format!("EXPLAIN {count}"))).fetch_all(&mut planner).await.unwrap();
+        let plan: Vec<String> = plan.iter().map(|line| line.get(0)).collect();
+        assert!(plan.iter().any(|line| line.contains("clients_documents")), "{plan:?}");
     }
 
     #[tokio::test]
     async fn of_servers_that_migrate_at_once_each_step_is_made_by_one() {
         let Some(server) = available(TestPostgres::shared()) else { return };
-        for old in [0, 1] {
+        for old in [0, 1, 2] {
             let url = server.fresh_database().unwrap();
             migrate(&mut connect(&url).await, SCHEMA, &MIGRATIONS[..old]).await.unwrap();
             let migrating: Vec<_> = (0..8)
@@ -198,7 +232,7 @@ mod tests {
             }
             let count = sqlx::query("SELECT count(*) FROM oauth.migrations");
             let row = count.fetch_one(&mut connect(&url).await).await.unwrap();
-            assert_eq!(row.get::<i64, _>(0), 2);
+            assert_eq!(row.get::<i64, _>(0), 3);
         }
     }
 

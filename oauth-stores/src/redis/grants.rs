@@ -148,7 +148,7 @@ impl GrantStore for RedisStore {
         let pattern = self.names().ledger();
         let mut removed = 0;
         let mut walk = self.walk(&pattern).await?;
-        while let Some(keys) = walk.next().await? {
+        while let Some(keys) = walk.next_due(before).await? {
             let ours: Vec<_> = keys.iter().filter_map(|key| self.names().read_ledger(key)).collect();
             for ours in ours.chunks(AT_ONCE) {
                 let purged = ours.iter().map(|(grant, hash)| self.purge_one(grant, hash.as_deref(), before));

@@ -51,6 +51,15 @@ pub(super) enum Place {
     At(String, u16),
 }
 
+impl Place {
+    fn route(&self) -> SingleNodeRoutingInfo {
+        match self {
+            Self::Here => SingleNodeRoutingInfo::Random,
+            Self::At(host, port) => SingleNodeRoutingInfo::ByAddress { host: host.clone(), port: *port },
+        }
+    }
+}
+
 /// The way there.
 pub(super) struct Link {
     pub(super) to: To,
@@ -138,12 +147,18 @@ impl Link {
 
     /// Runs one command that only reads, at one master.
     pub(super) async fn at<T: FromRedisValue>(&self, place: &Place, command: &Cmd) -> Result<T, StoreError> {
-        let route = match place {
-            Place::Here => SingleNodeRoutingInfo::Random,
-            Place::At(host, port) => SingleNodeRoutingInfo::ByAddress { host: host.clone(), port: *port },
-        };
         let make = |_| vec![command.clone()];
-        one(self.ask(&make, &route, true).await.map_err(StoreError::unavailable)?)
+        one(self.ask(&make, &place.route(), true).await.map_err(StoreError::unavailable)?)
+    }
+
+    /// Runs a script that only reads, at one master.
+    pub(super) async fn look_at<T: FromRedisValue>(
+        &self,
+        place: &Place,
+        call: &Call<'_>,
+    ) -> Result<T, StoreError> {
+        let make = |whole| vec![call.command(whole)];
+        one(self.ask(&make, &place.route(), true).await.map_err(StoreError::unavailable)?)
     }
 
     async fn run<T: FromRedisValue>(

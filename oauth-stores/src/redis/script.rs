@@ -24,6 +24,7 @@ verbs! {
     OPEN = "open.lua";
     EXCHANGE = "exchange.lua";
     REVOKE = "revoke.lua";
+    DUE = "due.lua";
     PURGE_GRANT = "purge_grant.lua";
     PURGE_CREDENTIAL = "purge_credential.lua";
     ENTER = "enter.lua";

@@ -4,14 +4,18 @@
 
 use std::collections::VecDeque;
 
-use oauth_core::StoreError;
+use oauth_core::{StoreError, Timestamp};
 use redis::cmd;
 
 use crate::redis::RedisStore;
 use crate::redis::link::{Link, Place};
+use crate::redis::script::DUE;
 
 /// How many keys a server looks at in one go.
 const STEP: usize = 500;
+
+/// How many of the ledger, at which it looks more closely: about a millisecond.
+const LEDGER_STEP: usize = 100;
 
 pub(super) struct Walk<'a> {
     link: &'a Link,
@@ -34,10 +38,30 @@ impl Walk<'_> {
         let mut scan = cmd("SCAN");
         scan.arg(self.cursor).arg("MATCH").arg(self.pattern).arg("COUNT").arg(STEP);
         let (cursor, keys): (String, Vec<String>) = self.link.at(master, &scan).await?;
+        self.go_on(&cursor)?;
+        Ok(Some(keys))
+    }
+
+    /// Of the ledger's next keys those about which something was over before `before`. The server looks at them where they are: to ask for
+    /// each by its name takes ten times as long.
+    pub(super) async fn next_due(&mut self, before: Timestamp) -> Result<Option<Vec<String>>, StoreError> {
+        let Some(master) = self.masters.front() else { return Ok(None) };
+        let call = DUE
+            .call([])
+            .number(self.cursor)
+            .text(self.pattern)
+            .number(LEDGER_STEP as u64)
+            .number(before.as_millis());
+        let (cursor, keys): (String, Vec<String>) = self.link.look_at(master, &call).await?;
+        self.go_on(&cursor)?;
+        Ok(Some(keys))
+    }
+
+    fn go_on(&mut self, cursor: &str) -> Result<(), StoreError> {
         self.cursor = cursor.parse().map_err(|_| StoreError::corrupt("cursor"))?;
         if self.cursor == 0 {
             self.masters.pop_front();
         }
-        Ok(Some(keys))
+        Ok(())
     }
 }

@@ -15,11 +15,7 @@ use crate::sqlite::readers::PAGE;
 use crate::sqlite::row::{millis, number, optional_time};
 use crate::sqlite::sweep::Sweep;
 
-const CLIENTS: Sweep = Sweep {
-    table: "clients",
-    key: "rowid",
-    deletes: &["DELETE FROM clients WHERE rowid > ?1 AND rowid <= ?2 AND expires_at < ?3"],
-};
+const CLIENTS: Sweep = Sweep { table: "clients", key: "rowid", end: "expires_at" };
 
 #[async_trait]
 impl ClientStore for SqliteStore {

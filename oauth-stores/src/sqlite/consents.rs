@@ -9,11 +9,7 @@ use crate::sqlite::fault::Fault;
 use crate::sqlite::row::{joined, millis, parsed, resources, time};
 use crate::sqlite::sweep::Sweep;
 
-const CONSENTS: Sweep = Sweep {
-    table: "consents",
-    key: "rowid",
-    deletes: &["DELETE FROM consents WHERE rowid > ?1 AND rowid <= ?2 AND expires_at < ?3"],
-};
+const CONSENTS: Sweep = Sweep { table: "consents", key: "rowid", end: "expires_at" };
 
 #[async_trait]
 impl ConsentStore for SqliteStore {

@@ -13,30 +13,9 @@ use crate::sqlite::fault::Fault;
 use crate::sqlite::ledger::{self, Act, GRANT, grant};
 use crate::sqlite::readers::PAGE;
 use crate::sqlite::row::{millis, number};
-use crate::sqlite::sweep::Sweep;
 
 /// How many grants one transaction revokes at most.
 const REVOKED_AT_ONCE: usize = 500;
-
-/// For how long after its window a sealed reply is kept: far more than any two servers' clocks differ.
-const REPLY_SLACK: std::time::Duration = std::time::Duration::from_secs(3600);
-
-const GRANTS: Sweep = Sweep {
-    table: "grants",
-    key: "id",
-    deletes: &[
-        "DELETE FROM credentials WHERE grant_id > ?1 AND grant_id <= ?2 AND (expires_at < ?3 OR grant_id IN (
-            SELECT id FROM grants WHERE id > ?1 AND id <= ?2 AND (expires_at < ?3 OR revoked_at < ?3)))",
-        "DELETE FROM grants WHERE id > ?1 AND id <= ?2 AND (expires_at < ?3 OR revoked_at < ?3
-            OR NOT EXISTS (SELECT 1 FROM credentials WHERE grant_id = grants.id))",
-    ],
-};
-
-const REPLIES: Sweep = Sweep {
-    table: "replies",
-    key: "id",
-    deletes: &["DELETE FROM replies WHERE id > ?1 AND id <= ?2 AND until < ?3"],
-};
 
 /// Whose grants: a condition, and what it is bound to.
 #[derive(Clone)]
@@ -168,8 +147,7 @@ impl GrantStore for SqliteStore {
     }
 
     async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {
-        self.sweep(REPLIES, before.before(REPLY_SLACK)).await?;
-        self.sweep(GRANTS, before).await
+        self.purge_grants(before).await
     }
 }
 

@@ -12,11 +12,7 @@ use crate::sqlite::fault::Fault;
 use crate::sqlite::row::{millis, time};
 use crate::sqlite::sweep::Sweep;
 
-const QUOTAS: Sweep = Sweep {
-    table: "limits",
-    key: "key",
-    deletes: &["DELETE FROM limits WHERE key > ?1 AND key <= ?2 AND whole_at < ?3"],
-};
+const QUOTAS: Sweep = Sweep { table: "limits", key: "key", end: "whole_at" };
 
 #[async_trait]
 impl RateLimiter for SqliteStore {

@@ -23,6 +23,7 @@ mod keys;
 mod ledger;
 mod limits;
 mod open;
+mod purge;
 mod readers;
 mod replay;
 mod row;

@@ -8,11 +8,7 @@ use crate::sqlite::SqliteStore;
 use crate::sqlite::row::millis;
 use crate::sqlite::sweep::Sweep;
 
-const USED: Sweep = Sweep {
-    table: "replay",
-    key: "key",
-    deletes: &["DELETE FROM replay WHERE key > ?1 AND key <= ?2 AND until < ?3"],
-};
+const USED: Sweep = Sweep { table: "replay", key: "key", end: "until" };
 
 #[async_trait]
 impl ReplayGuard for SqliteStore {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Migration `n` leads from version `n` to `n + 1`. What was released is never edited, only followed.
-const MIGRATIONS: &[&str] = &[include_str!("schema.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("schema.sql"), include_str!("schema_2.sql")];
 
 /// The newest version that this crate knows.
 pub(super) const VERSION: i64 = MIGRATIONS.len() as i64;
@@ -67,6 +67,37 @@ mod tests {
         migrate(&mut connection).unwrap().unwrap();
         migrate(&mut connection).unwrap().unwrap();
         assert_eq!(known(&connection).unwrap().unwrap(), VERSION);
+    }
+
+    #[test]
+    fn a_file_of_version_1_is_brought_up_to_date_under_a_server_of_version_1() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Connection::open(folder.path().join("oauth.sqlite")).unwrap();
+        let old = open();
+        old.execute_batch("PRAGMA journal_mode = WAL").unwrap();
+        old.execute_batch(MIGRATIONS[0]).unwrap();
+        old.pragma_update(None, "application_id", APPLICATION).unwrap();
+        old.pragma_update(None, "user_version", 1).unwrap();
+        // The statements of that version, prepared before.
+        let mut grant = old
+            .prepare(
+                "INSERT INTO grants VALUES (?1, 'alice', NULL, 'app', 'notes:read', '', 1, ?2, NULL, NULL)",
+            )
+            .unwrap();
+        let mut purge =
+            old.prepare("DELETE FROM grants WHERE id > x'' AND id <= ?1 AND expires_at < ?2").unwrap();
+        grant.execute((b"first", 10)).unwrap();
+
+        let mut new = open();
+        assert_eq!(known(&new).unwrap().unwrap(), 1);
+        migrate(&mut new).unwrap().unwrap();
+        assert_eq!(known(&new).unwrap().unwrap(), VERSION);
+        grant.execute((b"later", 20)).unwrap();
+        let ended = "SELECT count(*) FROM grants INDEXED BY grants_by_expiry WHERE expires_at < ?1";
+        let count = |before: i64| new.query_row(ended, [before], |row| row.get::<_, i64>(0)).unwrap();
+        assert_eq!((count(11), count(21)), (1, 2), "what either wrote is found by its end");
+        assert_eq!(purge.execute((b"z", 11)).unwrap(), 1);
+        assert_eq!((count(11), count(21)), (0, 1));
     }
 
     #[test]

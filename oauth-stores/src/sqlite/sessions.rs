@@ -8,11 +8,7 @@ use crate::sqlite::SqliteStore;
 use crate::sqlite::row::{millis, parsed, time};
 use crate::sqlite::sweep::Sweep;
 
-const SESSIONS: Sweep = Sweep {
-    table: "sessions",
-    key: "key",
-    deletes: &["DELETE FROM sessions WHERE key > ?1 AND key <= ?2 AND expires_at < ?3"],
-};
+const SESSIONS: Sweep = Sweep { table: "sessions", key: "key", end: "expires_at" };
 
 #[async_trait]
 impl SessionStore for SqliteStore {

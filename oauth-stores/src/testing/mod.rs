@@ -12,6 +12,7 @@ mod port;
 mod postgres;
 mod proxy;
 mod redis;
+pub mod scene;
 
 pub use checker::{Promise, Verdict, check};
 pub use history::{Call, History, Outcome, Recorded, Recorder};

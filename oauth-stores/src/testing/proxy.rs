@@ -82,7 +82,7 @@ pub struct Proxy {
 
 #[derive(Debug)]
 struct Shared {
-    target: SocketAddr,
+    target: Mutex<SocketAddr>,
     plan: Mutex<Plan>,
     ended: AtomicBool,
     pieces: AtomicU64,
@@ -112,7 +112,7 @@ impl Proxy {
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            target,
+            target: Mutex::new(target),
             plan: Mutex::new(Plan { conduct: Conduct::Pass, one_in: 1 }),
             ended: AtomicBool::new(false),
             pieces: AtomicU64::new(0),
@@ -139,6 +139,11 @@ impl Proxy {
         *self.shared.plan() = Plan { conduct, one_in: count.max(1) };
     }
 
+    /// Leads new connections to another server from now on: an address that moves, as one does at a failover.
+    pub fn lead_to(&self, target: SocketAddr) {
+        *self.shared.target.lock().unwrap_or_else(PoisonError::into_inner) = target;
+    }
+
     /// How many connections were cut so far.
     #[must_use]
     pub fn cuts(&self) -> u64 {
@@ -153,6 +158,10 @@ impl Drop for Proxy {
 }
 
 impl Shared {
+    fn target(&self) -> SocketAddr {
+        *self.target.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn plan(&self) -> MutexGuard<'_, Plan> {
         self.plan.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -193,7 +202,7 @@ fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
 
 /// Joins a client to the server, by a thread for each direction.
 fn join(client: TcpStream, shared: &Arc<Shared>) -> io::Result<()> {
-    let server = TcpStream::connect(shared.target)?;
+    let server = TcpStream::connect(shared.target())?;
     for stream in [&client, &server] {
         // On some systems the listener's mode is inherited.
         stream.set_nonblocking(false)?;

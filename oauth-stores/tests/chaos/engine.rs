@@ -88,6 +88,7 @@ pub(crate) fn sqlite() -> Option<Box<dyn Engine>> {
 
 #[cfg(feature = "postgres")]
 mod postgres {
+    use oauth_stores::sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, raw_sql};
     use oauth_stores::testing::{TestPostgres, available};
 
     use super::Engine;
@@ -113,6 +114,21 @@ mod postgres {
         fn restart(&mut self) {
             self.server.restart().unwrap();
         }
+    }
+
+    /// Runs statements past the store.
+    pub(crate) async fn run(url: &str, sql: &str) {
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        raw_sql(AssertSqlSafe(sql)).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+
+    /// What a statement counts.
+    pub(crate) async fn number(url: &str, sql: &'static str) -> i64 {
+        let mut connection = PgConnection::connect(url).await.unwrap();
+        let number = raw_sql(sql).fetch_one(&mut connection).await.unwrap().get(0);
+        connection.close().await.unwrap();
+        number
     }
 
     pub(crate) fn postgres() -> Option<Box<dyn Engine>> {
@@ -157,7 +173,7 @@ mod redis {
 }
 
 #[cfg(feature = "postgres")]
-pub(crate) use postgres::{Postgres, postgres};
+pub(crate) use postgres::{Postgres, number, postgres, run};
 #[cfg(feature = "redis")]
 pub(crate) use redis::{Redis, redis};
 

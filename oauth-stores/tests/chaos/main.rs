@@ -13,7 +13,10 @@
 mod client_killed;
 mod clock;
 mod engine;
-mod failover;
+#[cfg(feature = "postgres")]
+mod failover_postgres;
+#[cfg(feature = "redis")]
+mod failover_redis;
 mod full;
 mod load;
 mod server_killed;

@@ -6,3 +6,4 @@ mod open;
 mod outage;
 mod purge;
 mod scene;
+mod tls;

@@ -22,6 +22,16 @@ macro_rules! races {
             fn of_64_refreshes_and_revocations_nothing_stays_live() {
                 super::run($two, |stores| Box::pin(super::race::revocations(stores)));
             }
+
+            #[test]
+            fn of_refreshes_and_a_revocation_by_subject_nothing_stays_live() {
+                super::run($two, |stores| Box::pin(super::race::revocations_by_subject(stores)));
+            }
+
+            #[test]
+            fn of_openings_and_a_revocation_by_subject_none_is_lost_to_the_next() {
+                super::run($two, |stores| Box::pin(super::race::openings(stores)));
+            }
         }
     };
 }
@@ -72,3 +82,35 @@ async fn postgres() -> Option<Two> {
 
 #[cfg(all(unix, feature = "postgres"))]
 races!(in_postgres, super::postgres);
+
+#[cfg(all(unix, feature = "redis"))]
+mod redis {
+    use oauth_core::Stores;
+    use oauth_stores::RedisOptions;
+    use oauth_stores::testing::{TestRedis, TestRedisCluster, available, fresh_prefix};
+
+    use super::Two;
+
+    async fn two(url: &str, database: Box<dyn std::any::Any>) -> Two {
+        let prefix = fresh_prefix();
+        let open =
+            async || Stores::new(RedisOptions::default().with_prefix(&prefix).open(url).await.unwrap());
+        Two { stores: [open().await, open().await], _database: Some(database) }
+    }
+
+    pub(super) async fn single() -> Option<Two> {
+        let server = available(TestRedis::shared())?;
+        Some(two(&server.url(), Box::new(server)).await)
+    }
+
+    pub(super) async fn cluster() -> Option<Two> {
+        let cluster = available(TestRedisCluster::shared())?;
+        Some(two(&cluster.url(), Box::new(cluster)).await)
+    }
+}
+
+#[cfg(all(unix, feature = "redis"))]
+races!(in_redis, super::redis::single);
+
+#[cfg(all(unix, feature = "redis"))]
+races!(in_a_redis_cluster, super::redis::cluster);

@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oauth_core::{
-    Binding, Credential, CredentialKey, CredentialKind, CredentialStatus, Exchange, Exchanged, Grant,
-    GrantId, OsEntropy, ResourceUri, Revocation, SealedReply, Stores, SubjectKind, Timestamp, TokenHash,
-    random,
+    Credential, CredentialKind, CredentialStatus, Exchange, Exchanged, Grant, GrantFilter, OsEntropy,
+    PageRequest, Revocation, SealedReply, Stores, Subject, TokenHash, random,
 };
+use oauth_stores::testing::scene::{GRACE, NOW, exchange, grant, opened, tokens};
 use tokio::sync::Barrier;
 
-const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
-const GRACE: Duration = Duration::from_secs(120);
 const WRITERS: usize = 64;
 const ROUNDS: usize = 200;
+
+/// How many open and refresh while one revokes.
+const FEW: usize = 8;
 
 /// What one writer brings along, and what came of it.
 struct Writer {
@@ -30,7 +31,7 @@ enum Answer {
 /// A code: one is done, the second presentation revokes, and what was bought is worth nothing (AS-59).
 pub(crate) async fn redemptions(stores: [Stores; 2]) {
     for _ in 0..ROUNDS {
-        let (grant, code) = opened(&stores, CredentialKind::AuthorizationCode).await;
+        let (grant, code) = opened(&*stores[0].grants, CredentialKind::AuthorizationCode).await.unwrap();
         let writers = race(&stores, &grant, &code, Duration::ZERO, 0).await;
         let done = done(&writers);
         assert_eq!(done.len(), 1, "one is done");
@@ -46,7 +47,7 @@ pub(crate) async fn redemptions(stores: [Stores; 2]) {
 /// A refresh token: one is done, and all others get its very reply (REF-4).
 pub(crate) async fn refreshes(stores: [Stores; 2]) {
     for _ in 0..ROUNDS {
-        let (grant, token) = opened(&stores, CredentialKind::RefreshToken).await;
+        let (grant, token) = opened(&*stores[0].grants, CredentialKind::RefreshToken).await.unwrap();
         let writers = race(&stores, &grant, &token, GRACE, 0).await;
         let [winner] = done(&writers)[..] else { panic!("one is done") };
         let retried = Exchanged::Retried(winner.reply.clone());
@@ -59,7 +60,7 @@ pub(crate) async fn refreshes(stores: [Stores; 2]) {
 /// A refresh token while its grant is revoked: one counts it, and nothing is live afterwards (AS-59, REF-4).
 pub(crate) async fn revocations(stores: [Stores; 2]) {
     for _ in 0..ROUNDS {
-        let (grant, token) = opened(&stores, CredentialKind::RefreshToken).await;
+        let (grant, token) = opened(&*stores[0].grants, CredentialKind::RefreshToken).await.unwrap();
         let writers = race(&stores, &grant, &token, GRACE, 8).await;
         let revoked: u64 = writers
             .iter()
@@ -73,6 +74,84 @@ pub(crate) async fn revocations(stores: [Stores; 2]) {
         assert!(!writers.iter().any(|writer| writer.is(&Exchanged::Replayed)), "no retry is a replay");
         assert_eq!(live(&stores, &writers).await, 0, "nothing is live");
     }
+}
+
+/// A subject's grants while one of them is refreshed: nothing outlives the revocation.
+pub(crate) async fn revocations_by_subject(stores: [Stores; 2]) {
+    for round in 0..ROUNDS {
+        let grant = Grant { subject: subject(round), ..grant() };
+        let [_, refresh] = tokens(&grant);
+        stores[0].grants.open(&grant, std::slice::from_ref(&refresh)).await.unwrap();
+        let racer = |at: usize| {
+            let (grants, grant, refresh) = (stores[at % 2].grants.clone(), grant.clone(), refresh.clone());
+            async move {
+                if at == 0 {
+                    let revoked = grants.revoke(Revocation::Subject(&grant.subject), NOW).await.unwrap();
+                    assert_eq!(revoked, 1, "a grant that was open when it began is reached");
+                    return None;
+                }
+                let issued = tokens(&grant);
+                let exchanged = grants.exchange(exchange(&refresh, &issued, GRACE)).await.unwrap();
+                assert_ne!(exchanged, Exchanged::Replayed, "a revocation makes no replay of a retry");
+                Some(issued)
+            }
+        };
+        for issued in at_once((0..FEW).map(racer).collect()).await.into_iter().flatten() {
+            let found = stores[1].grants.find(&issued[1].key).await.unwrap();
+            let live = found.is_some_and(|found| found.status(NOW) == CredentialStatus::Live);
+            assert!(!live, "nothing outlives the revocation");
+        }
+    }
+}
+
+/// Grants of a subject are opened while the subject's are revoked: what was there before is revoked, and what came meanwhile is found by the next.
+pub(crate) async fn openings(stores: [Stores; 2]) {
+    for round in 0..ROUNDS {
+        let subject = subject(round);
+        let before = Grant { subject: subject.clone(), ..grant() };
+        stores[0].grants.open(&before, &[]).await.unwrap();
+        let racer = |at: usize| {
+            let (grants, subject) = (stores[at % 2].grants.clone(), subject.clone());
+            async move {
+                if at == 0 {
+                    grants.revoke(Revocation::Subject(&subject), NOW).await.map(drop)
+                } else {
+                    grants.open(&Grant { subject, ..grant() }, &[]).await
+                }
+            }
+        };
+        let results = at_once((0..FEW).map(racer).collect()).await;
+        assert!(results.iter().all(Result::is_ok));
+        let before = stores[1].grants.grant(&before.id).await.unwrap().unwrap();
+        assert!(before.revoked_at.is_some(), "what was open when it began is reached");
+        let _ = stores[1].grants.revoke(Revocation::Subject(&subject), NOW).await.unwrap();
+        let listed =
+            stores[0].grants.list(GrantFilter::Subject(&subject), PageRequest::first(50)).await.unwrap();
+        assert_eq!(listed.items.len(), FEW);
+        assert!(listed.items.iter().all(|grant| grant.revoked_at.is_some()));
+    }
+}
+
+fn subject(round: usize) -> Subject {
+    format!("subject-{round}").parse().unwrap()
+}
+
+/// Starts all at the same moment, and waits for all.
+async fn at_once<F: Future<Output: Send> + Send + 'static>(racers: Vec<F>) -> Vec<F::Output> {
+    let barrier = Arc::new(Barrier::new(racers.len()));
+    let start = |racer: F| {
+        let barrier = barrier.clone();
+        tokio::spawn(async move {
+            barrier.wait().await;
+            racer.await
+        })
+    };
+    let tasks: Vec<_> = racers.into_iter().map(start).collect();
+    let mut ended = Vec::new();
+    for task in tasks {
+        ended.push(task.await.unwrap());
+    }
+    ended
 }
 
 impl Writer {
@@ -105,64 +184,22 @@ async fn race(
     grace: Duration,
     revoking: usize,
 ) -> Vec<Writer> {
-    let start = Arc::new(Barrier::new(WRITERS));
-    let writers: Vec<_> = (0..WRITERS)
-        .map(|at| {
-            let (grants, start) = (stores[at % 2].grants.clone(), start.clone());
-            let (grant, spent) = (grant.clone(), spent.key);
-            tokio::spawn(async move {
-                let kinds = [CredentialKind::AccessToken, CredentialKind::RefreshToken];
-                let issued = kinds.map(|kind| credential(&grant, kind)).to_vec();
-                // The request is the same, the sealed text is not.
-                let sealed: [u8; 32] = random(&OsEntropy);
-                let reply = SealedReply::from_parts(TokenHash::from_bytes([1; 32]), sealed.to_vec());
-                start.wait().await;
-                let answer = if revoking > 0 && at % revoking == 0 {
-                    Answer::Revoked(grants.revoke(Revocation::Grant(&grant.id), NOW).await.unwrap())
-                } else {
-                    let (issued, reply) = (&issued, reply.clone());
-                    let act = Exchange { spent: &spent, issued, reply, now: NOW, grace };
-                    Answer::Exchanged(grants.exchange(act).await.unwrap())
-                };
-                Writer { issued, reply, answer }
-            })
-        })
-        .collect();
-    let mut ended = Vec::new();
-    for writer in writers {
-        ended.push(writer.await.unwrap());
-    }
-    ended
-}
-
-async fn opened(stores: &[Stores; 2], kind: CredentialKind) -> (Grant, Credential) {
-    let resource: ResourceUri = "https://mcp.example/mcp".parse().unwrap();
-    let grant = Grant {
-        id: GrantId::generate(&OsEntropy),
-        subject: "alice".parse().unwrap(),
-        subject_kind: SubjectKind::User,
-        client_id: "app".parse().unwrap(),
-        scopes: "notes:read".parse().unwrap(),
-        resources: resource.into(),
-        issued_at: NOW,
-        expires_at: NOW + Duration::from_secs(90 * 86_400),
-        auth_time: None,
-        revoked_at: None,
+    let writer = |at: usize| {
+        let (grants, grant, spent) = (stores[at % 2].grants.clone(), grant.clone(), spent.key);
+        let issued = tokens(&grant).to_vec();
+        // The request is the same, the sealed text is not.
+        let sealed: [u8; 32] = random(&OsEntropy);
+        let reply = SealedReply::from_parts(TokenHash::from_bytes([1; 32]), sealed.to_vec());
+        async move {
+            let answer = if revoking > 0 && at.is_multiple_of(revoking) {
+                Answer::Revoked(grants.revoke(Revocation::Grant(&grant.id), NOW).await.unwrap())
+            } else {
+                let (issued, reply) = (&issued, reply.clone());
+                let act = Exchange { spent: &spent, issued, reply, now: NOW, grace };
+                Answer::Exchanged(grants.exchange(act).await.unwrap())
+            };
+            Writer { issued, reply, answer }
+        }
     };
-    let credential = credential(&grant, kind);
-    stores[0].grants.open(&grant, std::slice::from_ref(&credential)).await.unwrap();
-    (grant, credential)
-}
-
-fn credential(grant: &Grant, kind: CredentialKind) -> Credential {
-    Credential {
-        key: CredentialKey { grant: grant.id, hash: TokenHash::from_bytes(random(&OsEntropy)) },
-        kind,
-        binding: Binding::Bearer,
-        scopes: grant.scopes.clone(),
-        resources: grant.resources.clone(),
-        issued_at: NOW,
-        expires_at: NOW + Duration::from_secs(86_400),
-        code: None,
-    }
+    at_once((0..WRITERS).map(writer).collect()).await
 }

@@ -10,7 +10,6 @@ mod lifetimes;
 mod lost_answers;
 mod open;
 mod proxy;
-mod races;
 mod replicas;
 mod scene;
 mod sentinel;

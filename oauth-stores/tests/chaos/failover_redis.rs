@@ -1,6 +1,5 @@
 //! A master of a Redis Cluster that dies or is overtaken by its replica. Replication is asynchronous: what was acknowledged in the last
 //! moment may be lost. How much is counted, with and without waiting for a replica (`WAIT`), and what survives is held to everything else.
-#![cfg(feature = "redis")]
 
 use oauth_core::testing::FixedClock;
 use oauth_core::{Clock as _, Stores};
