@@ -89,7 +89,7 @@ impl TestRedisCluster {
         &self.ports
     }
 
-    /// Runs a command at a node, as [`TestRedis::ask`] does.
+    /// Runs a command at a node, as [`TestRedis::ask`](super::TestRedis::ask) does.
     ///
     /// # Errors
     /// [`LaunchError`] with what the node said.
