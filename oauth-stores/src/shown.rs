@@ -29,7 +29,8 @@ const USUAL_PORTS: [u16; 2] = [5432, 6379];
 /// is one, behind a word that is like a host's name or not.
 fn are_hosts(hosts: &str) -> bool {
     let is_host = |host: &str| match host.rsplit_once(':') {
-        Some((_, port)) if port.contains(']') => true,
+        // An address of IPv6 without a port.
+        Some(_) if host.starts_with('[') && host.ends_with(']') => true,
         Some((name, port)) => port.parse().is_ok_and(|port: u16| {
             let is_name = name == "localhost" || name.contains('.') || name.starts_with('[');
             !name.is_empty() && (is_name || hosts.contains(',') || USUAL_PORTS.contains(&port))
@@ -57,6 +58,9 @@ mod tests {
             ("redis://host?password=s3@cret", "redis://…"),
             ("redis://me:s3?c@ret@host", "redis://…"),
             ("postgres://me:s3cret", "postgres://…"),
+            ("redis://me:s3]cret", "redis://…"),
+            ("redis://me:s3cret]", "redis://…"),
+            ("redis://[::1]", "redis://[::1]"),
             ("postgres://me:s3/cret", "postgres://…"),
             ("postgres://me:123456", "postgres://…"),
             ("postgres://me:1234", "postgres://…"),

@@ -42,6 +42,10 @@ pub(super) struct Settings {
 
 impl Settings {
     fn concerns(&self, operation: &Operation<'_>) -> bool {
+        // What cannot be told might be anything.
+        if *operation == Operation::Unclassified {
+            return true;
+        }
         let is_tool = matches!(operation, Operation::Tool { name } if self.tools.contains(&**name));
         is_tool || self.methods.contains(operation.method())
     }
@@ -53,8 +57,10 @@ impl Settings {
         if !concerned {
             return None;
         }
-        // It was read strictly by now: no two readers differ in what they find here.
-        let message: Value = serde_json::from_slice(body).ok()?;
+        let Ok(message) = serde_json::from_slice::<Value>(body) else {
+            // A number without bounds, half a character: other readers find a message in it, and what it says of its client nobody can tell.
+            return Some(capability_missing(&Value::Null, &self.extension));
+        };
         let batch = message.as_array().map_or(std::slice::from_ref(&message), Vec::as_slice);
         let lacks =
             batch.iter().find(|message| self.needs(message) && !client_has(message, &self.extension))?;

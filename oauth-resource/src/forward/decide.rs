@@ -35,7 +35,8 @@ impl Decide {
         Self { rules: Arc::new(rules), challenge, basic }
     }
 
-    /// Of a page on the list. None has a body: some servers go by that alone.
+    /// Of a page on the list. One that is said to have a body is none; but most proxies ask without the headers that would say so, which is why
+    /// [`PathRules::page`] wants a server behind that does nothing upon `OPTIONS`.
     fn is_preflight<B>(&self, request: &Request<B>) -> bool {
         let headers = request.headers();
         let is_empty = headers.get(CONTENT_LENGTH).is_none_or(|length| length == "0")

@@ -70,7 +70,8 @@ impl PathRules {
     }
 
     /// Pages of this origin may call. Their browsers ask first, without a token (`OPTIONS` with `Access-Control-Request-Method`): such a question is
-    /// passed on to the server behind, whose answer it is; it must do nothing else upon `OPTIONS`. And refusals can be read by these pages.
+    /// passed on to the server behind, whose answer it is; it must do nothing else upon `OPTIONS`, whatever the body, which is not seen here. And
+    /// refusals can be read by these pages, where the proxy hands on the answer's headers (nginx hands on `WWW-Authenticate` alone).
     ///
     /// ```
     /// use oauth_core::{PeerAddress, Stores};

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_opened_before_is_opened_for_the_same_token_alone() {
+    fn what_was_opened_before_is_opened_for_the_same_principal_alone() {
         // RS-82, A-AUD-8
         let key = SessionKey::random();
         let alice = caller("https://as", "alice", "app");

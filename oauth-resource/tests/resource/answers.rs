@@ -267,6 +267,13 @@ async fn what_needs_an_extension_says_so_to_who_has_not_named_it() {
     assert_eq!(send("reader", batch(&has, &lacks)).await.0, 400);
     let escaped = with("list_notes", &lacks).to_string().replace("list_notes", r"list\u005fnotes");
     assert_eq!(send("reader", escaped).await.0, 400);
+    // What another reader makes of these, nobody can tell.
+    for odd in [r#"{"x":1e999}"#, r#"{"x":"\ud800"}"#] {
+        let odd = with("list_notes", &has)
+            .to_string()
+            .replace(r#""params":{"#, &format!(r#""params":{{"arguments":{odd},"#));
+        assert_eq!(send("reader", odd).await.0, 400);
+    }
     let prompt = json!({"jsonrpc": "2.0", "id": 1, "method": "prompts/get", "params": {"name": "digest"}});
     assert_eq!(send("reader", prompt.to_string()).await.0, 400);
 }

@@ -73,27 +73,36 @@ impl<'a> Guesses<'a> {
         }
     }
 
-    /// Whether this process knows by itself that a right secret has lately come from here.
+    /// Whether a right secret has lately come from here. What this process knows by itself saves a look into the store.
     pub(crate) async fn is_home(&self, now: Timestamp) -> Result<bool, OAuthError> {
-        is_limited(&*self.context.flood, &self.known, WRITTEN, now).await
+        Ok(is_limited(&*self.context.flood, &self.known, WRITTEN, now).await? || self.is_known(now).await?)
     }
 
     /// Lets a secret be tried, or says that it may not be. The next one may once the look is dropped, after [`wrong`](Self::wrong) or
     /// [`right`](Self::right).
     pub(crate) async fn admit(&self, now: Timestamp) -> Result<Look, OAuthError> {
-        let limits = &self.context.limits;
-        // What this process knows by itself saves a look into the store.
-        let total = if self.is_home(now).await? { None } else { self.total };
+        // Who is known does not stand in line with those that are not.
+        let total = match self.total {
+            Some(total) if !self.is_home(now).await? => Some(total),
+            _ => None,
+        };
+        // Nor does a line grow of those that would be refused at its end.
+        self.refuse_too_many(total, now).await?;
         let look = self.context.clients.looks().next(total.unwrap_or(self.here)).await;
+        self.refuse_too_many(total, now).await?;
+        Ok(look)
+    }
+
+    /// An error where so many were wrong that no other may be tried: from here, or from all that are not known.
+    async fn refuse_too_many(&self, total: Option<LimitKey>, now: Timestamp) -> Result<(), OAuthError> {
+        let limits = &self.context.limits;
         if let Some(retry_after) = self.over(&self.here, limits.wrong_secret, now).await? {
             return Err(self.limited("wrong_secret", retry_after, now));
         }
-        let Some(total) = total else { return Ok(look) };
+        let Some(total) = total else { return Ok(()) };
         match self.over(&total, limits.wrong_secret_client, now).await? {
-            Some(retry_after) if !self.is_known(now).await? => {
-                Err(self.limited("wrong_secret_client", retry_after, now))
-            }
-            _ => Ok(look),
+            Some(retry_after) => Err(self.limited("wrong_secret_client", retry_after, now)),
+            None => Ok(()),
         }
     }
 
