@@ -22,13 +22,16 @@ const INACTIVE: &str = r#"{"active":false}"#;
 
 async fn world() -> (AuthorizationServer, FixedClock) {
     let clock = FixedClock::default();
-    let server = builder(Stores::memory(), &clock)
+    (server(Stores::memory(), &clock).await, clock)
+}
+
+async fn server(stores: Stores, clock: &FixedClock) -> AuthorizationServer {
+    builder(stores, clock)
         .resource_secret(RESOURCE, RS)
         .resource_secret(OTHER_RESOURCE, OTHER_RS)
         .build()
         .await
-        .unwrap();
-    (server, clock)
+        .unwrap()
 }
 
 async fn ask(server: &AuthorizationServer, header: (&str, &str), token: &str) -> Answer {
@@ -195,17 +198,19 @@ async fn a_intro_3_who_tries_tokens_is_stopped_and_who_has_them_is_not() {
 #[tokio::test]
 async fn the_secrets_of_resources_are_not_guessed_without_end() {
     // CAUTH-18, INTR-1
-    let (server, _) = world().await;
-    let issued = tokens(&server, "public", None, RESOURCE).await;
+    let (stores, clock) = (Stores::memory(), FixedClock::default());
+    let first = server(stores.clone(), &clock).await;
+    let issued = tokens(&first, "public", None, RESOURCE).await;
     let access = token(&issued, "access_token").to_owned();
-    let tries = async |header: (&str, String), source: &str| {
+    let tries_at = async |server: &AuthorizationServer, header: (&str, String), source: &str| {
         let form = form_urlencoded::Serializer::new(String::new()).append_pair("token", &access).finish();
         let headers = [("content-type", "application/x-www-form-urlencoded"), (header.0, header.1.as_str())];
         let mut asked = support::request(http::Method::POST, "/introspect", &headers, form);
         asked.extensions_mut().insert(oauth_server::PeerAddress(source.parse().unwrap()));
-        let answer = support::send(&server, asked).await;
+        let answer = support::send(server, asked).await;
         (answer.status.as_u16(), answer.status == 200 && answer.json()["active"] == true)
     };
+    let tries = async |header: (&str, String), source: &str| tries_at(&first, header, source).await;
     let ways = |secret: &str| {
         [
             ("x-resource-secret", secret.to_owned()),
@@ -234,4 +239,8 @@ async fn the_secrets_of_resources_are_not_guessed_without_end() {
     }
     assert_eq!(tries(ways(RS)[1].clone(), home).await, (200, true));
     assert_eq!(tries(ways("guess")[1].clone(), home).await, (429, false));
+    // A server that was started since knows the place from the store.
+    let second = server(stores, &clock).await;
+    assert_eq!(tries_at(&second, ways("guess")[1].clone(), home).await, (429, false));
+    assert_eq!(tries_at(&second, ways(RS)[1].clone(), home).await, (200, true));
 }
