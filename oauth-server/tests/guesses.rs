@@ -7,6 +7,7 @@ mod support;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt as _;
 use http::Method;
 use oauth_core::testing::FixedClock;
 use oauth_core::{LimitKey, Quota, RateLimiter, StoreError, Stores, Timestamp, Verdict, async_trait};
@@ -167,6 +168,45 @@ async fn servers_over_one_store_tell_of_no_more_wrong_guesses_than_one_of_them()
     let told = first.iter().chain(&second).filter(|status| **status == 401).count();
     assert_eq!(told, 3, "{first:?} {second:?}");
     assert_eq!((first[60], second[60]), (429, 429));
+}
+
+/// Never says how many strangers have guessed.
+struct Silent(Arc<dyn RateLimiter>);
+
+#[async_trait]
+impl RateLimiter for Silent {
+    async fn hit(&self, key: &LimitKey, quota: Quota, now: Timestamp) -> Result<Verdict, StoreError> {
+        self.0.hit(key, quota, now).await
+    }
+
+    async fn peek(&self, key: &LimitKey, quota: Quota, now: Timestamp) -> Result<Verdict, StoreError> {
+        if *key == LimitKey::new("wrong-secret-client", "secret") {
+            return std::future::pending().await;
+        }
+        self.0.peek(key, quota, now).await
+    }
+
+    async fn reset(&self, key: &LimitKey) -> Result<(), StoreError> {
+        self.0.reset(key).await
+    }
+
+    async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {
+        self.0.purge(before).await
+    }
+}
+
+#[tokio::test]
+async fn who_is_known_from_the_store_alone_waits_behind_no_stranger() {
+    // CAUTH-18
+    let (first, home) = (World::new().await, "198.51.100.7");
+    assert_eq!(first.tries("secret", RIGHT, home).await, 400);
+    let mut stores = first.stores.clone();
+    stores.limits = Arc::new(Silent(stores.limits.clone()));
+    let server = World::server(&stores, &first.clock, &first.heard).await;
+    let second = World { server, stores, clock: first.clock.clone(), heard: first.heard.clone() };
+    let mut stranger = Box::pin(second.tries("secret", "guess", "203.0.113.7"));
+    assert!((&mut stranger).now_or_never().is_none(), "the stranger holds the line");
+    assert_eq!(second.tries("secret", RIGHT, home).now_or_never(), Some(400));
 }
 
 #[tokio::test]

@@ -1,6 +1,5 @@
 //! Extensions of MCP that concern authorization: their names, and whether a client of a request has one (EXT-1, EXT-3, EXT-4).
 
-mod future;
 mod layer;
 mod service;
 

@@ -12,8 +12,8 @@ use tower_service::Service;
 
 use crate::answer::Answer;
 use crate::body::ResponseBody;
-use crate::extensions::future::ResponseFuture;
 use crate::extensions::{capability_missing, client_has};
+use crate::guard::ResponseFuture;
 use crate::scope::{Operation, PeekedBody};
 
 /// Refuses requests whose client lacks an extension that they need. Made by [`RequireExtensionLayer`](crate::extensions::RequireExtensionLayer),
@@ -98,7 +98,7 @@ where
     fn call(&mut self, request: Request<PeekedBody<B>>) -> Self::Future {
         match request.body().bytes().and_then(|body| self.settings.refuse(body)) {
             Some(answer) => ResponseFuture::answer(answer),
-            None => ResponseFuture::inner(self.inner.call(request)),
+            None => ResponseFuture::inner(self.inner.call(request), None),
         }
     }
 }

@@ -86,23 +86,15 @@ impl<'a> Guesses<'a> {
             Some(total) if !self.is_home(now).await? => Some(total),
             _ => None,
         };
-        // Nor does a line grow of those that would be refused at its end.
-        self.refuse_too_many(total, now).await?;
         let look = self.context.clients.looks().next(total.unwrap_or(self.here)).await;
-        self.refuse_too_many(total, now).await?;
-        Ok(look)
-    }
-
-    /// An error where so many were wrong that no other may be tried: from here, or from all that are not known.
-    async fn refuse_too_many(&self, total: Option<LimitKey>, now: Timestamp) -> Result<(), OAuthError> {
         let limits = &self.context.limits;
         if let Some(retry_after) = self.over(&self.here, limits.wrong_secret, now).await? {
             return Err(self.limited("wrong_secret", retry_after, now));
         }
-        let Some(total) = total else { return Ok(()) };
+        let Some(total) = total else { return Ok(look) };
         match self.over(&total, limits.wrong_secret_client, now).await? {
             Some(retry_after) => Err(self.limited("wrong_secret_client", retry_after, now)),
-            None => Ok(()),
+            None => Ok(look),
         }
     }
 
