@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use oauth_core::{
-    Binding, Credential, CredentialKey, CredentialKind, Grant, GrantId, OsEntropy, ResourceUri, SubjectKind,
-    Timestamp, TokenHash, random,
+    Binding, Credential, CredentialKey, CredentialKind, Grant, GrantId, ResourceUri, SubjectKind, TokenHash,
 };
 
-pub(crate) const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
+pub(crate) use oauth_stores::testing::scene::{NOW, tokens as issued};
 
 /// Of how many grants one has ended.
 pub(crate) const ENDED: usize = 10;
@@ -48,18 +47,4 @@ pub(crate) fn key(number: usize) -> CredentialKey {
     let mut grant = [0; 16];
     grant.copy_from_slice(&id.as_bytes()[..16]);
     CredentialKey { grant: GrantId::from_bytes(grant), hash: TokenHash::of(&format!("r{number}")) }
-}
-
-/// What a refresh of a grant buys.
-pub(crate) fn issued(grant: &Grant) -> [Credential; 2] {
-    [CredentialKind::AccessToken, CredentialKind::RefreshToken].map(|kind| Credential {
-        key: CredentialKey { grant: grant.id, hash: TokenHash::from_bytes(random(&OsEntropy)) },
-        kind,
-        binding: Binding::Bearer,
-        scopes: grant.scopes.clone(),
-        resources: grant.resources.clone(),
-        issued_at: NOW,
-        expires_at: NOW + Duration::from_secs(86_400),
-        code: None,
-    })
 }

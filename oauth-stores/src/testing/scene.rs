@@ -85,7 +85,7 @@ pub fn tokens(grant: &Grant) -> [Credential; 2] {
     [credential(grant, CredentialKind::AccessToken), credential(grant, CredentialKind::RefreshToken)]
 }
 
-/// An exchange, as any client would ask for it; its reply is as long as that to a refresh, sealed.
+/// An exchange, as any client would ask for it.
 ///
 /// ```
 /// use std::time::Duration;
@@ -96,8 +96,18 @@ pub fn tokens(grant: &Grant) -> [Credential; 2] {
 /// ```
 #[must_use]
 pub fn exchange<'a>(spent: &'a Credential, issued: &'a [Credential], grace: Duration) -> Exchange<'a> {
-    let reply = SealedReply::from_parts(TokenHash::from_bytes([1; 32]), vec![7; 330]);
-    Exchange { spent: &spent.key, issued, reply, now: NOW, grace }
+    Exchange { spent: &spent.key, issued, reply: reply(), now: NOW, grace }
+}
+
+/// A reply as long as that to a refresh, sealed.
+///
+/// ```
+/// use oauth_stores::testing::scene::reply;
+/// assert_eq!(format!("{:?}", reply()), format!("{:?}", reply()));
+/// ```
+#[must_use]
+pub fn reply() -> SealedReply {
+    SealedReply::from_parts(TokenHash::from_bytes([1; 32]), vec![7; 330])
 }
 
 /// Opens a grant with a credential.
