@@ -80,28 +80,46 @@ impl Programs {
         Ok(command)
     }
 
+    /// Has a program write a cluster's data into `folder`.
+    pub(super) fn make(
+        &self,
+        program: &str,
+        folder: &Path,
+        how: impl FnOnce(&mut Command),
+    ) -> Result<(), LaunchError> {
+        let log = folder.join("log");
+        let mut command = self.command(program, &log)?;
+        how(&mut command);
+        let status =
+            command.arg("--pgdata").arg(folder.join("data")).current_dir(folder).status().map_err(failed)?;
+        if status.success() {
+            return Ok(());
+        }
+        Err(LaunchError::failed(program, &fs::read_to_string(log).unwrap_or_default()))
+    }
+
     /// Makes a cluster in `folder`.
     pub(super) fn create(&self, folder: &Path, durability: &str) -> Result<(), LaunchError> {
         // Its own, because the server insists on that; and its socket's, which its user must be able to create.
         self.hand_over(folder)?;
-        let (log, password) = (folder.join("log"), folder.join("password"));
+        let password = folder.join("password");
         let mut file = fs::File::create(&password).map_err(failed)?;
         file.set_permissions(fs::Permissions::from_mode(0o600)).map_err(failed)?;
         writeln!(file, "{PASSWORD}").map_err(failed)?;
         self.hand_over(&password)?;
-        let status = self
-            .command("initdb", &log)?
-            .args(["--username", USER, "--auth=scram-sha-256", "--no-locale", "--encoding=UTF8", "--no-sync"])
-            .arg("--pwfile")
-            .arg(&password)
-            .arg("--pgdata")
-            .arg(folder.join("data"))
-            .current_dir(folder)
-            .status()
-            .map_err(failed)?;
-        if !status.success() {
-            return Err(LaunchError::failed("initdb", &fs::read_to_string(log).unwrap_or_default()));
-        }
+        self.make("initdb", folder, |command| {
+            command
+                .args([
+                    "--username",
+                    USER,
+                    "--auth=scram-sha-256",
+                    "--no-locale",
+                    "--encoding=UTF8",
+                    "--no-sync",
+                ])
+                .arg("--pwfile")
+                .arg(&password);
+        })?;
         self.set(folder, &[SETTINGS, durability].concat())
     }
 

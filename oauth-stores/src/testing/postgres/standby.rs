@@ -1,9 +1,9 @@
 //! A server that follows another one, and may take its place.
 
+use std::sync::Mutex;
 use std::time::Instant;
-use std::{fs, sync::Mutex};
 
-use super::programs::{Programs, failed};
+use super::programs::Programs;
 use super::{PASSWORD_IN_URL, TestPostgres, USER};
 use crate::testing::launch::{LaunchError, START_LIMIT};
 use crate::testing::lease::Lease;
@@ -24,28 +24,20 @@ impl TestPostgres {
     pub fn standby(&self, name: &str, port: u16) -> Result<Self, LaunchError> {
         let programs = Programs::find()?;
         let lease = Lease::own("postgres-standby")?;
-        let (folder, log) = (lease.folder(), lease.folder().join("log"));
+        let folder = lease.folder();
         programs.hand_over(folder)?;
         let primary =
             format!("postgres://{USER}:{PASSWORD_IN_URL}@127.0.0.1:{port}/postgres?application_name={name}");
-        let status = programs
-            .command("pg_basebackup", &log)?
-            .args([
+        programs.make("pg_basebackup", folder, |command| {
+            command.args([
                 "--write-recovery-conf",
                 "--wal-method=stream",
                 "--checkpoint=fast",
                 "--no-sync",
                 "--dbname",
                 &primary,
-            ])
-            .arg("--pgdata")
-            .arg(folder.join("data"))
-            .current_dir(folder)
-            .status()
-            .map_err(failed)?;
-        if !status.success() {
-            return Err(LaunchError::failed("pg_basebackup", &fs::read_to_string(log).unwrap_or_default()));
-        }
+            ]);
+        })?;
         programs.set(folder, "")?;
         let (child, port) = programs.launch(folder)?;
         lease.guard(&[child.id()])?;
