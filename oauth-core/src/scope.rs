@@ -74,17 +74,22 @@ impl ScopeSet {
     /// Whether `scope` is one of them, letter for letter.
     #[must_use]
     pub fn contains(&self, scope: &str) -> bool {
-        // Byte by byte: these are short, and looked at with each request.
-        !scope.is_empty() && self.0.as_bytes().split(|byte| *byte == b' ').any(|own| own == scope.as_bytes())
+        !scope.is_empty() && self.pieces().any(|own| own == scope.as_bytes())
+    }
+
+    /// What is between the spaces. Byte by byte: these are short, and looked at with each request.
+    fn pieces(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.as_bytes().split(|byte| *byte == b' ')
     }
 
     /// Whether all of these are in `other`.
     #[must_use]
     pub fn is_subset(&self, other: &Self) -> bool {
-        // Both are sorted: where the first scopes of `other` are these, nothing need be looked for.
+        // Both are sorted: where the first scopes of `other` are these, nothing need be looked for, else one walk is enough.
         let leads =
             other.0.strip_prefix(&*self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with(' '));
-        leads || self.iter().all(|scope| other.contains(scope))
+        let mut others = other.pieces();
+        leads || self.is_empty() || self.pieces().all(|scope| others.any(|other| other == scope))
     }
 
     /// What is in either.

@@ -34,6 +34,7 @@ const PROTOCOL_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
 /// Reads a body: one message, or a batch.
 pub(crate) fn peek(body: &[u8]) -> Result<Messages<'_>, Fault> {
+    let body = simdutf8::basic::from_utf8(body).map_err(|_| Fault::NotJson)?;
     let mut reader = Reader::new(body);
     let messages = if reader.ahead()? == b'[' {
         let mut batch = Vec::new();
@@ -206,12 +207,12 @@ impl<'a> Message<'a> {
     fn subscribed(&self, each: &mut impl FnMut(Operation<'a>)) -> Result<(), Fault> {
         let filter = match self.params.found[NOTIFICATIONS] {
             None => return Ok(()),
-            Some(Value::Other(filter)) if filter.first() == Some(&b'{') => filter,
+            Some(Value::Other(filter)) if filter.starts_with('{') => filter,
             Some(_) => return Err(Fault::NotAMessage),
         };
         let uris = match member(filter, "resourceSubscriptions")? {
-            None | Some(Value::Other(b"null")) => return Ok(()),
-            Some(Value::Other(uris)) if uris.first() == Some(&b'[') => uris,
+            None | Some(Value::Other("null")) => return Ok(()),
+            Some(Value::Other(uris)) if uris.starts_with('[') => uris,
             Some(_) => return Err(Fault::NotAMessage),
         };
         Reader::new(uris).elements(|reader| match reader.value()? {
@@ -225,8 +226,8 @@ impl<'a> Message<'a> {
 }
 
 /// The member `name` of an object that was read before.
-fn member<'a>(object: &'a [u8], name: &str) -> Result<Option<Value<'a>>, Fault> {
-    if object.first() != Some(&b'{') {
+fn member<'a>(object: &'a str, name: &str) -> Result<Option<Value<'a>>, Fault> {
+    if !object.starts_with('{') {
         return Err(Fault::NotAMessage);
     }
     let mut found = None;
@@ -363,6 +364,14 @@ mod tests {
             (r#"{"method":"ping","x":"#, Fault::NotJson),
         ] {
             assert_eq!(operations(body), Err(fault), "{body}");
+        }
+        for bytes in [
+            &b"{\"method\":\"\xff\"}"[..],
+            b"{\"method\":\"0123456789abcdef\xc3\"}",
+            b"\xff",
+            b"{\"method\":\"ping\"}\xff",
+        ] {
+            assert_eq!(peek(bytes).err(), Some(Fault::NotJson), "{bytes:?}");
         }
         let many = format!("[{}]", vec![r#"{"method":"ping"}"#; MAX_BATCH + 1].join(","));
         assert_eq!(operations(&many), Err(Fault::TooMany));

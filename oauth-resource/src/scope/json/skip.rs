@@ -12,7 +12,7 @@ impl Reader<'_> {
             match self.ahead()? {
                 b'"' => {
                     self.take();
-                    self.string()?;
+                    self.close()?;
                 }
                 open @ (b'{' | b'[') => {
                     self.take();
@@ -63,7 +63,7 @@ impl Reader<'_> {
     }
 
     fn literal(&mut self, literal: &[u8]) -> Result<(), Fault> {
-        if !self.text[self.at..].starts_with(literal) {
+        if !self.text.as_bytes()[self.at..].starts_with(literal) {
             return Err(Fault::NotJson);
         }
         self.at += literal.len();
@@ -72,23 +72,23 @@ impl Reader<'_> {
 
     /// `-? (0 | [1-9][0-9]*) (. [0-9]+)? ([eE] [+-]? [0-9]+)?`
     fn number(&mut self) -> Result<(), Fault> {
-        if self.text.get(self.at) == Some(&b'-') {
+        if self.byte() == Some(b'-') {
             self.at += 1;
         }
         let start = self.at;
         let digits = self.digits();
-        if digits == 0 || (digits > 1 && self.text[start] == b'0') {
+        if digits == 0 || (digits > 1 && self.text.as_bytes()[start] == b'0') {
             return Err(Fault::NotJson);
         }
-        if self.text.get(self.at) == Some(&b'.') {
+        if self.byte() == Some(b'.') {
             self.at += 1;
             if self.digits() == 0 {
                 return Err(Fault::NotJson);
             }
         }
-        if matches!(self.text.get(self.at), Some(b'e' | b'E')) {
+        if matches!(self.byte(), Some(b'e' | b'E')) {
             self.at += 1;
-            if matches!(self.text.get(self.at), Some(b'+' | b'-')) {
+            if matches!(self.byte(), Some(b'+' | b'-')) {
                 self.at += 1;
             }
             if self.digits() == 0 {
@@ -100,7 +100,7 @@ impl Reader<'_> {
 
     fn digits(&mut self) -> usize {
         let start = self.at;
-        while matches!(self.text.get(self.at), Some(b'0'..=b'9')) {
+        while matches!(self.byte(), Some(b'0'..=b'9')) {
             self.at += 1;
         }
         self.at - start
