@@ -1,25 +1,19 @@
 //! Base64url as JOSE writes it: without padding, and one text for each sequence of bytes (RS-54, A-JWT-19).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64_simd::URL_SAFE_NO_PAD;
 
 /// Appends what `text` stands for. `None` for padding, another alphabet, white space, or last bits that are not zero.
 pub(super) fn decode_onto(text: &[u8], bytes: &mut Vec<u8>) -> Option<()> {
-    let start = bytes.len();
-    // Four characters for three bytes; the rest of a division is at most two more.
-    bytes.resize(start + text.len() / 4 * 3 + 3, 0);
-    let length = URL_SAFE_NO_PAD.decode_slice(text, &mut bytes[start..]).ok()?;
-    bytes.truncate(start + length);
-    Some(())
+    URL_SAFE_NO_PAD.decode_append(text, bytes).ok()
 }
 
 /// What `text` stands for.
 pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(text).ok()
+    URL_SAFE_NO_PAD.decode_to_vec(text).ok()
 }
 
 pub(super) fn encode(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(bytes)
+    URL_SAFE_NO_PAD.encode_to_string(bytes)
 }
 
 #[cfg(test)]
@@ -39,6 +33,27 @@ mod tests {
         for bad in ["QQ==", "QQ=", "QR", "QUJ", "+/+/", "QQ ", " QQ", "Q", "QQ\n", "Q\0", "QUJD\n"] {
             assert_eq!(decode(bad), None, "{bad:?}");
             assert_eq!(decode_onto(bad.as_bytes(), &mut Vec::new()), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_as_strict_wherever_a_text_is_wrong() {
+        // RS-54: long texts are read many characters at a time, and their ends by themselves.
+        let bytes: Vec<u8> = (0..=255).collect();
+        for length in 0..bytes.len() {
+            let text = encode(&bytes[..length]);
+            assert_eq!(decode(&text).as_deref(), Some(&bytes[..length]));
+            for at in 0..text.len() {
+                for wrong in ['+', '/', '=', ' ', '\n', '\0', 'é'] {
+                    let bad = format!("{}{wrong}{}", &text[..at], &text[at + 1..]);
+                    assert_eq!(decode(&bad), None, "{bad:?}");
+                }
+            }
+            if length % 3 != 0 {
+                let (last, rest) = text.as_bytes().split_last().unwrap();
+                let bad = [rest, &[last + 1]].concat();
+                assert_eq!(decode_onto(&bad, &mut Vec::new()), None, "bits that say nothing: {length}");
+            }
         }
     }
 }

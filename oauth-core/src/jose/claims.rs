@@ -71,7 +71,9 @@ pub struct ClaimSet<'a> {
 
 impl<'a> ClaimSet<'a> {
     pub(super) fn read(payload: &'a [u8]) -> Result<Self, ClaimsFault> {
-        let mut reader = serde_json::Deserializer::from_slice(payload);
+        // Once for all of it, and not for each string.
+        let payload = simdutf8::basic::from_utf8(payload).map_err(|_| ClaimsFault)?;
+        let mut reader = serde_json::Deserializer::from_str(payload);
         let claims = reader.deserialize_map(Reads).map_err(|_| ClaimsFault)?;
         reader.end().map_err(|_| ClaimsFault)?;
         Ok(claims)

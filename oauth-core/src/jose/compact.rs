@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use memchr::memchr_iter;
+
 use crate::jose::base64url;
 use crate::jose::claims::{ClaimSet, ClaimsFault};
 use crate::jose::header::{Header, HeaderFault};
@@ -67,12 +69,11 @@ impl<'a> Jws<'a> {
         if token.len() > MAX_TOKEN {
             return Err(JwsFault::TooLong);
         }
-        let header = token.find('.').ok_or(JwsFault::Segments)?;
-        let signing_input = token.rfind('.').filter(|last| *last > header).ok_or(JwsFault::Segments)?;
-        let (payload, signature) = (&token[header + 1..signing_input], &token[signing_input + 1..]);
-        if payload.contains('.') {
+        let mut dots = memchr_iter(b'.', token.as_bytes());
+        let (Some(header), Some(signing_input), None) = (dots.next(), dots.next(), dots.next()) else {
             return Err(JwsFault::Segments);
-        }
+        };
+        let (payload, signature) = (&token[header + 1..signing_input], &token[signing_input + 1..]);
         if header > MAX_HEADER || signature.len() > MAX_SIGNATURE {
             return Err(JwsFault::TooLong);
         }

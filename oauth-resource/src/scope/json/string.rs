@@ -14,7 +14,8 @@ impl<'a> Reader<'a> {
     }
 
     /// Steps behind the closing quote of a string whose opening quote was taken. Whether it has an escape.
-    #[inline(always)]
+    // Once in the program, for all who read strings: what runs once a request is mostly read into the processor's caches anew.
+    #[inline(never)]
     pub(super) fn close(&mut self) -> Result<bool, Fault> {
         let bytes = self.text.as_bytes();
         let start = self.at;
