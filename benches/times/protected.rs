@@ -6,14 +6,17 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
+use axum::response::Response;
 use axum::routing::post;
 use futures::executor::block_on;
+use http_body_util::BodyExt as _;
 use oauth_core::{CredentialKind, Stores};
 use rmcp::ServerHandler;
 use rmcp::model::ServerConfig;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tower::Layer as _;
+use tower::util::MapResponseLayer;
 
 use benches::client::{Connections, value};
 use benches::fixture::{CALL, bearer, credential_in, protected};
@@ -35,12 +38,17 @@ pub(crate) fn measure() -> Vec<Row> {
     let bare = Served::start(move |_| async move { Router::new().route("/mcp", handler()) });
     let (alone, no_ops, pings) = (bearer(&stores), resource.layer(), resource.layer());
     let alone = Served::start(move |_| async move { Router::new().route("/mcp", handler().layer(alone)) });
+    // What axum itself takes for any layer whose answers have a body of its own.
+    let nothing = MapResponseLayer::new(|answer: Response| answer.map(|body| body.map_err(|error| error)));
+    let through =
+        Served::start(move |_| async move { Router::new().route("/mcp", handler().layer(nothing)) });
     let whole =
         Served::start(move |_| async move { Router::new().route_service("/mcp", no_ops.layer(handler())) });
     let open_to =
         |servers: [&Served; 2]| servers.map(|server| Connections::open(server.address, CONNECTIONS));
     let mut rows = Vec::new();
     for (what, limit, server) in [
+        ("a no-op behind a layer that does nothing", None, &through),
         ("a no-op behind RequireBearer", Some(95.0), &alone),
         ("a no-op behind all layers, its body read twice", None, &whole),
     ] {
