@@ -9,6 +9,10 @@
     reason = "a program that measures and prints"
 )]
 
+#[cfg(all(unix, feature = "postgres"))]
+mod bare_postgres;
+#[cfg(feature = "sqlite")]
+mod bare_sqlite;
 mod engines;
 mod floor;
 mod ledger;
@@ -54,8 +58,8 @@ async fn run(engine: &impl Engine, sizes: &[usize]) {
         return;
     }
     compare(engine.name(), sizes, async |size| costs(engine, size).await).await;
-    if engine.name() == "memory" {
-        compare("a map", sizes, floor::measure).await;
+    if let Some(floor) = engine.floor_name() {
+        compare(floor, sizes, async |size| engine.floor(size).await).await;
     }
 }
 

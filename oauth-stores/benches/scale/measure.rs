@@ -2,14 +2,15 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use oauth_core::{Credential, Exchange, Exchanged, Grant, GrantStore, Revocation, SealedReply, TokenHash};
+use oauth_core::{Credential, Exchange, Exchanged, Grant, GrantStore, Revocation};
 
 use crate::ledger::{self, ENDED, NOW};
 
 /// How many callers there are.
-const CALLERS: usize = 16;
+pub(crate) const CALLERS: usize = 16;
 
 /// How many of each operation, at most; among few grants a part of the revocations.
 pub(crate) const OPERATIONS: usize = 4000;
@@ -112,11 +113,12 @@ async fn find(store: Arc<dyn GrantStore>, number: usize, times: usize) {
 
 /// A chain of refreshes.
 async fn exchange(store: Arc<dyn GrantStore>, (grant, mut token): (Grant, Credential), times: usize) {
+    static DONE: AtomicUsize = AtomicUsize::new(0);
     for _ in 0..times {
-        let issued = ledger::issued(&grant);
-        let reply = SealedReply::from_parts(TokenHash::from_bytes([1; 32]), vec![7; 330]);
+        let now = ledger::moment(DONE.fetch_add(1, Ordering::Relaxed));
+        let issued = ledger::issued(&grant, now);
         let grace = Duration::from_secs(120);
-        let act = Exchange { spent: &token.key, issued: &issued, reply, now: NOW, grace };
+        let act = Exchange { spent: &token.key, issued: &issued, reply: ledger::reply(), now, grace };
         assert_eq!(store.exchange(act).await.expect("the store answers"), Exchanged::Done);
         [_, token] = issued;
     }
