@@ -196,6 +196,7 @@ mod tests {
             [("grant", EXPIRED_GRANTS), ("revoked", REVOKED_GRANTS), ("credential", EXPIRED_CREDENTIALS)]
         {
             let store = filled(GRANTS, end).await;
+            assert!(store.sought(ended.find, 11, 2500).await.unwrap().is_sorted(), "neighbours go together");
             let removed = store.purge_ended(ended, 11, 2500).await.unwrap();
             assert_eq!(removed, 2 * (3000 + 1500), "{end}");
             let rows = |table| {
@@ -209,15 +210,17 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_found_is_removed_only_if_it_has_ended() {
-        let store = filled(2, "grant").await;
-        let keys = vec![([0; 16], [0; 32])];
-        let early = {
-            let keys = keys.clone();
-            store.write(move |connection| (EXPIRED_GRANTS.remove)(connection, &keys, 10)).await
-        };
-        assert_eq!(early.unwrap(), (0, 1));
-        let late = store.write(move |connection| (EXPIRED_GRANTS.remove)(connection, &keys, 11)).await;
-        assert_eq!(late.unwrap(), (2, 1), "a grant and its credential");
+        for (end, ended) in
+            [("grant", EXPIRED_GRANTS), ("revoked", REVOKED_GRANTS), ("credential", EXPIRED_CREDENTIALS)]
+        {
+            let store = filled(2, end).await;
+            for (before, removed) in [(10, (0, 1)), (11, (2, 1))] {
+                let remove =
+                    move |connection: &Connection| (ended.remove)(connection, &[([0; 16], [7; 32])], before);
+                // With its credential, or as the last one's grant.
+                assert_eq!(store.write(remove).await.unwrap(), removed, "{end} {before}");
+            }
+        }
     }
 
     #[test]
