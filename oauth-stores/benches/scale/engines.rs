@@ -6,6 +6,7 @@ use std::sync::Arc;
 use oauth_core::{GrantStore, MemoryStore};
 
 use crate::ledger;
+use crate::measure::Costs;
 
 /// A store with so many grants, and what must live as long.
 pub(crate) type Loaded = (Arc<dyn GrantStore>, Box<dyn Any + Send>);
@@ -15,6 +16,16 @@ pub(crate) trait Engine {
 
     /// A store with so many grants, as [`ledger`] makes them.
     fn loaded(&self, grants: usize) -> impl Future<Output = Loaded>;
+
+    /// What it is compared to, if there is something.
+    fn floor_name(&self) -> Option<&'static str> {
+        None
+    }
+
+    /// What the same costs there.
+    fn floor(&self, _grants: usize) -> impl Future<Output = Costs> {
+        async { Costs([f64::NAN; 5]) }
+    }
 }
 
 /// How many open grants at once.
@@ -50,6 +61,14 @@ impl Engine for Memory {
         open(&store, grants).await;
         (store, Box::new(()))
     }
+
+    fn floor_name(&self) -> Option<&'static str> {
+        Some("a map")
+    }
+
+    async fn floor(&self, grants: usize) -> Costs {
+        crate::floor::measure(grants).await
+    }
 }
 
 #[cfg(feature = "sqlite")]
@@ -62,15 +81,32 @@ impl Engine for Sqlite {
     }
 
     async fn loaded(&self, grants: usize) -> Loaded {
-        let folder =
-            tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the target folder can be written");
-        let path = folder.path().join("oauth.sqlite");
-        drop(oauth_stores::SqliteStore::open(&path).expect("the file is new"));
-        fill(&path, grants).expect("the file has room");
-        let store: Arc<dyn GrantStore> =
-            Arc::new(oauth_stores::SqliteStore::open(&path).expect("the file is a store's"));
-        (store, Box::new(folder))
+        let folder = file(grants);
+        let store = oauth_stores::SqliteStore::open(folder.path().join(FILE)).expect("the file is a store's");
+        (Arc::new(store), Box::new(folder))
     }
+
+    fn floor_name(&self) -> Option<&'static str> {
+        Some("statements")
+    }
+
+    async fn floor(&self, grants: usize) -> Costs {
+        crate::bare_sqlite::measure(&file(grants).path().join(FILE), grants).expect("the statements run")
+    }
+}
+
+#[cfg(feature = "sqlite")]
+const FILE: &str = "oauth.sqlite";
+
+/// A folder with a store's file. It is on the disk before it is measured, as PostgreSQL's is: else the first sync would wait for all of it.
+#[cfg(feature = "sqlite")]
+fn file(grants: usize) -> tempfile::TempDir {
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("the target folder can be written");
+    let path = folder.path().join(FILE);
+    drop(oauth_stores::SqliteStore::open(&path).expect("the file is new"));
+    fill(&path, grants).expect("the file has room");
+    std::fs::File::open(&path).and_then(|file| file.sync_all()).expect("the file is written");
+    folder
 }
 
 /// Writes the grants past the store: by the port a million takes minutes.
@@ -121,30 +157,49 @@ impl Engine for Postgres {
     }
 
     async fn loaded(&self, grants: usize) -> Loaded {
+        let url = self.database(grants).await;
+        let store = oauth_stores::PostgresStore::open(&url).await.expect("the server is up");
+        (Arc::new(store), Box::new(()))
+    }
+
+    fn floor_name(&self) -> Option<&'static str> {
+        Some("statements")
+    }
+
+    async fn floor(&self, grants: usize) -> Costs {
+        crate::bare_postgres::measure(&self.database(grants).await, grants).await.expect("the statements run")
+    }
+}
+
+#[cfg(all(unix, feature = "postgres"))]
+impl Postgres {
+    /// A database with so many grants.
+    async fn database(&self, grants: usize) -> String {
+        use ledger::{ENDED, LIFE, STRIDE, UNSWEPT};
         use oauth_stores::sqlx::{AssertSqlSafe, Connection as _, PgConnection, raw_sql};
         let url = self.0.fresh_database().expect("the server has room");
-        let store = oauth_stores::PostgresStore::open(&url).await.expect("the server is up");
-        let (now, later) = (ledger::NOW.as_millis(), ledger::NOW.as_millis() + 90 * 86_400_000);
+        drop(oauth_stores::PostgresStore::open(&url).await.expect("the server is up"));
+        let (now, last) = (ledger::NOW.as_millis(), grants - 1);
+        let ends = format!(
+            "CASE WHEN n % {ENDED} = 0 THEN {now} - n::bigint * {STRIDE} % {UNSWEPT} ELSE {now} + {LIFE} - n::bigint * {STRIDE} % {} END",
+            LIFE - UNSWEPT
+        );
         // In one statement, as `ledger` makes them; then what the server does by itself in a quiet hour.
         let fill = format!(
             "INSERT INTO oauth.grants (id, subject, client_id, scopes, resources, issued_at, expires_at)
             SELECT substring(sha256(convert_to('g' || n, 'UTF8')) FOR 16), 'user-' || n, 'app-' || n % 50, 'notes:read notes:write',
-                'https://mcp.example/mcp', {now}, CASE WHEN n % {} = 0 THEN {now} ELSE {later} END FROM generate_series(0, {}) n;
+                'https://mcp.example/mcp', {ends} - {LIFE}, {ends} FROM generate_series(0, {last}) n;
             INSERT INTO oauth.credentials (grant_id, hash, kind, issued_at, expires_at)
             SELECT substring(sha256(convert_to('g' || n, 'UTF8')) FOR 16), sha256(convert_to('r' || n, 'UTF8')), 'rt',
-                {now}, CASE WHEN n % {} = 0 THEN {now} ELSE {later} END FROM generate_series(0, {}) n",
-            ledger::ENDED,
-            grants - 1,
-            ledger::ENDED,
-            grants - 1,
+                {ends} - {LIFE}, {ends} FROM generate_series(0, {last}) n"
         );
-        // Not over the store's own connections: its statements may not take so long.
+        // Not over a store's own connections: its statements may not take so long.
         let mut connection = PgConnection::connect(&url).await.expect("the server is up");
         raw_sql(AssertSqlSafe(fill)).execute(&mut connection).await.expect("the grants are loaded");
         for settle in ["VACUUM ANALYZE", "CHECKPOINT"] {
             raw_sql(settle).execute(&mut connection).await.expect("the server settles");
         }
-        (Arc::new(store), Box::new(()))
+        url
     }
 }
 

@@ -9,7 +9,12 @@
     reason = "a program that measures and prints"
 )]
 
+#[cfg(all(unix, feature = "postgres"))]
+mod bare_postgres;
+#[cfg(feature = "sqlite")]
+mod bare_sqlite;
 mod engines;
+mod floor;
 mod ledger;
 mod measure;
 
@@ -52,16 +57,23 @@ async fn run(engine: &impl Engine, sizes: &[usize]) {
     if !named.is_empty() && !named.iter().any(|name| name == engine.name()) {
         return;
     }
+    compare(engine.name(), sizes, async |size| costs(engine, size).await).await;
+    if let Some(floor) = engine.floor_name() {
+        compare(floor, sizes, async |size| engine.floor(size).await).await;
+    }
+}
+
+async fn compare(name: &str, sizes: &[usize], costs: impl AsyncFn(usize) -> Costs) {
     // A short run says little: the middle one of three counts.
     let mut few = Vec::new();
     for _ in 0..3 {
-        few.push(costs(engine, FEW).await);
+        few.push(costs(FEW).await);
     }
     let few = Costs::middle(&few);
-    println!("{:<10} {FEW:>10} {few}", engine.name());
+    println!("{name:<10} {FEW:>10} {few}");
     for &size in sizes {
-        let many = costs(engine, size).await;
-        println!("{:<10} {size:>10} {many}", engine.name());
+        let many = costs(size).await;
+        println!("{name:<10} {size:>10} {many}");
         println!("{:<10} {:>10} {}", "", "ratio", many.over(&few));
     }
 }

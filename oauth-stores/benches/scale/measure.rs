@@ -2,21 +2,22 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use oauth_core::{Exchange, Exchanged, GrantStore, Revocation, SealedReply, TokenHash};
+use oauth_core::{Credential, Exchange, Exchanged, Grant, GrantStore, Revocation};
 
 use crate::ledger::{self, ENDED, NOW};
 
 /// How many callers there are.
-const CALLERS: usize = 16;
+pub(crate) const CALLERS: usize = 16;
 
 /// How many of each operation, at most; among few grants a part of the revocations.
-const OPERATIONS: usize = 4000;
+pub(crate) const OPERATIONS: usize = 4000;
 
-/// Microseconds an operation.
+/// Microseconds an operation: of find, exchange, revoke, purge and a purge that finds nothing. Not a number: not measured.
 #[derive(Clone, Copy)]
-pub(crate) struct Costs([f64; 5]);
+pub(crate) struct Costs(pub(crate) [f64; 5]);
 
 impl Costs {
     /// Each cost's middle one.
@@ -35,7 +36,10 @@ impl Costs {
 
 impl fmt::Display for Costs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|cost| write!(f, " {cost:>10.2}"))
+        self.0.iter().try_for_each(|cost| match cost {
+            cost if cost.is_nan() => write!(f, " {:>10}", "-"),
+            cost => write!(f, " {cost:>10.2}"),
+        })
     }
 }
 
@@ -50,7 +54,9 @@ pub(crate) async fn measure(store: Arc<dyn GrantStore>, grants: usize) -> Costs 
     // As often among few as among many: else the few never see the log being written back.
     let times = OPERATIONS / third;
     let find = each(&store, finds, times, find).await;
-    let exchange = each(&store, exchanges, times, exchange).await;
+    // Made beforehand: it would be made once for some exchanges among few, and for each among many.
+    let exchanges: Vec<_> = exchanges.iter().map(|number| ledger::session(*number)).collect();
+    let exchange = each(&store, &exchanges, times, exchange).await;
     let revoke = each(&store, revocations, 1, revoke).await;
     let began = Instant::now();
     let removed = store.purge(NOW + Duration::from_millis(1)).await.expect("the store answers");
@@ -61,27 +67,34 @@ pub(crate) async fn measure(store: Arc<dyn GrantStore>, grants: usize) -> Costs 
 }
 
 /// All numbers once, each far from the one before.
-fn spread(grants: usize) -> impl Iterator<Item = usize> {
+pub(crate) fn spread(grants: usize) -> impl Iterator<Item = usize> {
     // A prime, so no divisor of any size that is asked for.
     const STEP: usize = 7_368_787;
     (0..grants).map(move |at| at * STEP % grants)
 }
 
-/// Does `work` for each of `numbers`, so many times, some at once. Microseconds for one.
-async fn each<F: Future<Output = ()> + Send>(
-    store: &Arc<dyn GrantStore>,
-    numbers: &[usize],
+/// Does `work` for each of `those`, so many times, some at once. Microseconds for one.
+pub(crate) async fn each<S, T, F>(
+    store: &S,
+    those: &[T],
     times: usize,
-    work: impl Fn(Arc<dyn GrantStore>, usize, usize) -> F + Copy + Send + 'static,
-) -> f64 {
+    work: impl Fn(S, T, usize) -> F + Copy + Send + 'static,
+) -> f64
+where
+    S: Clone + Send + 'static,
+    T: Clone + Send + 'static,
+    F: Future<Output = ()> + Send,
+{
+    let shares: Vec<Vec<T>> =
+        (0..CALLERS).map(|caller| those.iter().skip(caller).step_by(CALLERS).cloned().collect()).collect();
     let began = Instant::now();
-    let callers: Vec<_> = (0..CALLERS)
-        .map(|caller| {
-            let numbers: Vec<_> = numbers.iter().copied().skip(caller).step_by(CALLERS).collect();
+    let callers: Vec<_> = shares
+        .into_iter()
+        .map(|share| {
             let store = store.clone();
             tokio::spawn(async move {
-                for number in numbers {
-                    work(store.clone(), number, times).await;
+                for one in share {
+                    work(store.clone(), one, times).await;
                 }
             })
         })
@@ -89,7 +102,7 @@ async fn each<F: Future<Output = ()> + Send>(
     for caller in callers {
         caller.await.expect("a caller ends");
     }
-    micros(began.elapsed()) / count(numbers.len() * times)
+    micros(began.elapsed()) / count(those.len() * times)
 }
 
 async fn find(store: Arc<dyn GrantStore>, number: usize, times: usize) {
@@ -99,13 +112,13 @@ async fn find(store: Arc<dyn GrantStore>, number: usize, times: usize) {
 }
 
 /// A chain of refreshes.
-async fn exchange(store: Arc<dyn GrantStore>, number: usize, times: usize) {
-    let (grant, mut token) = ledger::session(number);
+async fn exchange(store: Arc<dyn GrantStore>, (grant, mut token): (Grant, Credential), times: usize) {
+    static DONE: AtomicUsize = AtomicUsize::new(0);
     for _ in 0..times {
-        let issued = ledger::issued(&grant);
-        let reply = SealedReply::from_parts(TokenHash::from_bytes([1; 32]), vec![7; 330]);
+        let now = ledger::moment(DONE.fetch_add(1, Ordering::Relaxed));
+        let issued = ledger::issued(&grant, now);
         let grace = Duration::from_secs(120);
-        let act = Exchange { spent: &token.key, issued: &issued, reply, now: NOW, grace };
+        let act = Exchange { spent: &token.key, issued: &issued, reply: ledger::reply(), now, grace };
         assert_eq!(store.exchange(act).await.expect("the store answers"), Exchanged::Done);
         [_, token] = issued;
     }
@@ -116,11 +129,11 @@ async fn revoke(store: Arc<dyn GrantStore>, number: usize, _: usize) {
     assert_eq!(store.revoke(Revocation::Grant(&id), NOW).await.expect("the store answers"), 1);
 }
 
-fn micros(time: Duration) -> f64 {
+pub(crate) fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
 #[allow(clippy::cast_precision_loss, reason = "there are few")]
-fn count(number: usize) -> f64 {
+pub(crate) fn count(number: usize) -> f64 {
     number as f64
 }

@@ -6,8 +6,8 @@
 //!
 //! # Deployment
 //!
-//! - The file holds keys: it is created for its owner alone. Two files beside it, `-wal` and `-shm`, belong to it: do not copy the file
-//!   alone while a server runs, take a [`backup`](SqliteStore::backup).
+//! - The file holds keys: it is created for its owner alone. Two files beside it, `-wal` (some 8 MB, and more only while a long reader keeps
+//!   it from being written back) and `-shm`, belong to it: do not copy the file alone while a server runs, take a [`backup`](SqliteStore::backup).
 //! - A local disk: SQLite's locks cannot be trusted on network file systems.
 //! - Rate limits, and that a client was used, are written without an `fsync` of their own: a power failure may undo the last
 //!   of them; the end of the process does not.
@@ -147,7 +147,7 @@ pub struct SqliteOptions {
 }
 
 impl SqliteOptions {
-    /// How many bytes the file may grow to. At the limit writes are [`StoreError::Unavailable`] until a purge makes room.
+    /// How many bytes the file may grow to, not counting the log beside it. At the limit writes are [`StoreError::Unavailable`] until a purge makes room.
     #[must_use]
     pub const fn with_size_limit(mut self, bytes: u64) -> Self {
         self.size_limit = Some(bytes);
