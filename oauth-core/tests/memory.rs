@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use oauth_core::{
     Binding, Client, ClientFilter, ClientId, ClientStore, Credential, CredentialKey, CredentialKind, Grant,
-    GrantFilter, GrantId, GrantStore, LimitKey, MemoryStore, OsEntropy, Quota, RateLimiter, ReplayGuard,
-    ResourceSet, ResourceUri, ScopeSet, Subject, SubjectKind, Timestamp, TokenHash, random,
+    GrantFilter, GrantId, GrantStore, LimitKey, MemoryStore, OsEntropy, PageRequest, Quota, RateLimiter,
+    ReplayGuard, ResourceSet, ResourceUri, Revocation, ScopeSet, Subject, SubjectKind, Timestamp, TokenHash,
+    random,
 };
 
 oauth_core::store_tests!(async { MemoryStore::default() });
@@ -85,6 +86,55 @@ async fn what_was_used_and_counted_is_swept_out() {
     assert!(used < 20_000, "{used} keys of one minute are kept after half a day");
     let counted = RateLimiter::purge(&store, Timestamp::MAX).await.unwrap();
     assert!(counted < 1_000, "{counted} quotas of one minute are kept after half a day");
+}
+
+#[tokio::test]
+async fn grants_that_are_gone_are_not_reached_by_whose_they_were() {
+    let store = MemoryStore::default();
+    // All in one shard, and few enough gone to be struck out later.
+    let grant = |number: u8, subject: &str, life: Duration| {
+        let mut bytes = [0; 16];
+        bytes[15] = number;
+        Grant {
+            id: GrantId::from_bytes(bytes),
+            subject: subject.parse().unwrap(),
+            subject_kind: SubjectKind::User,
+            client_id: "app".parse().unwrap(),
+            scopes: ScopeSet::empty(),
+            resources: ResourceSet::from("https://mcp.example/mcp".parse::<ResourceUri>().unwrap()),
+            issued_at: START,
+            expires_at: START + life,
+            auth_time: None,
+            revoked_at: None,
+        }
+    };
+    let token = |grant: &Grant| Credential {
+        key: CredentialKey { grant: grant.id, hash: TokenHash::from_bytes(random(&OsEntropy)) },
+        kind: CredentialKind::RefreshToken,
+        binding: Binding::Bearer,
+        scopes: grant.scopes.clone(),
+        resources: grant.resources.clone(),
+        issued_at: START,
+        expires_at: grant.expires_at,
+        code: None,
+    };
+    for number in 0..10 {
+        let grant = grant(number, "alice", if number < 3 { LIFE } else { 10 * LIFE });
+        store.open(&grant, &[token(&grant)]).await.unwrap();
+    }
+    assert_eq!(GrantStore::purge(&store, after(120)).await.unwrap(), 6);
+    let (alice, app): (Subject, ClientId) = ("alice".parse().unwrap(), "app".parse().unwrap());
+    for filter in [GrantFilter::Subject(&alice), GrantFilter::Client(&app)] {
+        assert_eq!(GrantStore::count(&store, filter).await.unwrap(), 7, "{filter:?}");
+        let page = PageRequest::first(100);
+        assert_eq!(GrantStore::list(&store, filter, page).await.unwrap().items.len(), 7, "{filter:?}");
+    }
+    // Somebody else's under an identifier that was hers.
+    let other = grant(0, "bob", 10 * LIFE);
+    store.open(&other, &[token(&other)]).await.unwrap();
+    assert_eq!(GrantStore::count(&store, GrantFilter::Subject(&alice)).await.unwrap(), 7);
+    assert_eq!(store.revoke(Revocation::Subject(&alice), after(130)).await.unwrap(), 7);
+    assert_eq!(store.grant(&other.id).await.unwrap(), Some(other));
 }
 
 #[tokio::test]

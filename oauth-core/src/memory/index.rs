@@ -1,110 +1,111 @@
-//! Which grants a subject gave, and which a client holds; and what many grants have in common, kept once.
+//! Which grants of a shard a subject gave, and which a client holds.
 
-use std::collections::{BTreeSet, HashSet};
-use std::sync::{Arc, Mutex};
+use std::collections::{BTreeSet, HashMap, hash_map};
+use std::hash::Hash;
+use std::ops::Bound;
 
 use crate::id::{ClientId, GrantId, Subject};
-use crate::memory::lock;
-use crate::resource::ResourceSet;
-use crate::scope::ScopeSet;
-
-/// What a grant or a credential reaches. A server hands out a few of these, over and over.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub(super) struct Reach {
-    pub(super) scopes: ScopeSet,
-    pub(super) resources: ResourceSet,
-}
+use crate::memory::is_roomy;
 
 /// The ways to a grant other than by its identifier.
 ///
-/// Its lock is taken while a shard's is held, never the other way round.
+/// Grants that are gone are struck out many at a time: each by itself would be a walk through memory of its own. So whoever follows a way looks
+/// whether the grant is there, and whose it is.
 #[derive(Default)]
 pub(super) struct Index {
-    ways: Mutex<Ways>,
-    reaches: Mutex<HashSet<Arc<Reach>>>,
+    by_subject: HashMap<Subject, Ids>,
+    by_client: HashMap<ClientId, Ids>,
+    entered: usize,
 }
 
-// Ordered sets of pairs: pages come in order, and room is given back grant by grant.
-#[derive(Default)]
-struct Ways {
-    by_subject: BTreeSet<(Subject, GrantId)>,
-    by_client: BTreeSet<(ClientId, GrantId)>,
-}
-
-const FIRST: GrantId = GrantId::from_bytes([0; 16]);
-
-fn ids<K: Ord + Clone>(
-    ways: &BTreeSet<(K, GrantId)>,
-    key: &K,
-    after: Option<GrantId>,
-) -> impl Iterator<Item = GrantId> {
-    let start = (key.clone(), after.unwrap_or(FIRST));
-    ways.range(start..)
-        .take_while(move |(own, _)| own == key)
-        .map(|(_, id)| *id)
-        .filter(move |id| after != Some(*id))
-}
-
-/// The copy of `key` that is kept already, so that its text is kept once.
-fn shared<K: Ord + Clone>(ways: &BTreeSet<(K, GrantId)>, key: &K) -> K {
-    let near = ways.range((key.clone(), FIRST)..).next();
-    near.map(|(kept, _)| kept).filter(|kept| *kept == key).unwrap_or(key).clone()
+/// Grants of one subject or client: most subjects have one, some clients all.
+#[allow(clippy::box_collection, reason = "in place it would make room for itself where there is one")]
+enum Ids {
+    One(GrantId),
+    // In order, for pages.
+    Many(Box<BTreeSet<GrantId>>),
 }
 
 impl Index {
     /// Enters a grant, and gives back the kept copies of its subject and its client.
-    pub(super) fn enter(&self, subject: &Subject, client: &ClientId, id: GrantId) -> (Subject, ClientId) {
-        let mut ways = lock(&self.ways);
-        let subject = shared(&ways.by_subject, subject);
-        let client = shared(&ways.by_client, client);
-        ways.by_subject.insert((subject.clone(), id));
-        ways.by_client.insert((client.clone(), id));
-        (subject, client)
+    pub(super) fn enter(&mut self, subject: &Subject, client: &ClientId, id: GrantId) -> (Subject, ClientId) {
+        self.entered += 1;
+        (enter(&mut self.by_subject, subject, id), enter(&mut self.by_client, client, id))
     }
 
-    /// Strikes a grant out.
-    pub(super) fn strike(&self, subject: Subject, client: ClientId, id: GrantId) {
-        let mut ways = lock(&self.ways);
-        ways.by_subject.remove(&(subject, id));
-        ways.by_client.remove(&(client, id));
+    /// Those that were grants of a subject, in order, from the one after `after` on.
+    pub(super) fn of_subject(
+        &self,
+        subject: &Subject,
+        after: Option<GrantId>,
+    ) -> impl Iterator<Item = GrantId> {
+        self.by_subject.get(subject).into_iter().flat_map(move |ids| ids.after(after))
     }
 
-    /// At most `limit` grants of a subject, in order, from the one after `after` on.
-    pub(super) fn of_subject(&self, subject: &Subject, after: Option<GrantId>, limit: usize) -> Vec<GrantId> {
-        ids(&lock(&self.ways).by_subject, subject, after).take(limit).collect()
+    /// Those that were grants to a client, in order, from the one after `after` on.
+    pub(super) fn of_client(
+        &self,
+        client: &ClientId,
+        after: Option<GrantId>,
+    ) -> impl Iterator<Item = GrantId> {
+        self.by_client.get(client).into_iter().flat_map(move |ids| ids.after(after))
     }
 
-    /// At most `limit` grants to a client, in order, from the one after `after` on.
-    pub(super) fn of_client(&self, client: &ClientId, after: Option<GrantId>, limit: usize) -> Vec<GrantId> {
-        ids(&lock(&self.ways).by_client, client, after).take(limit).collect()
-    }
-
-    /// How many grants a subject gave.
-    pub(super) fn count_subject(&self, subject: &Subject) -> usize {
-        ids(&lock(&self.ways).by_subject, subject, None).count()
-    }
-
-    /// How many grants a client holds.
-    pub(super) fn count_client(&self, client: &ClientId) -> usize {
-        ids(&lock(&self.ways).by_client, client, None).count()
-    }
-
-    /// The kept copy of a reach.
-    pub(super) fn reach(&self, scopes: &ScopeSet, resources: &ResourceSet) -> Arc<Reach> {
-        let reach = Reach { scopes: scopes.clone(), resources: resources.clone() };
-        let mut reaches = lock(&self.reaches);
-        if let Some(kept) = reaches.get(&reach) {
-            return kept.clone();
+    /// Strikes out what is not there any more, once that is more than the `left` that are.
+    pub(super) fn tidy(&mut self, left: usize, is_there: impl Fn(&GrantId) -> bool) {
+        if self.entered > 2 * left {
+            strike(&mut self.by_subject, &is_there);
+            strike(&mut self.by_client, &is_there);
+            self.entered = left;
         }
-        let kept = Arc::new(reach);
-        reaches.insert(kept.clone());
-        kept
+    }
+}
+
+/// The copy of `key` that is kept, so that its text is kept once.
+fn enter<K: Eq + Hash + Clone>(ways: &mut HashMap<K, Ids>, key: &K, id: GrantId) -> K {
+    match ways.entry(key.clone()) {
+        hash_map::Entry::Occupied(mut known) => {
+            known.get_mut().add(id);
+            known.key().clone()
+        }
+        hash_map::Entry::Vacant(new) => {
+            let kept = new.key().clone();
+            new.insert(Ids::One(id));
+            kept
+        }
+    }
+}
+
+fn strike<K: Eq + Hash>(ways: &mut HashMap<K, Ids>, is_there: impl Fn(&GrantId) -> bool) {
+    ways.retain(|_, ids| match ids {
+        Ids::One(id) => is_there(id),
+        Ids::Many(ids) => {
+            ids.retain(&is_there);
+            !ids.is_empty()
+        }
+    });
+    if is_roomy(ways.len(), ways.capacity()) {
+        ways.shrink_to_fit();
+    }
+}
+
+impl Ids {
+    fn add(&mut self, id: GrantId) {
+        match self {
+            Self::One(one) => *self = Self::Many(Box::new(BTreeSet::from([*one, id]))),
+            Self::Many(ids) => {
+                ids.insert(id);
+            }
+        }
     }
 
-    /// Forgets the reaches that nothing has any more.
-    pub(super) fn tidy(&self) {
-        let mut reaches = lock(&self.reaches);
-        reaches.retain(|reach| Arc::strong_count(reach) > 1);
-        reaches.shrink_to_fit();
+    fn after(&self, after: Option<GrantId>) -> impl Iterator<Item = GrantId> {
+        let (one, many) = match self {
+            Self::One(id) => (Some(id).filter(|id| after.is_none_or(|after| **id > after)), None),
+            Self::Many(ids) => {
+                (None, Some(ids.range((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded))))
+            }
+        };
+        one.into_iter().chain(many.into_iter().flatten()).copied()
     }
 }

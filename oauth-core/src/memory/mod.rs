@@ -1,12 +1,16 @@
 //! Every port in memory: for tests, and for servers that may forget.
 
 mod accounts;
+mod by_id;
 mod clients;
 mod consents;
+mod due;
+mod entry;
 mod grants;
 mod index;
 mod keys;
 mod limits;
+mod reach;
 mod replay;
 mod sessions;
 mod shard;

@@ -1,82 +1,41 @@
 //! A shard of the ledger: what happens to a grant under one lock.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
-
-use crate::grant::{Binding, CodeBinding, Credential, Grant, SubjectKind};
-use crate::id::{ClientId, GrantId, Subject};
-use crate::memory::index::{Index, Reach};
+use crate::grant::{Credential, Grant};
+use crate::id::GrantId;
+use crate::memory::by_id::ById;
+use crate::memory::due::{Queue, Ticket};
+use crate::memory::entry::{Entry, Head, Slot, are_new};
+use crate::memory::index::Index;
+use crate::memory::reach::Reaches;
 use crate::memory::{Sweep, is_roomy};
-use crate::seal::SealedReply;
-use crate::secret::TokenHash;
-use crate::store::{Exchange, Exchanged, Found, Spent, StoreError};
+use crate::store::{Exchange, Exchanged, Found, GrantFilter, Revocation, Spent, StoreError};
 use crate::time::Timestamp;
-use crate::token::{CredentialKey, CredentialKind};
+use crate::token::CredentialKey;
 
-/// Some of the grants, each with all its credentials.
+/// Some of the grants, each with all its credentials, and all that leads to them: nothing of a grant is elsewhere.
 #[derive(Default)]
 pub(super) struct Shard {
-    pub(super) grants: HashMap<GrantId, Box<Entry>>,
-    /// Each grant by [`Entry::due`]: a purge looks at no others.
-    due: BTreeSet<(Timestamp, GrantId)>,
+    grants: ById<Entry>,
+    index: Index,
+    reaches: Reaches,
+    /// Each grant under its [`Head::due`], and under moments that were that before: a purge looks at no others.
+    due: Queue,
     sweep: Sweep,
 }
 
-/// A grant as it is kept: what others have too is shared with them.
-pub(super) struct Entry {
-    subject: Subject,
-    client_id: ClientId,
-    reach: Arc<Reach>,
-    issued_at: Timestamp,
-    expires_at: Timestamp,
-    auth_time: Option<Timestamp>,
-    revoked_at: Option<Timestamp>,
-    /// Not after the first moment past which something of it can be forgotten.
-    due: Timestamp,
-    slots: Vec<Slot>,
-    subject_kind: SubjectKind,
-}
-
-/// A credential as it is kept.
-struct Slot {
-    hash: TokenHash,
-    reach: Arc<Reach>,
-    issued_at: Timestamp,
-    expires_at: Timestamp,
-    spent_at: Option<Timestamp>,
-    bound: Option<Box<Bound>>,
-    retry: Option<Box<Retry>>,
-    kind: CredentialKind,
-}
-
-/// What few credentials have: most are bearer tokens, and short is the life of a code.
-struct Bound {
-    binding: Binding,
-    code: Option<Box<CodeBinding>>,
-}
-
-/// What a retry needs.
-struct Retry {
-    reply: SealedReply,
-    successor: Option<TokenHash>,
-    until: Timestamp,
-}
+/// At how many grants a purge looks before it changes any.
+const LOOKS: usize = 64;
 
 impl Shard {
-    pub(super) fn open(
-        &mut self,
-        grant: &Grant,
-        first: &[Credential],
-        index: &Index,
-    ) -> Result<(), StoreError> {
+    pub(super) fn open(&mut self, grant: &Grant, first: &[Credential]) -> Result<(), StoreError> {
         if self.grants.contains_key(&grant.id) || !are_new(&[], grant.id, first) {
             return Err(StoreError::Conflict);
         }
-        let (subject, client_id) = index.enter(&grant.subject, &grant.client_id, grant.id);
-        let reach = index.reach(&grant.scopes, &grant.resources);
+        let (subject, client_id) = self.index.enter(&grant.subject, &grant.client_id, grant.id);
+        let reach = self.reaches.enter(&grant.scopes, &grant.resources);
         let mut slots = Vec::with_capacity(first.len());
-        slots.extend(first.iter().map(|credential| Slot::new(credential, &reach, index)));
-        let mut entry = Entry {
+        slots.extend(first.iter().map(|credential| Slot::new(credential, &reach, &mut self.reaches)));
+        let head = Head {
             subject,
             client_id,
             reach,
@@ -85,33 +44,30 @@ impl Shard {
             auth_time: grant.auth_time,
             revoked_at: grant.revoked_at,
             due: Timestamp::MAX,
-            slots,
             subject_kind: grant.subject_kind,
         };
-        entry.due = entry.first_end();
-        self.due.insert((entry.due, grant.id));
-        self.grants.insert(grant.id, Box::new(entry));
-        self.sweep(grant.issued_at, index);
+        let mut entry = Entry { head: Box::new(head), slots };
+        entry.head.due = entry.first_end();
+        self.due.enter(Ticket { at: entry.head.due, id: grant.id });
+        self.grants.insert(grant.id, entry);
+        self.sweep(grant.issued_at);
         Ok(())
     }
 
     pub(super) fn find(&self, key: &CredentialKey) -> Option<Found> {
         let entry = self.grants.get(&key.grant)?;
-        let slot = entry.slot(&key.hash)?;
+        let slot = &entry.slots[entry.position(&key.hash)?];
         let spent = slot.spent_at.map(|at| Spent { at });
-        Some(Found::new(entry.grant(key.grant), slot.credential(*key), spent))
+        Some(Found::new(entry.head.grant(key.grant), slot.credential(*key), spent))
     }
 
-    pub(super) fn exchange(
-        &mut self,
-        exchange: &Exchange<'_>,
-        index: &Index,
-    ) -> Result<Exchanged, StoreError> {
+    pub(super) fn exchange(&mut self, exchange: &Exchange<'_>) -> Result<Exchanged, StoreError> {
         let CredentialKey { grant, hash } = *exchange.spent;
-        let Some(entry) = self.grants.get_mut(&grant).filter(|entry| entry.revoked_at.is_none()) else {
+        let live = |entry: &&mut Entry| entry.head.revoked_at.is_none();
+        let Some(entry) = self.grants.get_mut(&grant).filter(live) else {
             return Ok(Exchanged::Gone);
         };
-        let Some(at) = entry.slots.iter().position(|slot| slot.hash == hash) else {
+        let Some(at) = entry.position(&hash) else {
             return Ok(Exchanged::Gone);
         };
         if entry.slots[at].spent_at.is_some() {
@@ -119,199 +75,204 @@ impl Shard {
                 return Ok(Exchanged::Retried(reply));
             }
             entry.revoke(exchange.now);
-            hasten(&mut self.due, entry, grant, exchange.now);
+            hasten(&mut self.due, &mut entry.head, grant, exchange.now);
             return Ok(Exchanged::Replayed);
         }
         if !are_new(&entry.slots, grant, exchange.issued) {
             return Err(StoreError::Conflict);
         }
         entry.spend(at, exchange);
-        let reach = &entry.reach;
-        let issued = exchange.issued.iter().map(|credential| Slot::new(credential, reach, index));
         // Exactly, while they are few: most grants stay small. A busy one grows by doubling.
         if entry.slots.len() < 16 {
             entry.slots.reserve_exact(exchange.issued.len());
         }
-        entry.slots.extend(issued);
+        for credential in exchange.issued {
+            entry.slots.push(Slot::new(credential, &entry.head.reach, &mut self.reaches));
+        }
         let reply = (!exchange.grace.is_zero()).then(|| exchange.now + exchange.grace);
         let ends = exchange.issued.iter().map(|credential| credential.expires_at).chain(reply).min();
-        hasten(&mut self.due, entry, grant, ends.unwrap_or(Timestamp::MAX));
-        self.sweep(exchange.now, index);
+        hasten(&mut self.due, &mut entry.head, grant, ends.unwrap_or(Timestamp::MAX));
+        self.sweep(exchange.now);
         Ok(Exchanged::Done)
     }
 
     /// Whether the grant was live and is not any more.
     pub(super) fn revoke(&mut self, id: &GrantId, now: Timestamp) -> bool {
-        let Some(entry) = self.grants.get_mut(id).filter(|entry| entry.revoked_at.is_none()) else {
+        let live = |entry: &&mut Entry| entry.head.revoked_at.is_none();
+        let Some(entry) = self.grants.get_mut(id).filter(live) else {
             return false;
         };
         entry.revoke(now);
-        hasten(&mut self.due, entry, *id, now);
-        now < entry.expires_at
+        hasten(&mut self.due, &mut entry.head, *id, now);
+        now < entry.head.expires_at
+    }
+
+    /// How many of the grants that are to be revoked were live and are not any more.
+    pub(super) fn revoke_all(&mut self, what: Revocation<'_>, now: Timestamp) -> usize {
+        let ids = match what {
+            Revocation::Grant(id) => vec![*id],
+            Revocation::Client(client) => self.ids(GrantFilter::Client(client), None, usize::MAX),
+            Revocation::Subject(subject) => self.ids(GrantFilter::Subject(subject), None, usize::MAX),
+            Revocation::SubjectAndClient(subject, client) => {
+                let mut ids = self.ids(GrantFilter::Subject(subject), None, usize::MAX);
+                ids.retain(|id| self.grants[id].head.client_id == *client);
+                ids
+            }
+        };
+        ids.iter().filter(|id| self.revoke(id, now)).count()
     }
 
     pub(super) fn grant(&self, id: &GrantId) -> Option<Grant> {
-        self.grants.get(id).map(|entry| entry.grant(*id))
+        self.grants.get(id).map(|entry| entry.head.grant(*id))
     }
 
-    pub(super) fn purge(&mut self, before: Timestamp, index: &Index) -> u64 {
+    /// At most `limit` grants, in order, from the one after `after` on.
+    pub(super) fn list(&self, filter: GrantFilter<'_>, after: Option<GrantId>, limit: usize) -> Vec<Grant> {
+        self.ids(filter, after, limit).iter().filter_map(|id| self.grant(id)).collect()
+    }
+
+    pub(super) fn count(&self, filter: GrantFilter<'_>) -> usize {
+        match filter {
+            GrantFilter::All => self.grants.len(),
+            _ => self.ids(filter, None, usize::MAX).len(),
+        }
+    }
+
+    fn ids(&self, filter: GrantFilter<'_>, after: Option<GrantId>, limit: usize) -> Vec<GrantId> {
+        let is = |id: &GrantId, meant: &dyn Fn(&Head) -> bool| {
+            self.grants.get(id).is_some_and(|entry| meant(&entry.head))
+        };
+        match filter {
+            GrantFilter::Subject(subject) => {
+                let ids = self.index.of_subject(subject, after);
+                ids.filter(|id| is(id, &|head| head.subject == *subject)).take(limit).collect()
+            }
+            GrantFilter::Client(client) => {
+                let ids = self.index.of_client(client, after);
+                ids.filter(|id| is(id, &|head| head.client_id == *client)).take(limit).collect()
+            }
+            GrantFilter::All | GrantFilter::Expired(_) => {
+                let meant = |head: &Head| match filter {
+                    GrantFilter::Expired(before) => head.expires_at < before,
+                    _ => true,
+                };
+                let mut ids: Vec<_> = self.grants.keys().copied().collect();
+                ids.retain(|id| after.is_none_or(|after| *id > after) && is(id, &meant));
+                ids.sort_unstable();
+                ids.truncate(limit);
+                ids
+            }
+        }
+    }
+
+    pub(super) fn purge(&mut self, before: Timestamp) -> u64 {
         let mut removed = 0;
-        while let Some((due, id)) = self.due.pop_first() {
-            if due >= before {
-                self.due.insert((due, id));
-                break;
+        let due = self.due.take(before);
+        for tickets in due.chunks(LOOKS) {
+            // Nothing orders these looks, so memory answers several at a time; what is changed then is near.
+            let over: Vec<_> = tickets
+                .iter()
+                .map(|ticket| self.grants.get(&ticket.id).is_some_and(|entry| entry.is_over(before)))
+                .collect();
+            for (ticket, over) in tickets.iter().zip(over) {
+                removed += if over { self.forget(&ticket.id) } else { self.trim(*ticket, before) };
             }
-            let Some(entry) = self.grants.get_mut(&id) else { continue };
-            let had = entry.slots.len();
-            let over = entry.expires_at < before || entry.revoked_at.is_some_and(|at| at < before);
-            entry.slots.retain(|slot| !over && slot.expires_at >= before);
-            entry.forget_replies(before);
-            removed += had - entry.slots.len();
-            if entry.slots.is_empty() {
-                removed += 1;
-                index.strike(entry.subject.clone(), entry.client_id.clone(), id);
-                self.grants.remove(&id);
-                continue;
-            }
-            if entry.slots.len() < had {
-                entry.slots.shrink_to_fit();
-            }
-            // What is left ends later than `before`.
-            entry.due = entry.first_end();
-            self.due.insert((entry.due, id));
         }
         if is_roomy(self.grants.len(), self.grants.capacity()) {
             self.grants.shrink_to_fit();
         }
+        self.index.tidy(self.grants.len(), |id| self.grants.contains_key(id));
+        self.reaches.tidy();
+        // Moments that no grant has any more are thrown away as often as they outnumber those that one has.
+        if self.due.len() > 2 * self.grants.len() {
+            self.due = Queue::default();
+            for (id, entry) in &self.grants {
+                self.due.enter(Ticket { at: entry.head.due, id: *id });
+            }
+        }
         removed as u64
     }
 
-    fn sweep(&mut self, now: Timestamp, index: &Index) {
+    /// Forgets a grant with all its credentials. How many records that were.
+    fn forget(&mut self, id: &GrantId) -> usize {
+        self.grants.remove(id).map_or(0, |entry| 1 + entry.slots.len())
+    }
+
+    /// Forgets what ended of a grant of which something is left. How many credentials that were.
+    fn trim(&mut self, ticket: Ticket, before: Timestamp) -> usize {
+        let is_due = |entry: &&mut Entry| entry.head.due == ticket.at;
+        let Some(entry) = self.grants.get_mut(&ticket.id).filter(is_due) else { return 0 };
+        let had = entry.slots.len();
+        entry.slots.retain(|slot| slot.expires_at >= before);
+        entry.forget_replies(before);
+        let removed = had - entry.slots.len();
+        if removed > 0 {
+            entry.slots.shrink_to_fit();
+        }
+        // What is left ends later than `before`.
+        entry.head.due = entry.first_end();
+        self.due.enter(Ticket { at: entry.head.due, id: ticket.id });
+        removed
+    }
+
+    fn sweep(&mut self, now: Timestamp) {
         if let Some(before) = self.sweep.due(now) {
-            self.purge(before, index);
-            index.tidy();
+            self.purge(before);
             self.sweep.done(self.grants.len());
         }
     }
 }
 
-/// Makes sure that a purge looks at a grant once `ends` is past.
-fn hasten(due: &mut BTreeSet<(Timestamp, GrantId)>, entry: &mut Entry, id: GrantId, ends: Timestamp) {
-    if ends < entry.due {
-        due.remove(&(entry.due, id));
-        entry.due = ends;
-        due.insert((ends, id));
+/// Makes sure that a purge looks at a grant once `ends` is past. What was to be looked at later finds that it is not due.
+fn hasten(due: &mut Queue, head: &mut Head, id: GrantId, ends: Timestamp) {
+    if ends < head.due {
+        head.due = ends;
+        due.enter(Ticket { at: ends, id });
     }
 }
 
-/// Whether all of `credentials` belong to the grant, and none has a hash that is taken, by another of them either.
-fn are_new(slots: &[Slot], grant: GrantId, credentials: &[Credential]) -> bool {
-    credentials.iter().enumerate().all(|(at, Credential { key, .. })| {
-        key.grant == grant
-            && slots.iter().all(|slot| slot.hash != key.hash)
-            && credentials[..at].iter().all(|other| other.key.hash != key.hash)
-    })
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Binding, CredentialKind, OsEntropy, ResourceUri, SubjectKind, TokenHash};
+    use std::time::Duration;
 
-impl Entry {
-    /// The first moment past which something of it can be forgotten; of a grant without credentials, any.
-    fn first_end(&self) -> Timestamp {
-        let slots = self.slots.iter().map(|slot| slot.expires_at);
-        let replies = self.slots.iter().filter_map(|slot| slot.retry.as_ref().map(|retry| retry.until));
-        let Some(first) = slots.chain(replies).min() else { return Timestamp::from_millis(0) };
-        first.min(self.expires_at).min(self.revoked_at.unwrap_or(Timestamp::MAX))
-    }
-
-    fn slot(&self, hash: &TokenHash) -> Option<&Slot> {
-        self.slots.iter().find(|slot| slot.hash == *hash)
-    }
-
-    fn grant(&self, id: GrantId) -> Grant {
-        Grant {
-            id,
-            subject: self.subject.clone(),
-            subject_kind: self.subject_kind,
-            client_id: self.client_id.clone(),
-            scopes: self.reach.scopes.clone(),
-            resources: self.reach.resources.clone(),
-            issued_at: self.issued_at,
-            expires_at: self.expires_at,
-            auth_time: self.auth_time,
-            revoked_at: self.revoked_at,
+    // LIM-2
+    #[test]
+    fn what_led_to_grants_that_are_gone_is_forgotten_though_their_time_is_far() {
+        let mut shard = Shard::default();
+        let mut now = Timestamp::from_secs(1_800_000_000);
+        for _ in 0..10_000 {
+            now = now + Duration::from_secs(1);
+            let grant = Grant {
+                id: GrantId::generate(&OsEntropy),
+                subject: "alice".parse().unwrap(),
+                subject_kind: SubjectKind::User,
+                client_id: "app".parse().unwrap(),
+                scopes: ["notes:read"].into_iter().collect(),
+                resources: "https://mcp.example/mcp".parse::<ResourceUri>().unwrap().into(),
+                issued_at: now,
+                expires_at: now + Duration::from_secs(90 * 86_400),
+                auth_time: None,
+                revoked_at: None,
+            };
+            let token = Credential {
+                key: CredentialKey { grant: grant.id, hash: TokenHash::of("r") },
+                kind: CredentialKind::RefreshToken,
+                binding: Binding::Bearer,
+                scopes: grant.scopes.clone(),
+                resources: grant.resources.clone(),
+                issued_at: now,
+                expires_at: grant.expires_at,
+                code: None,
+            };
+            shard.open(&grant, &[token]).unwrap();
+            shard.revoke(&grant.id, now);
+            shard.purge(now);
         }
-    }
-
-    fn spend(&mut self, at: usize, exchange: &Exchange<'_>) {
-        self.forget_replies(exchange.now);
-        let slot = &mut self.slots[at];
-        slot.spent_at = Some(exchange.now);
-        // Without grace there is no retry, and nothing to keep for one.
-        slot.retry = (!exchange.grace.is_zero()).then(|| {
-            Box::new(Retry {
-                reply: exchange.reply.clone(),
-                successor: exchange.successor().map(|key| key.hash),
-                until: exchange.now + exchange.grace,
-            })
-        });
-    }
-
-    /// The earlier reply, if presenting the spent credential at `at` again is a retry.
-    fn retried(&self, at: usize, exchange: &Exchange<'_>) -> Option<SealedReply> {
-        let spent = &self.slots[at];
-        let (spent_at, retry) = (spent.spent_at?, spent.retry.as_ref()?);
-        if !exchange.is_retry_of(spent_at, &retry.reply) {
-            return None;
-        }
-        // A successor that is gone may have been spent: in doubt, no retry.
-        let unspent = |hash: &TokenHash| self.slot(hash).is_some_and(|slot| slot.spent_at.is_none());
-        retry.successor.as_ref().is_none_or(unspent).then(|| retry.reply.clone())
-    }
-
-    fn revoke(&mut self, now: Timestamp) {
-        self.revoked_at = Some(now);
-        for slot in &mut self.slots {
-            slot.retry = None;
-        }
-    }
-
-    fn forget_replies(&mut self, before: Timestamp) {
-        for slot in &mut self.slots {
-            slot.retry.take_if(|retry| retry.until < before);
-        }
-    }
-}
-
-impl Slot {
-    fn new(credential: &Credential, granted: &Arc<Reach>, index: &Index) -> Self {
-        let same = credential.scopes == granted.scopes && credential.resources == granted.resources;
-        let plain = credential.binding == Binding::Bearer && credential.code.is_none();
-        Self {
-            hash: credential.key.hash,
-            reach: if same {
-                granted.clone()
-            } else {
-                index.reach(&credential.scopes, &credential.resources)
-            },
-            issued_at: credential.issued_at,
-            expires_at: credential.expires_at,
-            spent_at: None,
-            bound: (!plain)
-                .then(|| Box::new(Bound { binding: credential.binding, code: credential.code.clone() })),
-            retry: None,
-            kind: credential.kind,
-        }
-    }
-
-    fn credential(&self, key: CredentialKey) -> Credential {
-        Credential {
-            key,
-            kind: self.kind,
-            binding: self.bound.as_ref().map_or(Binding::Bearer, |bound| bound.binding),
-            scopes: self.reach.scopes.clone(),
-            resources: self.reach.resources.clone(),
-            issued_at: self.issued_at,
-            expires_at: self.expires_at,
-            code: self.bound.as_ref().and_then(|bound| bound.code.clone()),
-        }
+        assert!(shard.grants.len() <= 1, "{} grants", shard.grants.len());
+        assert!(shard.due.len() <= 4, "{} moments", shard.due.len());
+        let led_to = shard.index.of_subject(&"alice".parse().unwrap(), None).count();
+        assert!(led_to <= 4, "{led_to} ways");
     }
 }

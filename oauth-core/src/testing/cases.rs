@@ -43,6 +43,8 @@ macro_rules! __store_cases {
             purge::expired_credentials_are_purged,
             purge::what_has_not_ended_is_not_purged,
             purge::ended_and_empty_grants_are_purged,
+            purge::each_credential_is_purged_after_its_own_end,
+            purge::a_grant_that_a_replay_revoked_is_purged,
             purge::a_replay_is_recognised_after_a_purge,
             purge::a_retry_is_answered_after_a_purge,
             races::of_many_redemptions_at_once_one_is_done,

@@ -134,7 +134,11 @@ impl Row {
     /// Forgets credentials. How many.
     pub(crate) fn purge(&mut self, before: Timestamp, fault: Fault) -> usize {
         let had = self.slots.len();
+        let mut later = false;
         self.slots.retain(|slot| {
+            if std::mem::replace(&mut later, true) && fault == F::PurgesOnlyTheFirstCredential {
+                return true;
+            }
             let spent_too_long = fault == F::PurgesWhatIsSpent && slot.spent.is_some();
             !has_ended(slot.credential.expires_at, before, fault) && !spent_too_long
         });

@@ -62,6 +62,7 @@ pub(crate) enum Fault {
     PurgesNothing,
     PurgesWhatEndsNow,
     PurgesOnlyCredentials,
+    PurgesOnlyTheFirstCredential,
     PurgesWhatIsSpent,
     PurgesReplies,
 }
@@ -127,6 +128,9 @@ const TABLE: &[(&str, Fault)] = &[
     ("expired_credentials_are_purged", F::PurgesNothing),
     ("what_has_not_ended_is_not_purged", F::PurgesWhatEndsNow),
     ("ended_and_empty_grants_are_purged", F::PurgesOnlyCredentials),
+    ("each_credential_is_purged_after_its_own_end", F::PurgesOnlyTheFirstCredential),
+    ("each_credential_is_purged_after_its_own_end", F::PurgesWhatIsSpent),
+    ("a_grant_that_a_replay_revoked_is_purged", F::PurgesOnlyCredentials),
     ("a_replay_is_recognised_after_a_purge", F::PurgesWhatIsSpent),
     ("a_replay_is_recognised_after_a_purge", F::ReplayBlind),
     ("a_retry_is_answered_after_a_purge", F::PurgesReplies),

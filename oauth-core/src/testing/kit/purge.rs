@@ -75,6 +75,64 @@ pub(crate) async fn ended_and_empty_grants_are_purged(stores: Stores) {
     assert_eq!(store.count(GrantFilter::All).await.answered(), 1, "purge: nothing else is left");
 }
 
+pub(crate) async fn each_credential_is_purged_after_its_own_end(stores: Stores) {
+    let store = &*stores.grants;
+    let grant = grant();
+    let code = code(&grant);
+    store.open(&grant, std::slice::from_ref(&code)).await.answered();
+    let first = Trade::new(&code, &grant).within(Duration::ZERO);
+    let _ = first.make(store).await.answered();
+    // What is issued long after the last purge ends before all that is there.
+    let late = NOW + 2 * DAY;
+    let mut second = Trade::new(first.successor(), &grant).at(late);
+    second.issued[0].expires_at = late + HOUR;
+    for (at, gone) in
+        [(NOW + MINUTE, None), (NOW + 30 * MINUTE, Some(code.key)), (NOW + DAY, Some(first.issued[0].key))]
+    {
+        let purged = store.purge(at).await.answered();
+        assert_eq!(
+            purged,
+            u64::from(gone.is_some()),
+            "purge: what ended since the last purge is counted, and nothing else"
+        );
+        if let Some(gone) = gone {
+            assert!(!is_there(store, &gone).await, "purge: what ended since the last purge is forgotten");
+        }
+    }
+    assert_eq!(second.make(store).await.answered(), Exchanged::Done);
+    assert_eq!(
+        store.purge(late + DAY).await.answered(),
+        1,
+        "purge: what an exchange issued is counted once it ended"
+    );
+    assert!(
+        !is_there(store, &second.issued[0].key).await,
+        "purge: what an exchange issued is forgotten once it ended"
+    );
+    assert!(is_there(store, &second.successor().key).await, "purge: what has not ended is kept");
+}
+
+pub(crate) async fn a_grant_that_a_replay_revoked_is_purged(stores: Stores) {
+    let store = &*stores.grants;
+    let grant = grant();
+    let token = refresh(&grant);
+    store.open(&grant, std::slice::from_ref(&token)).await.answered();
+    let trade = Trade::new(&token, &grant);
+    let _ = trade.make(store).await.answered();
+    let _ = store.purge(NOW + DAY).await.answered();
+    assert_eq!(trade.clone().at(NOW + DAY).make(store).await.answered(), Exchanged::Replayed);
+    let _ = store.purge(NOW + 2 * DAY).await.answered();
+    assert_eq!(
+        store.grant(&grant.id).await.answered(),
+        None,
+        "purge: a grant that a replay revoked is forgotten"
+    );
+    for gone in [&token, trade.successor()] {
+        assert!(!is_there(store, &gone.key).await, "purge: with a grant its credentials are forgotten");
+    }
+    assert_eq!(store.count(GrantFilter::All).await.answered(), 0, "purge: nothing else is left");
+}
+
 pub(crate) async fn a_replay_is_recognised_after_a_purge(stores: Stores) {
     let store = &*stores.grants;
     let grant = grant();
