@@ -149,6 +149,33 @@ impl From<ResourceUri> for ResourceSet {
     }
 }
 
+/// Separated by spaces, as stores keep it: no URI has one.
+///
+/// ```
+/// use oauth_core::ResourceSet;
+///
+/// let set: ResourceSet = "https://b.example https://a.example".parse()?;
+/// assert_eq!(set.to_string(), "https://a.example https://b.example");
+/// # Ok::<(), oauth_core::UrlError>(())
+/// ```
+impl fmt::Display for ResourceSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, resource) in self.0.iter().enumerate() {
+            f.write_str(if index == 0 { "" } else { " " })?;
+            f.write_str(resource.as_str())?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for ResourceSet {
+    type Err = UrlError;
+
+    fn from_str(text: &str) -> Result<Self, UrlError> {
+        text.split(' ').filter(|piece| !piece.is_empty()).map(str::parse).collect()
+    }
+}
+
 impl FromIterator<ResourceUri> for ResourceSet {
     fn from_iter<I: IntoIterator<Item = ResourceUri>>(resources: I) -> Self {
         let ordered: std::collections::BTreeSet<ResourceUri> = resources.into_iter().collect();

@@ -5,7 +5,7 @@ use oauth_core::{ClientId, Consent, ConsentStore, StoreError, Subject, Timestamp
 use sqlx::postgres::PgRow;
 
 use crate::postgres::PostgresStore;
-use crate::postgres::row::{hash, joined, millis, parsed, resources, time};
+use crate::postgres::row::{hash, millis, parsed, time};
 
 #[async_trait]
 impl ConsentStore for PostgresStore {
@@ -13,7 +13,7 @@ impl ConsentStore for PostgresStore {
         let sql = "INSERT INTO oauth.consents (subject, client_id, client_fingerprint, scopes, resources, given_at, expires_at)
             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (subject, client_id) DO UPDATE SET
             client_fingerprint = $3, scopes = $4, resources = $5, given_at = $6, expires_at = $7";
-        let agreed = joined(&consent.resources);
+        let agreed = consent.resources.to_string();
         let statement = || {
             self.pool
                 .statement(sql)
@@ -64,7 +64,7 @@ fn consent(row: &PgRow) -> Result<Consent, StoreError> {
         client_id: parsed(row, 1, "client id")?,
         client_fingerprint: hash(row, 2)?,
         scopes: parsed(row, 3, "scopes")?,
-        resources: resources(row, 4)?,
+        resources: parsed(row, 4, "resources")?,
         given_at: time(row, 5)?,
         expires_at: time(row, 6)?,
     })

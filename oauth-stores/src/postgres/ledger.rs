@@ -20,10 +20,7 @@ use oauth_core::{
 use sqlx::postgres::PgRow;
 
 use crate::postgres::pool::{Pool, Statement};
-use crate::postgres::row::{
-    bytes, get, hash, joined, millis, optional_parsed, optional_resources, optional_time, parsed, resources,
-    time,
-};
+use crate::postgres::row::{bytes, get, hash, millis, optional_parsed, optional_time, parsed, time};
 
 /// The columns from which [`grant`] reads, in its order.
 pub(super) const GRANT: &str = "g.id, g.subject, g.subject_kind, g.client_id, g.scopes, g.resources, g.issued_at, g.expires_at, g.auth_time, g.revoked_at";
@@ -130,7 +127,7 @@ impl<'a> Columns<'a> {
             }
             Ok(Self {
                 credential,
-                resources: joined(&credential.resources),
+                resources: credential.resources.to_string(),
                 jkt: jkt(&credential.binding)?,
                 code: credential.code.as_deref().map(json).transpose()?,
             })
@@ -154,7 +151,7 @@ impl<'a> Columns<'a> {
 /// Opens a grant with its first credentials.
 pub(super) async fn open(pool: &Pool, grant: &Grant, first: &[Credential]) -> Result<(), StoreError> {
     let columns = Columns::of(first, grant.id)?;
-    let (granted, kind) = (joined(&grant.resources), subject_kind(grant.subject_kind)?);
+    let (granted, kind) = (grant.resources.to_string(), subject_kind(grant.subject_kind)?);
     let sql = OPENS.get(first.len()).cloned().unwrap_or_else(|| open_sql(first.len()));
     let statement = || {
         let statement = pool
@@ -188,7 +185,7 @@ pub(super) async fn find(pool: &Pool, key: &CredentialKey) -> Result<Option<Foun
             Some(_) => Binding::Dpop(Thumbprint::from_bytes(bytes(&row, 16, "thumbprint")?)),
         },
         scopes: optional_parsed(&row, 14, "scopes")?.unwrap_or_else(|| grant.scopes.clone()),
-        resources: optional_resources(&row, 15)?.unwrap_or_else(|| grant.resources.clone()),
+        resources: optional_parsed(&row, 15, "resources")?.unwrap_or_else(|| grant.resources.clone()),
         issued_at: time(&row, 11)?,
         expires_at: time(&row, 12)?,
         code: code(&row, 17)?,
@@ -266,7 +263,7 @@ pub(super) fn grant(row: &PgRow) -> Result<Grant, StoreError> {
         subject_kind: read_subject_kind(row, 2)?,
         client_id: parsed(row, 3, "client id")?,
         scopes: parsed(row, 4, "scopes")?,
-        resources: resources(row, 5)?,
+        resources: parsed(row, 5, "resources")?,
         issued_at: time(row, 6)?,
         expires_at: time(row, 7)?,
         auth_time: optional_time(row, 8)?,

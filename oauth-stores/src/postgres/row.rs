@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use oauth_core::{ResourceSet, StoreError, Timestamp, TokenHash};
+use oauth_core::{StoreError, Timestamp, TokenHash};
 use sqlx::postgres::{PgRow, Postgres};
 use sqlx::{Decode, Row as _, Type};
 
@@ -64,29 +64,4 @@ pub(super) fn optional_parsed<T: FromStr>(
 ) -> Result<Option<T>, StoreError> {
     let text: Option<&str> = get(row, at)?;
     text.map(|text| text.parse().map_err(|_| StoreError::corrupt(what))).transpose()
-}
-
-/// A set of resources as a column holds it: no URI has a space.
-pub(super) fn joined(resources: &ResourceSet) -> String {
-    let mut text = String::new();
-    for resource in resources.as_slice() {
-        if !text.is_empty() {
-            text.push(' ');
-        }
-        text.push_str(resource.as_str());
-    }
-    text
-}
-
-/// The set of resources in column `at`, if there is one.
-pub(super) fn optional_resources(row: &PgRow, at: usize) -> Result<Option<ResourceSet>, StoreError> {
-    let Some(text) = get::<Option<&str>>(row, at)? else { return Ok(None) };
-    let pieces = text.split(' ').filter(|piece| !piece.is_empty());
-    let corrupt = |_| StoreError::corrupt("resources");
-    pieces.map(|piece| piece.parse().map_err(corrupt)).collect::<Result<_, _>>().map(Some)
-}
-
-/// The set of resources in column `at`.
-pub(super) fn resources(row: &PgRow, at: usize) -> Result<ResourceSet, StoreError> {
-    optional_resources(row, at)?.ok_or_else(|| StoreError::corrupt("resources"))
 }

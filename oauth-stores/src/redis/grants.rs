@@ -11,7 +11,7 @@ use redis::{Cmd, Value, cmd};
 use crate::redis::RedisStore;
 use crate::redis::index::{self, Entry, Position};
 use crate::redis::ledger::{
-    Hash, credential_fields, grant_fields, joined, kept_reply, parsed, read_found, read_grant, read_reply,
+    Hash, credential_fields, grant_fields, kept_reply, parsed, read_found, read_grant, read_reply,
 };
 use crate::redis::life::{lifetime, millis, reply_lifetime};
 use crate::redis::link;
@@ -198,7 +198,7 @@ impl RedisStore {
         let names = self.names();
         let key = names.grant(&grant.id);
         let keys = first.iter().map(|credential| names.credential(&credential.key));
-        let resources = joined(&grant.resources);
+        let resources = grant.resources.to_string();
         let last = first.iter().map(|credential| credential.expires_at).max();
         let fields = grant_fields(grant, &resources, last.unwrap_or(grant.issued_at))?;
         let mut call = OPEN
@@ -212,7 +212,7 @@ impl RedisStore {
                 fields.push(("sc", credential.scopes.as_str().to_owned().into()));
             }
             if credential.resources != grant.resources {
-                fields.push(("re", joined(&credential.resources).into()));
+                fields.push(("re", credential.resources.to_string().into()));
             }
             call = call
                 .number(lifetime(credential.issued_at, credential.expires_at))
@@ -251,7 +251,7 @@ impl RedisStore {
             call = call
                 .number(lifetime(exchange.now, credential.expires_at))
                 .text(credential.scopes.as_str())
-                .text(joined(&credential.resources))
+                .text(credential.resources.to_string())
                 .number(2 * fields.len() as u64)
                 .fields(fields);
         }

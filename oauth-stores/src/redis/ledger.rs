@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use oauth_core::{
-    Binding, CodeBinding, Credential, CredentialKey, CredentialKind, Found, Grant, GrantId, ResourceSet,
-    SealedReply, Spent, StoreError, SubjectKind, Thumbprint, Timestamp, TokenHash,
+    Binding, CodeBinding, Credential, CredentialKey, CredentialKind, Found, Grant, GrantId, SealedReply,
+    Spent, StoreError, SubjectKind, Thumbprint, Timestamp, TokenHash,
 };
 
 use crate::redis::names;
@@ -15,18 +15,6 @@ pub(super) type Hash = HashMap<String, String>;
 
 /// How many characters a hash has as text.
 const HASH: usize = 43;
-
-/// A set of resources as a field holds it: no URI has a space.
-pub(super) fn joined(resources: &ResourceSet) -> String {
-    let mut text = String::new();
-    for resource in resources.as_slice() {
-        if !text.is_empty() {
-            text.push(' ');
-        }
-        text.push_str(resource.as_str());
-    }
-    text
-}
 
 pub(super) fn time(time: Timestamp) -> Cow<'static, str> {
     Cow::Owned(time.as_millis().to_string())
@@ -43,11 +31,6 @@ pub(super) fn parsed<T: std::str::FromStr>(text: &str, what: &'static str) -> Re
 
 pub(super) fn read_time(text: &str) -> Result<Timestamp, StoreError> {
     parsed(text, "time").map(Timestamp::from_millis)
-}
-
-fn read_resources(text: &str) -> Result<ResourceSet, StoreError> {
-    let pieces = text.split(' ').filter(|piece| !piece.is_empty());
-    pieces.map(|piece| parsed(piece, "resources")).collect()
 }
 
 fn needed<'h>(hash: &'h Hash, field: &str, what: &'static str) -> Result<&'h str, StoreError> {
@@ -95,7 +78,7 @@ pub(super) fn read_grant(id: GrantId, hash: &Hash) -> Result<Option<Grant>, Stor
         subject_kind: subject_kind.map_err(|_| StoreError::corrupt("subject kind"))?.unwrap_or_default(),
         client_id: parsed(needed(hash, "c", "client id")?, "client id")?,
         scopes: parsed(needed(hash, "sc", "scopes")?, "scopes")?,
-        resources: read_resources(needed(hash, "re", "resources")?)?,
+        resources: parsed(needed(hash, "re", "resources")?, "resources")?,
         issued_at: read_time(needed(hash, "i", "grant")?)?,
         expires_at: read_time(needed(hash, "e", "grant")?)?,
         auth_time: optional_time("a")?,
@@ -153,7 +136,7 @@ pub(super) fn read_found(key: CredentialKey, grant: &Hash, hash: &Hash) -> Resul
             None => grant.scopes.clone(),
         },
         resources: match hash.get("re") {
-            Some(own) => read_resources(own)?,
+            Some(own) => parsed(own, "resources")?,
             None => grant.resources.clone(),
         },
         issued_at: read_time(needed(hash, "i", "credential")?)?,

@@ -6,7 +6,7 @@ use rusqlite::{Row, params};
 
 use crate::sqlite::SqliteStore;
 use crate::sqlite::fault::Fault;
-use crate::sqlite::row::{joined, millis, parsed, resources, time};
+use crate::sqlite::row::{millis, parsed, time};
 use crate::sqlite::sweep::Sweep;
 
 const CONSENTS: Sweep = Sweep { table: "consents", key: "rowid", end: "expires_at" };
@@ -24,7 +24,7 @@ impl ConsentStore for SqliteStore {
                 consent.client_id.as_str(),
                 consent.client_fingerprint.as_bytes(),
                 consent.scopes.as_str(),
-                joined(&consent.resources),
+                consent.resources.to_string(),
                 millis(consent.given_at),
                 millis(consent.expires_at),
             ])?;
@@ -75,7 +75,7 @@ fn consent(row: &Row<'_>) -> Result<Consent, Fault> {
         client_id: parsed(row, 1, "client id")?,
         client_fingerprint: TokenHash::from_bytes(row.get(2)?),
         scopes: parsed(row, 3, "scopes")?,
-        resources: resources(row, 4)?,
+        resources: parsed(row, 4, "resources")?,
         given_at: time(row, 5)?,
         expires_at: time(row, 6)?,
     })

@@ -9,9 +9,7 @@ use oauth_core::{
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use crate::sqlite::fault::Fault;
-use crate::sqlite::row::{
-    joined, millis, optional_parsed, optional_resources, optional_time, parsed, resources, time,
-};
+use crate::sqlite::row::{millis, optional_parsed, optional_time, parsed, time};
 
 /// The columns from which [`grant`] reads, in its order.
 pub(super) const GRANT: &str = "g.id, g.subject, g.subject_kind, g.client_id, g.scopes, g.resources, g.issued_at, g.expires_at, g.auth_time, g.revoked_at";
@@ -63,7 +61,7 @@ impl From<Exchange<'_>> for Act {
 
 /// Opens a grant with its first credentials.
 pub(super) fn open(connection: &Connection, grant: &Grant, first: &[Credential]) -> Result<(), Fault> {
-    let granted = joined(&grant.resources);
+    let granted = grant.resources.to_string();
     connection.prepare_cached(INSERT_GRANT)?.execute(params![
         grant.id.as_bytes(),
         grant.subject.as_str(),
@@ -94,7 +92,7 @@ pub(super) fn find(connection: &Connection, key: CredentialKey) -> Result<Option
             .get::<_, Option<[u8; 32]>>(16)?
             .map_or(Binding::Bearer, |jkt| Binding::Dpop(Thumbprint::from_bytes(jkt))),
         scopes: optional_parsed(row, 14, "scopes")?.unwrap_or_else(|| grant.scopes.clone()),
-        resources: optional_resources(row, 15)?.unwrap_or_else(|| grant.resources.clone()),
+        resources: optional_parsed(row, 15, "resources")?.unwrap_or_else(|| grant.resources.clone()),
         issued_at: time(row, 11)?,
         expires_at: time(row, 12)?,
         code: code(row, 17)?,
@@ -155,7 +153,7 @@ pub(super) fn grant(row: &Row<'_>) -> Result<Grant, Fault> {
         subject_kind: read_subject_kind(row, 2)?,
         client_id: parsed(row, 3, "client id")?,
         scopes: parsed(row, 4, "scopes")?,
-        resources: resources(row, 5)?,
+        resources: parsed(row, 5, "resources")?,
         issued_at: time(row, 6)?,
         expires_at: time(row, 7)?,
         auth_time: optional_time(row, 8)?,
@@ -173,7 +171,7 @@ fn insert(
     if credential.key.grant != grant {
         return Err(StoreError::Conflict.into());
     }
-    let own_resources = joined(&credential.resources);
+    let own_resources = credential.resources.to_string();
     connection.prepare_cached(INSERT_CREDENTIAL)?.execute(params![
         grant.as_bytes(),
         credential.key.hash.as_bytes(),

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use oauth_core::{ResourceSet, Timestamp};
+use oauth_core::Timestamp;
 use rusqlite::Row;
 
 use crate::sqlite::fault::Fault;
@@ -42,29 +42,4 @@ pub(super) fn parsed<T: FromStr>(row: &Row<'_>, at: usize, what: &str) -> Result
 pub(super) fn optional_parsed<T: FromStr>(row: &Row<'_>, at: usize, what: &str) -> Result<Option<T>, Fault> {
     let text = row.get_ref(at)?.as_str_or_null().map_err(|_| Fault::corrupt(what))?;
     text.map(|text| text.parse().map_err(|_| Fault::corrupt(what))).transpose()
-}
-
-/// A set of resources as a column holds it: no URI has a space.
-pub(super) fn joined(resources: &ResourceSet) -> String {
-    let mut text = String::new();
-    for resource in resources.as_slice() {
-        if !text.is_empty() {
-            text.push(' ');
-        }
-        text.push_str(resource.as_str());
-    }
-    text
-}
-
-/// The set of resources in column `at`, if there is one.
-pub(super) fn optional_resources(row: &Row<'_>, at: usize) -> Result<Option<ResourceSet>, Fault> {
-    let corrupt = || Fault::corrupt("resources");
-    let Some(text) = row.get_ref(at)?.as_str_or_null().map_err(|_| corrupt())? else { return Ok(None) };
-    let pieces = text.split(' ').filter(|piece| !piece.is_empty());
-    pieces.map(|piece| piece.parse().map_err(|_| corrupt())).collect::<Result<_, _>>().map(Some)
-}
-
-/// The set of resources in column `at`.
-pub(super) fn resources(row: &Row<'_>, at: usize) -> Result<ResourceSet, Fault> {
-    optional_resources(row, at)?.ok_or_else(|| Fault::corrupt("resources"))
 }
