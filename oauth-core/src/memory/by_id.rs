@@ -50,7 +50,7 @@ mod tests {
                 hash(&GrantId::from_bytes(bytes))
             });
             let (low, high): (HashSet<_>, HashSet<_>) = ids.map(|hash| (hash & 0xff, hash >> 57)).unzip();
-            // Of 256 throws into 256 places some 162 are hit, of 128 nearly all.
+            // Of 256 throws into 256 places some 162 are hit, into 128 some 111.
             assert!(low.len() > 120 && high.len() > 80, "byte {byte}: {} and {}", low.len(), high.len());
         }
     }

@@ -1,6 +1,7 @@
-//! What is due when: a purge asks for what is due by now, and looks at nothing else.
+//! What is due when: a purge asks for what is due by now, and looks at little else.
 
 use std::mem;
+use std::time::Duration;
 
 use crate::id::GrantId;
 use crate::time::Timestamp;
@@ -23,6 +24,9 @@ pub(super) struct Ticket {
     pub(super) id: GrantId,
 }
 
+/// By how much clocks may go back before everything is put in order anew.
+const MOST_BACK: Duration = Duration::from_secs(3600);
+
 impl Queue {
     pub(super) fn enter(&mut self, ticket: Ticket) {
         let list = self.list(ticket.at);
@@ -34,6 +38,12 @@ impl Queue {
 
     /// Takes out what is due before then.
     pub(super) fn take(&mut self, before: Timestamp) -> Vec<Ticket> {
+        if self.floor > before + MOST_BACK {
+            // A clock was far ahead, and all that was entered since is in the first list.
+            let all: Vec<_> = mem::take(&mut self.lists).into_iter().flatten().collect();
+            self.floor = before;
+            all.into_iter().for_each(|ticket| self.enter(ticket));
+        }
         let reached = self.list(before);
         let near: Vec<_> = self.lists.iter_mut().take(reached + 1).map(mem::take).collect();
         self.floor = self.floor.max(before);
@@ -66,10 +76,12 @@ mod tests {
         #[test]
         fn what_is_due_is_taken_once_and_nothing_else(
             acts in proptest::collection::vec((any::<bool>(), 0_u64..3000), 1..200),
+            // Milliseconds, or hours: some clocks go back by more than others.
+            unit in prop_oneof![Just(1), Just(1_000_000)],
         ) {
             let (mut queue, mut kept) = (Queue::default(), Vec::new());
             for (enters, at) in acts {
-                let at = Timestamp::from_millis(at);
+                let at = Timestamp::from_millis(at * unit);
                 if enters {
                     let id = GrantId::generate(&OsEntropy);
                     queue.enter(Ticket { at, id });

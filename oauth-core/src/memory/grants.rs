@@ -56,6 +56,7 @@ impl GrantStore for MemoryStore {
         if let Revocation::Grant(id) = what {
             return Ok(u64::from(lock(self.grants.shard(id)).revoke(id, now)));
         }
+        // Shard by shard: a grant that is opened meanwhile may be revoked or not.
         let revoked = self.grants.shards.iter().map(|shard| lock(shard).revoke_all(what, now));
         Ok(revoked.sum::<usize>() as u64)
     }

@@ -132,7 +132,8 @@ impl Settings {
 
     /// A request with a body.
     pub(crate) fn decide(&self, parts: &Parts, caller: Caller<'_>, body: &[u8]) -> Result<(), Box<Answer>> {
-        let messages = peek(body);
+        // What others may read differently might be anything.
+        let messages = if headers::say_utf8(&parts.headers) { peek(body) } else { Err(json::Fault::NotJson) };
         if let Some(trail) = parts.extensions.get::<Trail>() {
             trail.note(caller.known(), |each| {
                 for message in messages.iter().flat_map(Messages::as_slice) {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName};
 
 use crate::scope::peek::Message;
@@ -45,6 +46,30 @@ pub(crate) fn check(headers: &HeaderMap, messages: &[Message<'_>]) -> Result<(),
     Ok(())
 }
 
+/// Whether whoever reads the body reads what is looked at here: its bytes, as UTF-8. JSON knows no `charset` (RFC 8259 §11), but there are
+/// readers that obey one.
+pub(crate) fn say_utf8(headers: &HeaderMap) -> bool {
+    let mut kinds = headers.get_all(CONTENT_TYPE).iter();
+    let (kind, another) = (kinds.next(), kinds.next());
+    let is_plain = headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    is_plain && another.is_none() && kind.is_none_or(|kind| kind.to_str().is_ok_and(is_utf8))
+}
+
+fn is_utf8(kind: &str) -> bool {
+    const CHARSET: &str = "charset";
+    kind.split(';').skip(1).all(|parameter| {
+        let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+        let (name, value) = (name.trim(), value.trim().trim_matches('"'));
+        // `charset*` is one, too (RFC 2231).
+        let is_charset = name.get(..CHARSET.len()).is_some_and(|start| start.eq_ignore_ascii_case(CHARSET));
+        let is_good = ["utf-8", "utf8", "us-ascii"].iter().any(|good| value.eq_ignore_ascii_case(good));
+        !is_charset || (name.len() == CHARSET.len() && is_good)
+    })
+}
+
 /// Method, name and version. Of two values, readers differ in which they take.
 fn read(headers: &HeaderMap) -> Result<[Option<&str>; 3], Mismatch> {
     let mut said = [None; 3];
@@ -66,4 +91,44 @@ fn decode(value: &str) -> Result<Cow<'_, str>, Mismatch> {
     };
     let bytes = STANDARD.decode(encoded).map_err(|_| Mismatch)?;
     String::from_utf8(bytes).map(Cow::Owned).map_err(|_| Mismatch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_is_utf8_unless_something_else_is_said() {
+        // A-AUD-10
+        for (kind, good) in [
+            ("application/json", true),
+            ("application/json; charset=utf-8", true),
+            ("application/json;Charset=\"UTF-8\" ; x=y", true),
+            ("application/json; charset=us-ascii", true),
+            ("application/json; charset=utf-7", false),
+            ("application/json; charset=utf-16le", false),
+            ("application/json; charset=iso-8859-1", false),
+            ("application/json; charset", false),
+            ("application/json; charset=", false),
+            ("application/json; charset*=utf-7''", false),
+            ("application/json; charset=utf-8; CHARSET=utf-7", false),
+            ("application/json; x=\"; charset=utf-8\"; charset=utf-7", false),
+            ("application/json; charset=\"utf-8; charset=utf-7\"", false),
+            ("application/json, application/json; charset=utf-7", false),
+        ] {
+            assert_eq!(is_utf8(kind), good, "{kind}");
+            let mut headers = HeaderMap::new();
+            assert!(say_utf8(&headers));
+            headers.append(CONTENT_TYPE, kind.parse().unwrap());
+            assert_eq!(say_utf8(&headers), good, "{kind}");
+            headers.append(CONTENT_TYPE, kind.parse().unwrap());
+            assert!(!say_utf8(&headers), "two of them");
+        }
+        for (coding, good) in
+            [("identity", true), ("Identity", true), ("gzip", false), ("br", false), ("", false)]
+        {
+            let headers = HeaderMap::from_iter([(CONTENT_ENCODING, coding.parse().unwrap())]);
+            assert_eq!(say_utf8(&headers), good, "{coding}");
+        }
+    }
 }

@@ -45,7 +45,8 @@ pub enum Operation<'a> {
         /// The method of HTTP.
         method: &'a Method,
     },
-    /// What it is cannot be told: not JSON, a name that is no string, nested too deep. It might be anything.
+    /// What it is cannot be told: not JSON, a name that is no string, nested too deep, said to be in another charset than UTF-8. It might be
+    /// anything.
     Unclassified,
 }
 

@@ -210,6 +210,10 @@ impl<'a> Message<'a> {
             Some(Value::Other(filter)) if filter.starts_with('{') => filter,
             Some(_) => return Err(Fault::NotAMessage),
         };
+        // The Python SDK takes the names of its fields, too.
+        if member(filter, "resource_subscriptions")?.is_some() {
+            return Err(Fault::Alias);
+        }
         let uris = match member(filter, "resourceSubscriptions")? {
             None | Some(Value::Other("null")) => return Ok(()),
             Some(Value::Other(uris)) if uris.starts_with('[') => uris,
@@ -329,6 +333,8 @@ mod tests {
             r#"{"method":"resources/read","params":{"name":"a"}}"#,
             r#"{"method":"completion/complete","params":{"ref":{"type":"other","name":"p"}}}"#,
             r#"{"method":"completion/complete","params":{}}"#,
+            r#"{"method":"subscriptions/listen","params":{"notifications":{"resource_subscriptions":["a://b"]}}}"#,
+            r#"{"method":"subscriptions/listen","params":{"notifications":{"Resource_Subscriptions":["a://b"]}}}"#,
         ] {
             assert_eq!(
                 operations(body).map(|found| found.last().cloned()),

@@ -120,6 +120,26 @@ async fn a_aud_10_a_member_twice_is_refused() {
     assert_eq!(bench.inner.count(), 0);
 }
 
+#[tokio::test]
+async fn a_aud_10_a_body_that_others_may_read_differently_needs_the_strictest_set() {
+    // A-AUD-10: a reader that obeys the charset finds `"name":"danger"` where there is none, or a name that is another.
+    let bench = Bench::new();
+    let body = call("list_notes");
+    for (header, value, reader) in [
+        ("content-type", "application/json; charset=utf-8", 200),
+        ("content-type", "application/json; charset=utf-7", 403),
+        ("content-type", "application/json; charset=utf-16", 403),
+        ("content-encoding", "identity", 200),
+        ("content-encoding", "deflate", 403),
+    ] {
+        for (token, status) in [("reader", reader), ("admin", 200)] {
+            let mut request = with_headers(token, &body, &[]);
+            request.headers_mut().insert(header, value.parse().unwrap());
+            assert_eq!(bench.send(request).await.status, status, "{token}, {header}: {value}");
+        }
+    }
+}
+
 fn with_headers(token: &str, body: &str, headers: &[(&'static str, &'static str)]) -> Request<Full<Bytes>> {
     let mut request = post(token, body);
     for (name, value) in headers {
