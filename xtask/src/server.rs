@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 /// What the owner types in these runs, where it can be chosen.
 const PASSPHRASE: &str = "correct horse battery staple";
 
-/// The port that the client registered beforehand is called back at.
-pub const CALLBACK_PORT: u16 = 33420;
+/// The port that the client registered beforehand is called back at. None that a system gives to outgoing connections, nor to the stores of the
+/// tests.
+pub const CALLBACK_PORT: u16 = 13420;
 
 /// With which the MCP servers ask about tokens.
 const SECRET: &str = "a secret of these runs alone, which nobody else has to know";

@@ -16,7 +16,7 @@ import { Steps, expect, required } from '../steps.mjs';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const origin = new URL(required('MCP_URL')).origin;
-const port = process.env.CALLBACK_PORT ?? '33420';
+const port = process.env.CALLBACK_PORT ?? '13420';
 const clientId = process.env.CLIENT_ID ?? 'conformance';
 const steps = new Steps(`conformance suite, authorization mode, against ${origin}`);
 const browser = new ScriptedBrowser(required('PASSPHRASE'), steps.say);
