@@ -72,6 +72,21 @@ mod tests {
     use crate::OsEntropy;
     use proptest::prelude::*;
 
+    #[test]
+    fn a_clock_that_was_far_ahead_does_not_crowd_one_list_for_ever() {
+        let now = Timestamp::from_secs(1_800_000_000);
+        let mut queue = Queue::default();
+        queue.take(Timestamp::MAX);
+        for hours in 1..100 {
+            queue.enter(Ticket {
+                at: now + Duration::from_secs(hours * 3600),
+                id: GrantId::generate(&OsEntropy),
+            });
+        }
+        assert!(queue.take(now).is_empty());
+        assert_eq!((queue.lists[0].len(), queue.len()), (0, 99));
+    }
+
     proptest! {
         #[test]
         fn what_is_due_is_taken_once_and_nothing_else(

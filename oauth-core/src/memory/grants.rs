@@ -53,11 +53,14 @@ impl GrantStore for MemoryStore {
     }
 
     async fn revoke(&self, what: Revocation<'_>, now: Timestamp) -> Result<u64, StoreError> {
-        if let Revocation::Grant(id) = what {
-            return Ok(u64::from(lock(self.grants.shard(id)).revoke(id, now)));
-        }
+        let (filter, client) = match what {
+            Revocation::Grant(id) => return Ok(u64::from(lock(self.grants.shard(id)).revoke(id, now))),
+            Revocation::Client(client) => (GrantFilter::Client(client), None),
+            Revocation::Subject(subject) => (GrantFilter::Subject(subject), None),
+            Revocation::SubjectAndClient(subject, client) => (GrantFilter::Subject(subject), Some(client)),
+        };
         // Shard by shard: a grant that is opened meanwhile may be revoked or not.
-        let revoked = self.grants.shards.iter().map(|shard| lock(shard).revoke_all(what, now));
+        let revoked = self.grants.shards.iter().map(|shard| lock(shard).revoke_all(filter, client, now));
         Ok(revoked.sum::<usize>() as u64)
     }
 

@@ -1,7 +1,6 @@
 //! Every port in memory: for tests, and for servers that may forget.
 
 mod accounts;
-mod by_id;
 mod clients;
 mod consents;
 mod due;

@@ -1,21 +1,25 @@
 //! A shard of the ledger: what happens to a grant under one lock.
 
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
 use crate::grant::{Credential, Grant};
-use crate::id::GrantId;
-use crate::memory::by_id::ById;
+use crate::id::{ClientId, GrantId};
 use crate::memory::due::{Queue, Ticket};
 use crate::memory::entry::{Entry, Head, Slot, are_new};
 use crate::memory::index::Index;
 use crate::memory::reach::Reaches;
 use crate::memory::{Sweep, is_roomy};
-use crate::store::{Exchange, Exchanged, Found, GrantFilter, Revocation, Spent, StoreError};
+use crate::store::{Exchange, Exchanged, Found, GrantFilter, Spent, StoreError};
 use crate::time::Timestamp;
 use crate::token::CredentialKey;
 
 /// Some of the grants, each with all its credentials, and all that leads to them: nothing of a grant is elsewhere.
 #[derive(Default)]
 pub(super) struct Shard {
-    grants: ById<Entry>,
+    /// Hashed lightly: what is in it got its identifier from this server's own chance, and a stranger chooses only what is looked up.
+    grants: HashMap<GrantId, Entry, RandomState>,
     index: Index,
     reaches: Reaches,
     /// Each grant under its [`Head::due`], and under moments that were that before: a purge looks at no others.
@@ -107,18 +111,15 @@ impl Shard {
         now < entry.head.expires_at
     }
 
-    /// How many of the grants that are to be revoked were live and are not any more.
-    pub(super) fn revoke_all(&mut self, what: Revocation<'_>, now: Timestamp) -> usize {
-        let ids = match what {
-            Revocation::Grant(id) => vec![*id],
-            Revocation::Client(client) => self.ids(GrantFilter::Client(client), None, usize::MAX),
-            Revocation::Subject(subject) => self.ids(GrantFilter::Subject(subject), None, usize::MAX),
-            Revocation::SubjectAndClient(subject, client) => {
-                let mut ids = self.ids(GrantFilter::Subject(subject), None, usize::MAX);
-                ids.retain(|id| self.grants[id].head.client_id == *client);
-                ids
-            }
-        };
+    /// How many of these grants, or of those of them to one client, were live and are not any more.
+    pub(super) fn revoke_all(
+        &mut self,
+        filter: GrantFilter<'_>,
+        client: Option<&ClientId>,
+        now: Timestamp,
+    ) -> usize {
+        let mut ids = self.ids(filter, None, usize::MAX);
+        ids.retain(|id| client.is_none_or(|client| self.grants[id].head.client_id == *client));
         ids.iter().filter(|id| self.revoke(id, now)).count()
     }
 

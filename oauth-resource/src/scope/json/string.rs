@@ -50,7 +50,7 @@ fn next(bytes: &[u8], at: usize) -> Option<usize> {
     far(left).map(|found| at + found)
 }
 
-#[cold]
+#[inline(never)]
 fn far(bytes: &[u8]) -> Option<usize> {
     memchr2(b'"', b'\\', bytes)
 }
