@@ -47,6 +47,16 @@ impl<B> ResponseBody<B> {
     }
 }
 
+impl<B> ResponseBody<ResponseBody<B>> {
+    /// The same in one piece.
+    pub(crate) fn flat(self) -> ResponseBody<B> {
+        match self.kind {
+            Kind::Inner { body } => body,
+            Kind::Own { body } => ResponseBody::own(body),
+        }
+    }
+}
+
 impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
     type Data = Bytes;
     type Error = B::Error;

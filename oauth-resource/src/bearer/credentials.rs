@@ -91,7 +91,8 @@ pub(crate) fn presented<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<Present
     Ok(Presented { scheme, token, has_proof: proof.is_some() })
 }
 
-fn of_value(value: &[u8]) -> Result<(Scheme, Unread<'_>), NoToken> {
+/// The scheme and the token in a header's value.
+pub(crate) fn of_value(value: &[u8]) -> Result<(Scheme, Unread<'_>), NoToken> {
     let has =
         |name: &str| value.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name.as_bytes()));
     let (scheme, rest) = if has("bearer") {

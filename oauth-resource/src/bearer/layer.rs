@@ -187,18 +187,22 @@ impl<V: TokenVerifier> RequireBearerLayer<V> {
     }
 }
 
+impl<V> RequireBearerLayer<V> {
+    /// What all clones of a service share.
+    pub(crate) fn gate(&self) -> Gate<V> {
+        Gate {
+            verifier: self.verifier.clone(),
+            accepted: self.accepted.clone(),
+            settings: Arc::new(self.settings.clone()),
+        }
+    }
+}
+
 impl<S, V> Layer<S> for RequireBearerLayer<V> {
     type Service = RequireBearer<S, V>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        RequireBearer::new(
-            inner,
-            Arc::new(Gate {
-                verifier: self.verifier.clone(),
-                accepted: self.accepted.clone(),
-                settings: Arc::new(self.settings.clone()),
-            }),
-        )
+        RequireBearer::new(inner, Arc::new(self.gate()))
     }
 }
 

@@ -28,4 +28,5 @@ pub use layer::RequireBearerLayer;
 pub use possession::Dpop;
 pub use service::RequireBearer;
 
-pub(crate) use service::Refused;
+pub(crate) use credentials::DPOP;
+pub(crate) use service::{Gate, Refused};

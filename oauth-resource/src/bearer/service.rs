@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, RETRY_AFTER as RETRY_AFTER_HEADER};
-use http::{HeaderName, Request, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
 use oauth_core::dpop::{NONCE_HEADER, ProofFault};
 use oauth_core::{
@@ -18,7 +18,7 @@ use tower_service::Service;
 use crate::answer::{self, Answer};
 use crate::authorized::Authorized;
 use crate::bearer::cache::{Accepted, TokenTag};
-use crate::bearer::credentials::{DPOP, NoToken, Scheme, presented};
+use crate::bearer::credentials::{DPOP, NoToken, Scheme, of_value, presented};
 use crate::bearer::future::ResponseFuture;
 use crate::bearer::judge::Judge;
 use crate::bearer::possession::{Call, Dpop};
@@ -130,16 +130,9 @@ where
         let scheme = presented.scheme;
         let now = settings.clock.now();
         let tag = self.gate.accepted.tag(presented.token.as_bytes());
-        let accepted = self.gate.accepted.get(&tag, now, &settings.revocations);
-        let accepted = match accepted {
+        let accepted = match self.gate.accepted.get(&tag, now, &settings.revocations) {
             // Who bears a token that was seen before, and need prove nothing, is let through without further ado.
-            Some(authorized)
-                if scheme == Scheme::Bearer
-                    && matches!(
-                        settings.presentation(scheme, authorized.claims().binding),
-                        Presentation::Good
-                    ) =>
-            {
+            Some(authorized) if settings.is_enough(scheme, &authorized) => {
                 let has_proof = presented.has_proof;
                 settings.admit(&mut request, has_proof, authorized);
                 return ResponseFuture::inner(self.inner.call(request));
@@ -202,6 +195,17 @@ impl<S, V> RequireBearer<S, V> {
             }
             fault => ResponseFuture::answer(settings.refuse(fault.unwrap_or(Fault::Missing))),
         }
+    }
+}
+
+impl<V> Gate<V> {
+    /// Whoever bears a token that was accepted before, if that is enough.
+    pub(crate) fn known(&self, credentials: &HeaderValue) -> Option<Authorized> {
+        let settings = &self.settings;
+        let (scheme, token) = of_value(credentials.as_bytes()).ok()?;
+        let tag = self.accepted.tag(token.as_bytes());
+        let caller = self.accepted.get(&tag, settings.clock.now(), &settings.revocations)?;
+        settings.is_enough(scheme, &caller).then_some(caller)
     }
 }
 
@@ -307,19 +311,30 @@ impl Settings {
         self.challenge.refuse_proof(code, &self.scopes)
     }
 
+    /// Whether to have presented the token so is all that is asked of who bears it.
+    fn is_enough(&self, scheme: Scheme, caller: &Authorized) -> bool {
+        scheme == Scheme::Bearer
+            && matches!(self.presentation(scheme, caller.claims().binding), Presentation::Good)
+    }
+
     /// What the inner service gets to see of an accepted request.
     pub(crate) fn admit<B>(&self, request: &mut Request<B>, has_proof: bool, caller: Authorized) {
         let headers = request.headers_mut();
-        headers.remove(AUTHORIZATION);
         if has_proof {
             headers.remove(&DPOP);
         }
-        self.identity.remove_from(headers);
-        self.identity.add_to(headers, &caller);
+        self.name(headers, &caller);
         if let Some(opened) = request.extensions().get::<Opened>() {
             opened.tell(&caller);
         }
         request.extensions_mut().insert(caller);
+    }
+
+    /// Puts who calls in place of their token.
+    pub(crate) fn name(&self, headers: &mut HeaderMap, caller: &Authorized) {
+        headers.remove(AUTHORIZATION);
+        self.identity.remove_from(headers);
+        self.identity.add_to(headers, caller);
     }
 
     /// What the scope layer gets to see of a refused one.

@@ -45,6 +45,10 @@ impl GuardLayer {
     pub(crate) fn with(hosts: Option<Hosts>, origins: Origins, metadata: MetadataService) -> Self {
         Self { settings: Arc::new(Settings { hosts, origins, metadata }) }
     }
+
+    pub(crate) const fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
 }
 
 impl<S> Layer<S> for GuardLayer {

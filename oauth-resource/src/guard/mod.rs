@@ -23,3 +23,4 @@ pub use service::Guard;
 pub(crate) use future::ResponseFuture;
 pub(crate) use host::Hosts;
 pub(crate) use origin::{From as Page, Origins, allow, is_preflight};
+pub(crate) use service::Settings;

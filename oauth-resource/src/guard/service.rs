@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body::Body;
 use tower_service::Service;
 
@@ -52,6 +52,13 @@ pub(crate) struct Settings {
     pub(crate) metadata: MetadataService,
 }
 
+impl Settings {
+    /// Whether a request goes by a name on the list.
+    pub(crate) fn admit(&self, headers: &HeaderMap, uri: &Uri) -> bool {
+        self.hosts.as_ref().is_none_or(|hosts| hosts.admit(headers, uri))
+    }
+}
+
 impl<S> Guard<S> {
     pub(crate) fn new(inner: S, settings: Arc<Settings>) -> Self {
         Self { inner, settings }
@@ -73,7 +80,7 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let settings = &self.settings;
-        if settings.hosts.as_ref().is_some_and(|hosts| !hosts.admit(request.headers(), request.uri())) {
+        if !settings.admit(request.headers(), request.uri()) {
             tracing::debug!(reason = "host", "refused");
             let why = "this server is not called by that host name";
             return ResponseFuture::answer(answer::plain(StatusCode::FORBIDDEN, "forbidden_host", why));

@@ -14,7 +14,7 @@ use crate::metadata::MetadataService;
 use crate::protected::builder::{Link, Policy, ProtectedResourceBuilder};
 use crate::protected::{ProtectedLayer, ProtectedResource};
 use crate::scope::{RequireScopeLayer, ScopePolicy};
-use crate::session::{BindSessionLayer, SessionKey};
+use crate::session::SessionKey;
 
 impl<V: TokenVerifier> ProtectedResourceBuilder<V> {
     /// The resource, ready to protect.
@@ -149,7 +149,7 @@ impl<V: TokenVerifier> ProtectedResourceBuilder<V> {
             guard: GuardLayer::with(hosts, origins, metadata.clone()),
             bearer,
             scope,
-            session: BindSessionLayer::new(set.session_key.unwrap_or_else(SessionKey::random)),
+            session: set.session_key.unwrap_or_else(SessionKey::random),
         };
         Ok(ProtectedResource { document, metadata, layer })
     }

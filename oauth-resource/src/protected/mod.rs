@@ -2,23 +2,28 @@
 
 mod build;
 mod builder;
+mod future;
+mod service;
 
 use std::fmt;
+use std::sync::Arc;
 
 use oauth_core::metadata::ProtectedResourceMetadata;
 use oauth_core::{ResourceUri, ScopeSet, TokenVerifier};
 use tower_layer::Layer;
 
-use crate::bearer::{RequireBearer, RequireBearerLayer};
-use crate::guard::{Guard, GuardLayer};
+use crate::bearer::RequireBearerLayer;
+use crate::guard::GuardLayer;
 use crate::metadata::MetadataService;
-use crate::scope::{RequireScope, RequireScopeLayer};
-use crate::session::{BindSession, BindSessionLayer};
+use crate::protected::service::Rules;
+use crate::scope::RequireScopeLayer;
+use crate::session::SessionKey;
 use crate::stream::EndStreamsLayer;
 use crate::tailor::TailorAnswersLayer;
 use crate::verify::StoreVerifier;
 
 pub use builder::ProtectedResourceBuilder;
+pub use service::Protected;
 
 /// An MCP server's protection: guards, metadata, tokens, scopes and sessions, as one layer.
 ///
@@ -55,24 +60,6 @@ pub struct ProtectedResource<V = StoreVerifier> {
     metadata: MetadataService,
     layer: ProtectedLayer<V>,
 }
-
-/// A service behind all layers of a [`ProtectedResource`]: guards and metadata, then tokens, then scopes, then sessions.
-///
-/// ```
-/// use oauth_core::Stores;
-/// use oauth_resource::{Protected, ProtectedResource, ScopeRules};
-/// use tower::Layer as _;
-///
-/// let resource = ProtectedResource::builder("https://mcp.example/mcp", "https://as.example")
-///     .scopes(ScopeRules::builder("notes:read"))
-///     .stores(&Stores::memory())
-///     .build()?;
-/// /// A name for what is kept in a struct.
-/// fn name(_: &Protected<&'static str>) -> &'static str { "protected" }
-/// assert_eq!(name(&resource.layer().layer("any service")), "protected");
-/// # Ok::<(), oauth_resource::ConfigErrors>(())
-/// ```
-pub type Protected<S, V = StoreVerifier> = Guard<RequireBearer<RequireScope<BindSession<S>>, V>>;
 
 impl ProtectedResource<()> {
     /// The resource under this identifier, with tokens of this issuer. Both are what clients see: public, and never read from a
@@ -163,15 +150,15 @@ pub struct ProtectedLayer<V = StoreVerifier> {
     guard: GuardLayer,
     bearer: RequireBearerLayer<V>,
     scope: RequireScopeLayer,
-    session: BindSessionLayer,
+    session: SessionKey,
 }
 
 impl<S, V> Layer<S> for ProtectedLayer<V> {
     type Service = Protected<S, V>;
 
     fn layer(&self, inner: S) -> Protected<S, V> {
-        let inner = self.scope.layer(self.session.layer(inner));
-        self.guard.layer(self.bearer.layer(inner))
+        let rules = Rules { scope: Arc::new(self.scope.settings().clone()), session: self.session.clone() };
+        Protected::new(inner, self.guard.settings().clone(), self.bearer.gate(), Arc::new(rules))
     }
 }
 

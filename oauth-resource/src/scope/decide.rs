@@ -12,11 +12,12 @@ use crate::audit::Trail;
 use crate::authorized::Authorized;
 use crate::challenge::{Challenge, Fault};
 use crate::scope::authentication::Authentication;
-use crate::scope::headers;
+use crate::scope::headers::{PROTOCOL_VERSION, Said};
 use crate::scope::json;
 use crate::scope::operation::Operation;
 use crate::scope::peek::{Messages, peek};
 use crate::scope::policy::{Asked, Need, ScopePolicy};
+use crate::scope::reading::Unreadable;
 
 /// What can be set.
 #[derive(Clone)]
@@ -93,27 +94,17 @@ impl Settings {
         }
     }
 
-    /// The answer to a body that is longer than [`limit`](Self::limit).
-    pub(crate) fn too_long(&self, caller: Caller<'_>) -> Answer {
-        match caller {
-            Caller::Known(_) => answer::plain(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "invalid_request",
-                "the request body is too long",
-            ),
-            Caller::Stranger(fault) => self.challenge_stranger(fault, self.policy.minimum()),
-        }
-    }
-
-    /// The answer to a body that does not arrive.
-    pub(crate) fn too_slow(&self, caller: Caller<'_>) -> Answer {
-        match caller {
-            Caller::Known(_) => {
-                let why = "the request body did not arrive";
-                answer::plain(StatusCode::REQUEST_TIMEOUT, "invalid_request", why)
-            }
-            Caller::Stranger(fault) => self.challenge_stranger(fault, self.policy.minimum()),
-        }
+    /// The answer to a body that cannot be read.
+    #[cold]
+    pub(crate) fn unreadable(&self, why: Unreadable, caller: Caller<'_>) -> Answer {
+        let (status, text) = match (why, caller) {
+            // The connection broke, or its framing: nothing was asked for. What exactly is for the server's log.
+            (Unreadable::Broken, _) => (StatusCode::BAD_REQUEST, "the request body cannot be read"),
+            (_, Caller::Stranger(fault)) => return self.challenge_stranger(fault, self.policy.minimum()),
+            (Unreadable::TooLong, _) => (StatusCode::PAYLOAD_TOO_LARGE, "the request body is too long"),
+            (Unreadable::TooSlow, _) => (StatusCode::REQUEST_TIMEOUT, "the request body did not arrive"),
+        };
+        answer::plain(status, "invalid_request", text)
     }
 
     /// One sign-in shall do for basic use, whatever the first request is (RS-19).
@@ -130,10 +121,16 @@ impl Settings {
         self.judge(self.needs_of(&operation, caller), &parts.headers, caller)
     }
 
-    /// A request with a body.
-    pub(crate) fn decide(&self, parts: &Parts, caller: Caller<'_>, body: &[u8]) -> Result<(), Box<Answer>> {
+    /// A request with a body, of which its headers say this.
+    pub(crate) fn decide(
+        &self,
+        parts: &Parts,
+        said: Said,
+        caller: Caller<'_>,
+        body: &[u8],
+    ) -> Result<(), Box<Answer>> {
         // What others may read differently might be anything.
-        let messages = if headers::say_utf8(&parts.headers) { peek(body) } else { Err(json::Fault::NotJson) };
+        let messages = if said.is_utf8() { peek(body) } else { Err(json::Fault::NotJson) };
         if let Some(trail) = parts.extensions.get::<Trail>() {
             trail.note(caller.known(), |each| {
                 for message in messages.iter().flat_map(Messages::as_slice) {
@@ -153,7 +150,7 @@ impl Settings {
             return self.judge(needs, &parts.headers, caller);
         }
         match &messages {
-            Ok(messages) => headers::check(&parts.headers, messages.as_slice()).map_err(|_| {
+            Ok(messages) => said.agrees(&parts.headers, messages.as_slice()).map_err(|_| {
                 let why = "headers and body differ";
                 Box::new(answer::json_rpc(StatusCode::BAD_REQUEST, HEADER_MISMATCH, why))
             })?,
@@ -247,9 +244,7 @@ const HEADER_MISMATCH: i32 = -32020;
 /// Whether the client is of a protocol that asks anew for what the challenge names and nothing else.
 fn is_legacy(headers: &HeaderMap) -> bool {
     // Versions are dates: they compare as texts.
-    headers
-        .get(&headers::PROTOCOL_VERSION)
-        .is_none_or(|version| version.as_bytes() <= b"2025-11-25".as_slice())
+    headers.get(&PROTOCOL_VERSION).is_none_or(|version| version.as_bytes() <= b"2025-11-25".as_slice())
 }
 
 /// RFC 6750 §2.2: a token in a form. Never read; beside one in the header it is a second method (RS-26, RS-35).

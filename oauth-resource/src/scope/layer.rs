@@ -72,6 +72,10 @@ impl RequireScopeLayer {
         }
     }
 
+    pub(crate) const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
     pub(crate) const fn challenge(&self) -> &Challenge {
         &self.settings.challenge
     }

@@ -23,6 +23,7 @@ mod layer;
 mod operation;
 mod peek;
 mod policy;
+mod reading;
 mod roles;
 mod rules;
 mod service;
@@ -35,3 +36,7 @@ pub use policy::{Asked, Need, ScopePolicy};
 pub use roles::ScopeRoles;
 pub use rules::{ScopeRules, ScopeRulesBuilder};
 pub use service::RequireScope;
+
+pub(crate) use decide::{Caller, Settings};
+pub(crate) use headers::Said;
+pub(crate) use reading::{Reading, Unreadable, Whole};

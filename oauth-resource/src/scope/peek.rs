@@ -148,6 +148,11 @@ impl<'a> Message<'a> {
         }
     }
 
+    /// Whether it says of no protocol version that it is of it.
+    pub(crate) fn says_no_version(&self) -> bool {
+        self.params.found[META].is_none() || matches!(self.protocol_version(), Ok(None))
+    }
+
     /// What it asks for. More than one thing where it names several.
     pub(crate) fn operations(&self, mut each: impl FnMut(Operation<'a>)) {
         if self.read_operations(&mut each).is_err() {

@@ -18,6 +18,7 @@ use crate::challenge::Fault;
 use crate::scope::body::PeekedBody;
 use crate::scope::decide::{Caller, Settings};
 use crate::scope::future::ResponseFuture;
+use crate::scope::reading::Unreadable;
 
 /// Lets through only requests whose caller has the scopes that their operation needs. Made by
 /// [`RequireScopeLayer`](crate::RequireScopeLayer), where another example is.
@@ -109,7 +110,7 @@ where
             };
         }
         if body.size_hint().lower() > self.settings.limit(caller) as u64 {
-            return ResponseFuture::answer(self.settings.too_long(caller));
+            return ResponseFuture::answer(self.settings.unreadable(Unreadable::TooLong, caller));
         }
         let ready = self.take();
         ResponseFuture::reading(parts, body, stranger, ready, self.settings.clone())

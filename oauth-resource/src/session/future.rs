@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderValue, Response};
+use http::Response;
 use http_body::Body;
 use pin_project_lite::pin_project;
 
@@ -13,7 +13,7 @@ use crate::answer::Answer;
 use crate::authorized::Authorized;
 use crate::body::ResponseBody;
 use crate::session::key::SessionKey;
-use crate::session::service::SESSION_ID;
+use crate::session::service::seal;
 
 pin_project! {
     /// The future of [`BindSession`](crate::BindSession).
@@ -58,15 +58,7 @@ where
             }
             StateProjection::Inner { future, key, caller } => {
                 let mut response = ready!(future.poll(cx))?;
-                if let Some(inner) = response.headers().get(&SESSION_ID) {
-                    let outward = inner.to_str().ok().map(|inner| key.seal(inner, caller.as_ref()));
-                    let outward = outward.and_then(|outward| HeaderValue::try_from(outward).ok());
-                    match outward {
-                        Some(outward) => drop(response.headers_mut().insert(&SESSION_ID, outward)),
-                        // An identifier that cannot be tied to anybody is none.
-                        None => drop(response.headers_mut().remove(&SESSION_ID)),
-                    }
-                }
+                seal(response.headers_mut(), key, caller.as_ref());
                 Poll::Ready(Ok(response.map(ResponseBody::inner)))
             }
         }

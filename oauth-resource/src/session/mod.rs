@@ -12,3 +12,5 @@ mod service;
 pub use key::SessionKey;
 pub use layer::BindSessionLayer;
 pub use service::BindSession;
+
+pub(crate) use service::{SESSION_ID, not_found, seal};

@@ -3,11 +3,11 @@
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use tower_service::Service;
 
-use crate::answer;
+use crate::answer::{self, Answer};
 use crate::authorized::Authorized;
 use crate::body::ResponseBody;
 use crate::session::future::ResponseFuture;
@@ -71,15 +71,13 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let caller = request.extensions().get::<Authorized>().cloned();
         if open(request.headers_mut(), &self.key, caller.as_ref()).is_err() {
-            // Not 403: that there is such a session is nobody else's business, and on 404 a client opens a new one.
-            tracing::debug!(reason = "session", "refused");
-            let answer = answer::json_rpc(StatusCode::NOT_FOUND, SESSION_NOT_FOUND, "session not found");
-            return ResponseFuture::answer(answer);
+            return ResponseFuture::answer(not_found());
         }
         ResponseFuture::inner(self.inner.call(request), self.key.clone(), caller)
     }
 }
 
+/// Puts what the inner service calls the session in place of what its owner does.
 fn open(headers: &mut HeaderMap, key: &SessionKey, caller: Option<&Authorized>) -> Result<(), NotTheirs> {
     let mut named = None;
     for (name, value) in headers.iter_mut() {
@@ -91,4 +89,24 @@ fn open(headers: &mut HeaderMap, key: &SessionKey, caller: Option<&Authorized>) 
         *named = key.open_header(named, caller).ok_or(NotTheirs)?;
     }
     Ok(())
+}
+
+/// Puts what its owner calls the session in place of what the inner service does.
+pub(crate) fn seal(headers: &mut HeaderMap, key: &SessionKey, caller: Option<&Authorized>) {
+    let Some(inner) = headers.get(&SESSION_ID) else { return };
+    let outward = inner.to_str().ok().map(|inner| key.seal(inner, caller));
+    match outward.and_then(|outward| HeaderValue::try_from(outward).ok()) {
+        Some(outward) => drop(headers.insert(&SESSION_ID, outward)),
+        // An identifier that cannot be tied to anybody is none.
+        None => drop(headers.remove(&SESSION_ID)),
+    }
+}
+
+/// The answer to whoever names a session that is not theirs.
+///
+/// Not 403: that there is such a session is nobody else's business, and on 404 a client opens a new one.
+#[cold]
+pub(crate) fn not_found() -> Answer {
+    tracing::debug!(reason = "session", "refused");
+    answer::json_rpc(StatusCode::NOT_FOUND, SESSION_NOT_FOUND, "session not found")
 }

@@ -8,6 +8,7 @@ mod dpopx;
 mod fixture;
 mod guards;
 mod identity;
+mod known;
 mod metadata;
 mod possession;
 mod scopes;
