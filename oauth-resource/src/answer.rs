@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use oauth_core::{ErrorCode, OAuthError};
 
@@ -23,6 +23,16 @@ pub(crate) fn json(status: StatusCode, text: impl Into<Bytes>) -> Answer {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     answer
+}
+
+/// What is told to one caller is nobody else's: nothing between may keep it, unless the server behind says as much itself (RS-89).
+pub(crate) fn keep_private(headers: &mut HeaderMap) {
+    let says = |value: &HeaderValue| {
+        value.to_str().is_ok_and(|value| value.contains("no-store") || value.contains("private"))
+    };
+    if !headers.get(CACHE_CONTROL).is_some_and(says) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    }
 }
 
 /// An error of OAuth: a code and one line.

@@ -4,10 +4,12 @@
 //! 2. `error` stands there only if a token was sent (RS-20).
 //! 3. No byte of the request comes back in it (RS-27): scopes are of the policy, texts of the program.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::header::WWW_AUTHENTICATE;
 use http::{HeaderValue, StatusCode};
+use oauth_core::metadata::OFFLINE_ACCESS;
 use oauth_core::{ErrorCode, ResourceUri, ScopeSet};
 
 use crate::answer::{self, Answer, Reason};
@@ -70,7 +72,7 @@ impl Challenge {
         let mut answer = answer::oauth(code, description);
         *answer.status_mut() = StatusCode::UNAUTHORIZED;
         let mut text = String::with_capacity(256);
-        self.push_dpop(&mut text, Some((code, description)), scopes, None);
+        self.push_dpop(&mut text, Some((code, description)), &of_resource(scopes), None);
         let value = HeaderValue::from_str(&text).expect("scopes and urls are printable ascii");
         answer.headers_mut().insert(WWW_AUTHENTICATE, value);
         answer
@@ -87,6 +89,7 @@ impl Challenge {
     }
 
     fn answer_with(&self, fault: Fault, scopes: &ScopeSet, demand: Option<&Authentication>) -> Answer {
+        let scopes = &of_resource(scopes);
         let mut answer = match fault {
             // RFC 6750 has no code for it; SDKs know this word.
             Fault::Missing => answer::oauth(ErrorCode::InvalidToken, "an access token is needed"),
@@ -114,7 +117,8 @@ impl Challenge {
         };
         if self.dpop.as_ref().is_none_or(|offer| !offer.is_required) {
             text.push_str("Bearer ");
-            self.push_parameters(&mut text, error, scopes, demand);
+            push_error(&mut text, error);
+            self.push_needs(&mut text, scopes, demand);
         }
         if self.dpop.is_some() {
             if !text.is_empty() {
@@ -134,34 +138,28 @@ impl Challenge {
         demand: Option<&Authentication>,
     ) {
         text.push_str("DPoP ");
+        push_error(text, error);
         if let Some(offer) = &self.dpop {
             text.push_str("algs=\"");
             text.push_str(&offer.algorithms);
             text.push_str("\", ");
         }
-        self.push_parameters(text, error, scopes, demand);
+        self.push_needs(text, scopes, demand);
     }
 
-    fn push_parameters(
-        &self,
-        text: &mut String,
-        error: Option<(ErrorCode, &str)>,
-        scopes: &ScopeSet,
-        demand: Option<&Authentication>,
-    ) {
-        if let Some((code, description)) = error {
-            text.push_str("error=\"");
-            text.push_str(code.as_str());
-            text.push_str("\", error_description=\"");
-            text.push_str(description);
-            text.push_str("\", ");
-        }
+    fn push_needs(&self, text: &mut String, scopes: &ScopeSet, demand: Option<&Authentication>) {
         if let Some(age) = demand.and_then(|demand| demand.max_age) {
             text.push_str(&format!("max_age=\"{}\", ", age.as_secs()));
         }
         if let Some(classes) = demand.and_then(|demand| demand.classes.as_ref()).filter(|all| !all.is_empty())
         {
-            text.push_str(&format!("acr_values=\"{}\", ", classes.join(" ")));
+            // A policy of one's own may name what no header can carry; such a class nobody can sign in by, and it is left out.
+            let named: Vec<_> = classes
+                .iter()
+                .map(|class| &**class)
+                .filter(|class| Authentication::can_be_named(class))
+                .collect();
+            text.push_str(&format!("acr_values=\"{}\", ", named.join(" ")));
         }
         if !scopes.is_empty() {
             text.push_str("scope=\"");
@@ -171,6 +169,25 @@ impl Challenge {
         text.push_str("resource_metadata=\"");
         text.push_str(&self.metadata_url);
         text.push('"');
+    }
+}
+
+/// What is wrong: first, as in the examples of RFC 6750 and RFC 9449 (DPOP-7).
+fn push_error(text: &mut String, error: Option<(ErrorCode, &str)>) {
+    if let Some((code, description)) = error {
+        text.push_str("error=\"");
+        text.push_str(code.as_str());
+        text.push_str("\", error_description=\"");
+        text.push_str(description);
+        text.push_str("\", ");
+    }
+}
+
+/// `offline_access` is between a client and its authorization server: however it came among the scopes, nobody is told to ask for it (RS-8).
+fn of_resource(scopes: &ScopeSet) -> Cow<'_, ScopeSet> {
+    match OFFLINE_ACCESS.parse() {
+        Ok(offline) if scopes.contains(OFFLINE_ACCESS) => Cow::Owned(scopes.difference(&offline)),
+        _ => Cow::Borrowed(scopes),
     }
 }
 

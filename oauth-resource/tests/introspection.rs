@@ -165,6 +165,25 @@ async fn only_a_live_access_token_for_this_resource_is_good() {
 }
 
 #[tokio::test]
+async fn what_is_null_is_not_there() {
+    // RS-70
+    let with = |name: &str| {
+        let mut answer = live();
+        answer[name] = Value::Null;
+        answer
+    };
+    for name in ["nbf", "iat", "auth_time", "scope", "token_type", "cnf", "iss", "username"] {
+        assert_eq!(outcome(&with(name)).await, "good", "{name}");
+    }
+    for name in ["sub", "client_id", "aud", "exp"] {
+        assert_eq!(outcome(&with(name)).await, "invalid", "{name}");
+    }
+    let twice = format!(r#"{{"sub":null,{}"#, &live().to_string()[1..]);
+    let (_, verifier) = answering(Fetched::json(twice));
+    assert!(verifier.verify("token", now()).await.is_err());
+}
+
+#[tokio::test]
 async fn tokens_of_our_own_form_are_shown_to_nobody_else() {
     for token in ["mcp_at_abc", "mcp_rt_abc", "mcp_key_abc"] {
         let (fetch, verifier) = answering(Fetched::json(live().to_string()));

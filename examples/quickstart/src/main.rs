@@ -89,8 +89,12 @@ async fn protected_notes(
         config,
     );
 
+    // From the inside out: each tool says which scopes it needs, the checks, and no stream that outlives its token.
+    let mcp = resource.tailor().with_everything_listed().with_security_schemes().layer(mcp);
+    let mcp = resource.end_streams().layer(resource.layer().layer(mcp));
+
     Ok(Router::new()
-        .route_service("/mcp", resource.layer().layer(mcp))
+        .route_service("/mcp", mcp)
         .route_service(WELL_KNOWN, resource.metadata())
         .route_service(&format!("{WELL_KNOWN}/{{*resource}}"), resource.metadata())
         .fallback_service(server))

@@ -49,8 +49,12 @@ fn protected_tools(settings: &Settings, verifier: AnyOf) -> Result<Router, Box<d
     // From the inside out: lists of what the caller may use, the checks, and no stream that outlives its token.
     let mcp = resource.tailor().with_security_schemes().layer(mcp);
     let mcp = resource.end_streams().layer(resource.layer().layer(mcp));
+    let path = match resource.resource().path() {
+        "" => "/",
+        path => path,
+    };
     Ok(Router::new()
-        .route_service(resource.resource().path(), mcp)
+        .route_service(path, mcp)
         .route_service(WELL_KNOWN, resource.metadata())
         .route_service(&format!("{WELL_KNOWN}/{{*resource}}"), resource.metadata()))
 }

@@ -94,7 +94,13 @@ pub fn mcp_server(mcp: &str, issuer: &str, secret: &Secret) -> Result<Router, Fa
         .fetch(Arc::new(fetch))
         .tokens_of_our_form()
         .build()?;
-    protected(&ProtectedResource::builder(mcp, issuer).scopes(rules()).verifier(verifier).build()?)
+    protected(
+        &ProtectedResource::builder(mcp, issuer)
+            .name("Calculator")
+            .scopes(rules())
+            .verifier(verifier)
+            .build()?,
+    )
 }
 
 /// Both in one process: the MCP server looks tokens up in the store.
@@ -105,8 +111,11 @@ pub async fn embedded(origin: &str, stores: Stores, owner: OwnerPassphrase) -> R
     let mcp = format!("{origin}/mcp");
     let secret = Secret::generate(&oauth_core::OsEntropy);
     let server = authorization_server(origin, &mcp, &secret, Offer::default(), stores.clone(), owner).await?;
-    let resource: ProtectedResource<StoreVerifier> =
-        ProtectedResource::builder(&mcp, origin).scopes(rules()).stores(&stores).build()?;
+    let resource: ProtectedResource<StoreVerifier> = ProtectedResource::builder(&mcp, origin)
+        .name("Calculator")
+        .scopes(rules())
+        .stores(&stores)
+        .build()?;
     Ok(protected(&resource)?.fallback_service(server))
 }
 

@@ -4,4 +4,4 @@ mod authorization_server;
 mod protected_resource;
 
 pub use authorization_server::{AuthorizationServerMetadata, OpenIdMetadata};
-pub use protected_resource::ProtectedResourceMetadata;
+pub use protected_resource::{OFFLINE_ACCESS, ProtectedResourceMetadata};

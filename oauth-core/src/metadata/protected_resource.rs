@@ -67,7 +67,16 @@ pub struct ProtectedResourceMetadata {
 }
 
 /// The scope by which a client asks an authorization server for a refresh token. No business of a resource (RS-8).
-const OFFLINE_ACCESS: &str = "offline_access";
+///
+/// ```
+/// use oauth_core::metadata::{OFFLINE_ACCESS, ProtectedResourceMetadata};
+///
+/// let document = ProtectedResourceMetadata::new("https://mcp.example/mcp".parse()?, "https://as.example".parse()?);
+/// let document = document.with_scopes(&format!("notes:read {OFFLINE_ACCESS}").parse()?);
+/// assert_eq!(document.scopes_supported, ["notes:read"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub const OFFLINE_ACCESS: &str = "offline_access";
 
 impl ProtectedResourceMetadata {
     /// A resource and the authorization server that it trusts.

@@ -54,7 +54,8 @@ impl<'a> Unread<'a> {
     /// The token, if it is one.
     pub(crate) fn read(self) -> Result<&'a str, NoToken> {
         if !is_b64token(self.0) {
-            return Err(NoToken::Malformed);
+            let is_several = self.0.split(|byte| *byte == b',').skip(1).any(names_scheme);
+            return Err(if is_several { NoToken::Several } else { NoToken::Malformed });
         }
         std::str::from_utf8(self.0).map_err(|_| NoToken::Malformed)
     }
@@ -110,6 +111,14 @@ pub(crate) fn of_value(value: &[u8]) -> Result<(Scheme, Unread<'_>), NoToken> {
     }
 }
 
+/// Whether further credentials begin here: two header fields that somebody between made one of (RFC 9110 §5.3).
+fn names_scheme(item: &[u8]) -> bool {
+    let item = item.trim_ascii();
+    ["bearer ", "dpop "].iter().any(|scheme| {
+        item.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme.as_bytes()))
+    })
+}
+
 /// `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`
 fn is_b64token(token: &[u8]) -> bool {
     let padding = token.iter().rev().take_while(|byte| **byte == b'=').count();
@@ -162,6 +171,11 @@ mod tests {
             ("Bearer abc ", Err(NoToken::Malformed)),
             ("Bearer abc,def", Err(NoToken::Malformed)),
             ("Bearer abc def", Err(NoToken::Malformed)),
+            // RS-37, DPOP-12
+            ("Bearer abc, DPoP def", Err(NoToken::Several)),
+            ("Bearer abc,bearer def", Err(NoToken::Several)),
+            ("DPoP abc ,\tBearer def", Err(NoToken::Several)),
+            ("Bearer abc, Basic def", Err(NoToken::Malformed)),
             ("Bearer a=b", Err(NoToken::Malformed)),
             ("Bearer ==", Err(NoToken::Malformed)),
             ("Bearer\tabc", Err(NoToken::Malformed)),

@@ -73,8 +73,9 @@ impl ForwardAuthBuilder {
         let bearer = resource.bearer().clone();
         let challenge = bearer.challenge().clone();
         let basic: ScopeSet = resource.basic_scopes().clone();
+        let uri = resource.resource().clone();
         let make: MakeAsk =
-            Box::new(move |rules| Arc::new(bearer.layer(Decide::new(rules, challenge, basic))));
+            Box::new(move |rules| Arc::new(bearer.layer(Decide::new(rules, challenge, basic, &uri))));
         self.sites.push((resource.resource().clone(), rules, make));
         self
     }

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Full};
-use oauth_core::{ScopeSet, TokenVerifier};
+use oauth_core::{ResourceUri, ScopeSet, TokenVerifier};
 use tower_service::Service;
 
 use crate::answer::{self, Answer};
@@ -18,7 +18,7 @@ use crate::authorized::Authorized;
 use crate::bearer::{Refused, RequireBearer};
 use crate::challenge::{Challenge, Fault};
 use crate::forward::rules::PathRules;
-use crate::guard::{Page, is_preflight};
+use crate::guard::{Origins, Page, is_preflight};
 use crate::scope::Need;
 
 /// What stands where the protected server would.
@@ -28,11 +28,18 @@ pub(super) struct Decide {
     challenge: Challenge,
     /// What basic use needs: one sign-in shall do for it (RS-19).
     basic: ScopeSet,
+    /// The resource's own pages.
+    own: Arc<Origins>,
 }
 
 impl Decide {
-    pub(super) fn new(rules: PathRules, challenge: Challenge, basic: ScopeSet) -> Self {
-        Self { rules: Arc::new(rules), challenge, basic }
+    pub(super) fn new(
+        rules: PathRules,
+        challenge: Challenge,
+        basic: ScopeSet,
+        resource: &ResourceUri,
+    ) -> Self {
+        Self { rules: Arc::new(rules), challenge, basic, own: Arc::new(Origins::of(resource)) }
     }
 
     /// Of a page on the list. One that is said to have a body is none; but most proxies ask without the headers that would say so, which is why
@@ -46,7 +53,18 @@ impl Decide {
             && matches!(self.rules.origins().of_request(headers), Page::Listed(_))
     }
 
+    /// Of a page that is not on the list, where there is one, nor the resource's own (RS-75).
+    fn is_foreign<B>(&self, request: &Request<B>) -> bool {
+        let of = |origins: &Origins| matches!(origins.of_request(request.headers()), Page::Foreign);
+        !self.rules.origins().is_empty() && of(self.rules.origins()) && of(&self.own)
+    }
+
     fn decide<B>(&self, request: &Request<B>) -> Answer {
+        if self.is_foreign(request) {
+            tracing::debug!(reason = "origin", "refused");
+            let why = "pages of that origin may not call this server";
+            return answer::plain(StatusCode::FORBIDDEN, "forbidden_origin", why);
+        }
         let Some(need) = self.rules.need(request.method(), request.uri().path()) else {
             return unknown();
         };

@@ -72,6 +72,10 @@ impl ProxyStyle {
                 (head.method.as_str(), sole(headers, "x-forwarded-proto")?, authority, target.ok_or("path")?)
             }
         };
+        // Methods differ in case, but not to every server behind.
+        if method.bytes().any(|byte| byte.is_ascii_lowercase()) {
+            return Err("original_method");
+        }
         Ok(Original {
             method: method.parse().map_err(|_| "original_method")?,
             origin: origin(scheme, authority)?,

@@ -4,7 +4,7 @@ use http::Method;
 use oauth_core::ScopeSet;
 
 use crate::config::ConfigError;
-use crate::forward::path::{is_below, is_plain};
+use crate::forward::path::{decoded, is_below, is_plain};
 use crate::guard::Origins;
 use crate::scope::Need;
 
@@ -65,11 +65,12 @@ impl PathRules {
     /// One method at this very path needs no token. One that is presented must be good all the same (A-AUD-14).
     #[must_use]
     pub fn anonymous(mut self, method: Method, path: &str) -> Self {
-        self.rules.push(Rule { path: path.into(), method: Some(method), exact: true, need: Need::Nothing });
+        let path = (*decoded(path)).into();
+        self.rules.push(Rule { path, method: Some(method), exact: true, need: Need::Nothing });
         self
     }
 
-    /// Pages of this origin may call. Their browsers ask first, without a token (`OPTIONS` with `Access-Control-Request-Method`): such a question is
+    /// Pages of this origin may call, and beside them and the resource's own no others. Their browsers ask first, without a token (`OPTIONS` with `Access-Control-Request-Method`): such a question is
     /// passed on to the server behind, whose answer it is; it must do nothing else upon `OPTIONS`, whatever the body, which is not seen here. And
     /// refusals can be read by these pages, where the proxy hands on the answer's headers (nginx hands on `WWW-Authenticate` alone).
     ///
@@ -82,7 +83,7 @@ impl PathRules {
     /// let notes = ProtectedResource::builder("https://notes.example/mcp", "https://as.example").stores(&Stores::memory()).build()?;
     /// let rules = PathRules::new("notes:read").page("https://app.example");
     /// let verify = ForwardAuth::builder(ProxyStyle::OriginalUrl).trusted_proxy("10.0.0.0/8").resource(&notes, rules).build()?;
-    /// for (origin, status) in [("https://app.example", 200), ("https://evil.example", 401)] {
+    /// for (origin, status) in [("https://app.example", 200), ("https://evil.example", 403)] {
     ///     let asked = http::Request::get("/verify")
     ///         .header("x-original-url", "https://notes.example/mcp")
     ///         .header("x-original-method", "OPTIONS")
@@ -109,7 +110,7 @@ impl PathRules {
 
     fn rule(mut self, path: &str, method: Option<Method>, scopes: &str) -> Self {
         let need = Need::Scopes(self.read(scopes, path));
-        self.rules.push(Rule { path: path.into(), method, exact: false, need });
+        self.rules.push(Rule { path: (*decoded(path)).into(), method, exact: false, need });
         self
     }
 
@@ -143,6 +144,7 @@ impl PathRules {
 
     /// What a request needs. `None`: a path that a server which ignores case reads as that of another rule.
     pub(super) fn need(&self, method: &Method, path: &str) -> Option<Need> {
+        let path = &*decoded(path);
         let method = if method == Method::HEAD { &Method::GET } else { method };
         let is_other_case = |rule: &Rule| {
             let Some((start, rest)) = path.split_at_checked(rule.path.len()) else { return false };
@@ -198,6 +200,15 @@ mod tests {
         // UP-16: a server that ignores case would find the guarded place.
         assert_eq!(rules.need(&Method::POST, "/mcp/Admin"), None);
         assert_eq!(rules.need(&Method::POST, "/MCP/admin/x"), None);
+        // `%3A` and `:` are one place, however the rule is written.
+        for rule in ["/mcp/notes:purge", "/mcp/notes%3Apurge"] {
+            let rules = PathRules::new("read").below(rule, "admin");
+            assert_eq!(rules.check("/mcp"), []);
+            for path in ["/mcp/notes:purge", "/mcp/notes%3Apurge", "/mcp/notes%3Apurge/x"] {
+                let admin = Some(Need::Scopes("admin".parse().unwrap()));
+                assert_eq!(rules.need(&Method::POST, path), admin, "{rule} {path}");
+            }
+        }
         let read = Some(Need::Scopes("read".parse().unwrap()));
         assert_eq!(rules.need(&Method::POST, "/mcp/Administrator"), read);
     }

@@ -4,9 +4,10 @@
 //! 1. `Host`: a page whose name was made to point at this machine is refused (RS-76, A-PROXY-7). On by default where the resource is on
 //!    loopback.
 //! 2. The metadata documents: anybody may read them, from any page (RS-13, RS-14).
-//! 3. `Origin`: a page that is not on the list is refused, `null` too; whoever sends none is no page (RS-75, A-PROXY-8).
-//! 4. Preflights of pages on the list are answered here, and never reach the inner service (RS-79).
-//! 5. Everything else goes on; pages on the list may read the answer, refusals too (RS-78). No credentials are ever allowed for: a
+//! 3. Whoever looks here for an authorization server's metadata is told that there is none (RS-15).
+//! 4. `Origin`: a page that is not on the list is refused, `null` too; whoever sends none is no page (RS-75, A-PROXY-8).
+//! 5. Preflights of pages on the list are answered here, and never reach the inner service (RS-79).
+//! 6. Everything else goes on; pages on the list may read the answer, refusals too (RS-78). No credentials are ever allowed for: a
 //!    token is sent by the page, not by the browser.
 //!
 //! `Forwarded` and `X-Forwarded-*` are not read (RS-80): what this resource is called is configured.

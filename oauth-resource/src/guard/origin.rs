@@ -47,6 +47,11 @@ impl Origins {
         Self(origins)
     }
 
+    /// Whether any is on the list.
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// One more; `false` if it is no origin as a browser would write it.
     pub(crate) fn add(&mut self, origin: &str) -> bool {
         let valid = Url::parse(origin).is_ok_and(|url| {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use http_body::Body;
 use tower_service::Service;
@@ -88,6 +89,10 @@ where
         if let Some(answer) = settings.metadata.answer_at(request.uri().path(), request.method()) {
             return ResponseFuture::answer(answer);
         }
+        if is_search(&request) {
+            let why = "this server's authorization server is named in its protected resource metadata";
+            return ResponseFuture::answer(answer::plain(StatusCode::NOT_FOUND, "not_found", why));
+        }
         match settings.origins.of_request(request.headers()) {
             From::NoPage => ResponseFuture::inner(self.inner.call(request), None),
             From::Listed(origin) if is_preflight(request.method(), request.headers()) => {
@@ -101,4 +106,15 @@ where
             }
         }
     }
+}
+
+/// Whether a client without a token looks here for the authorization server, as those of 2025-03-26 do: anything but 404 ends their search
+/// (RS-15).
+fn is_search<B>(request: &Request<B>) -> bool {
+    let is_at = |place: &str| {
+        let rest = request.uri().path().strip_prefix(place);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"].into_iter().any(is_at)
+        && !request.headers().contains_key(AUTHORIZATION)
 }

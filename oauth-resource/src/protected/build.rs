@@ -112,14 +112,12 @@ impl<V: TokenVerifier> ProtectedResourceBuilder<V> {
             metadata = metadata.with_keys(&document, key);
         }
 
+        // A set that leaves the minimum out is no set for basic use: challenges then name what the operation needs, and nothing else (RS-19).
+        let basic = supported.clone().filter(|all| policy.minimum().is_subset(all)).unwrap_or_default();
         let mut bearer = RequireBearerLayer::new(resource.clone(), verifier)
             .with_issuers(&issuers)
             // What basic use needs, in one sign-in: the document says the same (RS-9, RS-19).
-            .with_scopes(
-                supported
-                    .as_ref()
-                    .map_or_else(|| policy.minimum().clone(), |all| all.union(policy.minimum())),
-            )
+            .with_scopes(basic.union(policy.minimum()))
             .with_hierarchy(policy.hierarchy().clone())
             .with_leeway(set.leeway)
             .with_revocations(set.revocations)
@@ -135,7 +133,7 @@ impl<V: TokenVerifier> ProtectedResourceBuilder<V> {
             };
         }
         let mut scope = RequireScopeLayer::shared(&resource, policy)
-            .with_basic_scopes(supported.unwrap_or_default())
+            .with_basic_scopes(basic)
             .with_challenge_that_includes_granted(set.includes_granted)
             .with_clock(set.clock);
         if let Some(dpop) = set.dpop {

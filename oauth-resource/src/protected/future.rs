@@ -13,7 +13,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, keep_private};
 use crate::authorized::Authorized;
 use crate::body::ResponseBody;
 use crate::protected::service::Rules;
@@ -81,6 +81,7 @@ where
                 StateProjection::Inner { future, caller, rules } => {
                     let mut response = ready!(future.poll(cx))?;
                     seal(response.headers_mut(), &rules.session, Some(caller));
+                    keep_private(response.headers_mut());
                     return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                 }
                 StateProjection::Reading { reading, waiting } => {

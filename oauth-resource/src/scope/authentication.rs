@@ -76,16 +76,19 @@ impl Authentication {
         self.max_age == Some(Duration::ZERO) || self.classes.as_ref().is_some_and(Vec::is_empty)
     }
 
+    /// Whether a challenge can carry a class.
+    pub(crate) fn can_be_named(class: &str) -> bool {
+        class.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\')
+    }
+
     /// What is wrong with it.
     pub(crate) fn fault(&self) -> Option<&'static str> {
         let classes = self.classes.as_deref();
-        let fits =
-            |class: &str| class.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\');
         match classes {
             None if self.max_age.is_none() => Some("asks for nothing: name an age or classes"),
             Some([]) => Some("names no class"),
             _ if self.is_out_of_reach() => Some("no sign-in is younger than a second: name a greater age"),
-            Some(classes) if !classes.iter().all(|class| fits(class)) => {
+            Some(classes) if !classes.iter().all(|class| Self::can_be_named(class)) => {
                 Some("a class has a character that no challenge can carry")
             }
             _ => None,

@@ -13,7 +13,7 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use crate::answer::Answer;
+use crate::answer::{Answer, keep_private};
 use crate::body::ResponseBody;
 use crate::challenge::Fault;
 use crate::scope::body::PeekedBody;
@@ -92,7 +92,9 @@ where
         loop {
             let next = match state.as_mut().project() {
                 StateProjection::Inner { future } => {
-                    return future.poll(cx).map_ok(|response| response.map(ResponseBody::inner));
+                    let mut response = ready!(future.poll(cx))?;
+                    keep_private(response.headers_mut());
+                    return Poll::Ready(Ok(response.map(ResponseBody::inner)));
                 }
                 StateProjection::Answer { answer } => {
                     let answer = answer.take().expect("a future is not polled after it is done");

@@ -163,7 +163,11 @@ impl Rules {
                 return Ok(SubjectKind::Client);
             }
         }
-        Ok(self.trusted.kind)
+        let is_client = self
+            .trusted
+            .client_sign
+            .is_some_and(|sign| sign(said, claims.subject.as_str(), claims.client_id.as_str()));
+        Ok(if is_client { SubjectKind::Client } else { self.trusted.kind })
     }
 
     fn scopes(&self, said: &ClaimSet<'_>, kind: SubjectKind) -> Result<ScopeSet, Refusal> {
@@ -174,6 +178,7 @@ impl Rules {
         // The form of RFC 9068, without a detour.
         if let ([only], [], None) = (&*rules.scope_claims, of_client, &rules.scope_prefix)
             && only == "scope"
+            && rules.scope_prefix_added.is_empty()
             && let Some(scope) = &said.scope
         {
             return scope.parse().map_err(refused);
@@ -200,10 +205,15 @@ impl Rules {
     }
 
     fn add_scopes(&self, all: &mut String, scopes: &str) {
-        for scope in scopes.split(' ') {
-            let prefix = self.trusted.scope_prefix.as_deref().unwrap_or_default();
+        let removed = self.trusted.scope_prefix.as_deref().unwrap_or_default();
+        let added = &*self.trusted.scope_prefix_added;
+        for scope in scopes.split(' ').filter(|scope| !scope.is_empty()) {
+            let scope = scope.strip_prefix(removed).unwrap_or(scope);
             all.push(' ');
-            all.push_str(scope.strip_prefix(prefix).unwrap_or(scope));
+            if !scope.starts_with(added) {
+                all.push_str(added);
+            }
+            all.push_str(scope);
         }
     }
 

@@ -41,7 +41,9 @@ pub fn auth0(domain: &str, audience: &str) -> TrustedIssuer {
         .with_further_audience(&format!("https://{domain}/userinfo"))
         .with_client_claims(["azp", "client_id"])
         .with_client_scope_claims(["permissions"])
+        // Tokens of the profile of RFC 9068 have no `gty`.
         .with_client_mark("gty", "client-credentials")
+        .with_client_sign(|_, subject, client| subject.strip_suffix("@clients") == Some(client))
 }
 
 /// Okta, a custom authorization server (`default`, say): the one of the organisation has tokens that only Okta can read.
@@ -63,7 +65,8 @@ pub fn okta(domain: &str, server: &str, audience: &str) -> TrustedIssuer {
 }
 
 /// Microsoft Entra ID, one tenant, tokens of version 2.0. `application` is the API's application (client) ID; tokens for `api://<ID>` are taken
-/// as well. In several tenants, trust each: a token's issuer names its own.
+/// as well. In several tenants, trust each: a token's issuer names its own. Scopes are short in tokens, and asked for in full: see
+/// [`with_scope_prefix_added`](TrustedIssuer::with_scope_prefix_added).
 ///
 /// ```
 /// use oauth_resource::presets::entra;
@@ -85,6 +88,11 @@ pub fn entra(tenant: &str, application: &str) -> TrustedIssuer {
         .with_scope_claims(["scp"])
         .with_client_scope_claims(["roles"])
         .with_client_mark("idtyp", "app")
+        // Which is there only where the API asks for it. What a user agreed to has scopes, and names the user in two ways.
+        .with_client_sign(|said, subject, _| {
+            said.value("scp").is_none()
+                && said.text("oid").is_some_and(|oid| oid.is_ok_and(|oid| oid == subject))
+        })
         .with_kept_claims(["oid", "tid"])
 }
 
@@ -122,12 +130,18 @@ pub fn keycloak(base: &str, realm: &str) -> TrustedIssuer {
         // There by default, for Keycloak's own account console.
         .with_further_audience("account")
         .with_client_claims(["azp", "client_id"])
+        // The user that stands for a client, which nobody else can be called like.
+        .with_client_sign(|said, _, client| {
+            let name = said.text("preferred_username").and_then(Result::ok);
+            name.is_some_and(|name| {
+                name.strip_prefix("service-account-").is_some_and(|of| of.eq_ignore_ascii_case(client))
+            })
+        })
         .with_kept_claims(["realm_access", "resource_access", "preferred_username"])
 }
 
 /// Amazon Cognito, one user pool. Access tokens name no audience: only those of these clients are taken. Scopes of a resource server are
-/// written with its identifier in front; take it off with
-/// [`with_scope_prefix_removed`](TrustedIssuer::with_scope_prefix_removed).
+/// written with its identifier in front (`notes-api/read`): write them so in your rules, too, since clients ask for what challenges say.
 ///
 /// ```
 /// use oauth_resource::presets::cognito;

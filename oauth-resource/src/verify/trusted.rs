@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use oauth_core::SubjectKind;
-use oauth_core::jose::Algorithm;
+use oauth_core::jose::{Algorithm, ClaimSet};
 
 use crate::bearer::MAX_LEEWAY;
 use crate::verify::keys::KeySource;
@@ -48,7 +48,12 @@ pub struct TrustedIssuer {
     pub(super) kept: Vec<String>,
     pub(super) kind: SubjectKind,
     pub(super) client_marks: Vec<(String, String)>,
+    pub(super) client_sign: Option<ClientSign>,
+    pub(super) scope_prefix_added: String,
 }
+
+/// Tells by what a token says, its subject and its client, whether it is a client's own.
+pub(super) type ClientSign = fn(&ClaimSet<'_>, &str, &str) -> bool;
 
 /// A claim that RFC 9068 §2.2 requires. `iss`, `aud`, `exp` and `sub` are not among them: nothing can be said of a token without.
 ///
@@ -98,6 +103,8 @@ impl TrustedIssuer {
             kept: Vec::new(),
             kind: SubjectKind::User,
             client_marks: Vec::new(),
+            client_sign: None,
+            scope_prefix_added: String::new(),
         }
     }
 
@@ -196,7 +203,24 @@ impl TrustedIssuer {
         self
     }
 
-    /// Takes this off the front of each scope that has it: some issuers write the name of the resource before the scope's own.
+    /// Writes this before each scope of a token that does not have it: Entra names a scope in full where it is asked for
+    /// (`api://…/Notes.Read`), and short in the token. Rules then name scopes in full, as challenges must: clients ask for what they say.
+    ///
+    /// ```
+    /// use oauth_resource::presets::entra;
+    /// let application = "11112222-bbbb-3333-cccc-4444dddd5555";
+    /// let issuer = entra("8eaef023-2b34-4da1-9baa-8bc8c9d6a490", application)
+    ///     .with_scope_prefix_added(&format!("api://{application}/"));
+    /// assert!(issuer.issuer().starts_with("https://login.microsoftonline.com/"));
+    /// ```
+    #[must_use]
+    pub fn with_scope_prefix_added(mut self, prefix: &str) -> Self {
+        prefix.clone_into(&mut self.scope_prefix_added);
+        self
+    }
+
+    /// Takes this off the front of each scope that has it. Challenges then name what is left: only for issuers that know scopes by that name
+    /// where they are asked for.
     #[must_use]
     pub fn with_scope_prefix_removed(mut self, prefix: &str) -> Self {
         self.scope_prefix = Some(prefix.to_owned());
@@ -258,6 +282,11 @@ impl TrustedIssuer {
     #[must_use]
     pub fn with_client_mark(mut self, claim: &str, value: &str) -> Self {
         self.client_marks.push((claim.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(super) fn with_client_sign(mut self, sign: ClientSign) -> Self {
+        self.client_sign = Some(sign);
         self
     }
 }

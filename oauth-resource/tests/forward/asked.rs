@@ -312,15 +312,26 @@ async fn a_browser_may_ask_for_a_page_that_is_named_and_for_no_other() {
         assert_eq!((passed.status, passed.header("x-user-id")), (200, Some("")), "{path}");
         assert_eq!(forwarded(&unnamed, "OPTIONS", path, "", &[wants, from]).await.status, 401, "{path}");
     }
+    // RS-75: whoever has a token, too.
+    for (what, more) in [
+        ("another page", &[wants, ("origin", "https://app.example.evil")][..]),
+        ("a page of nobody's", &[wants, ("origin", "null")]),
+        ("two pages", &[wants, from, from]),
+        ("another page by itself", &[("origin", "https://app.example.evil")]),
+    ] {
+        for (method, token) in [("OPTIONS", ""), ("POST", ""), ("POST", "alice.read"), ("GET", "root.admin")]
+        {
+            let refused = forwarded(&named, method, "/mcp", token, more).await;
+            assert_eq!((refused.status, refused.header("x-user-id")), (403, None), "{what} {method}");
+        }
+    }
+    let own = [("origin", "https://notes.example")];
+    assert_eq!(forwarded(&named, "POST", "/mcp", "alice.read", &own).await.status, 200);
     for (what, method, token, more) in [
-        ("another page", "OPTIONS", "", &[wants, ("origin", "https://app.example.evil")][..]),
-        ("a page of nobody's", "OPTIONS", "", &[wants, ("origin", "null")]),
-        ("two pages", "OPTIONS", "", &[wants, from, from]),
-        ("no page", "OPTIONS", "", &[wants]),
+        ("no page", "OPTIONS", "", &[wants][..]),
         ("no question", "OPTIONS", "", &[from]),
         ("another method", "POST", "", &[wants, from]),
         ("another method", "GET", "", &[wants, from]),
-        ("another case", "options", "", &[wants, from]),
         ("a token that is none", "OPTIONS", "nobody", &[wants, from]),
         ("a body", "OPTIONS", "", &[wants, from, ("content-length", "12")]),
         ("a body", "OPTIONS", "", &[wants, from, ("transfer-encoding", "chunked")]),
@@ -328,6 +339,10 @@ async fn a_browser_may_ask_for_a_page_that_is_named_and_for_no_other() {
     ] {
         let path = if what.ends_with("query") { "/mcp?access_token=x" } else { "/mcp" };
         assert_eq!(forwarded(&named, method, path, token, more).await.status, 401, "{what}");
+    }
+    // A method of another case is that method to some servers behind, and another to the rules.
+    for method in ["options", "Delete", "post"] {
+        assert_eq!(forwarded(&named, method, "/mcp", "root.admin", &[from]).await.status, 403, "{method}");
     }
     // What is no named place stays none.
     for path in ["/other", "/mcp/../admin", "/MCP"] {

@@ -7,11 +7,11 @@ use http::{Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, Full, StreamBody};
 use oauth_resource::extensions::{CLIENT_CREDENTIALS, DPOP, RequireExtensionLayer};
-use oauth_resource::{PeekedBody, ProtectedResource, TailorAnswersLayer};
+use oauth_resource::{Authorized, PeekedBody, ProtectedResource, RequireScopeLayer, TailorAnswersLayer};
 use serde_json::{Value, json};
 use tower::{Layer as _, ServiceExt as _, service_fn};
 
-use crate::fixture::{ISSUER, RESOURCE, StandingClock, Tokens, call, claims, method, post, rules};
+use crate::fixture::{Bench, ISSUER, RESOURCE, StandingClock, Tokens, call, claims, method, post, rules};
 
 const EVENTS: &str = "text/event-stream";
 const JSON: &str = "application/json";
@@ -276,4 +276,34 @@ async fn what_needs_an_extension_says_so_to_who_has_not_named_it() {
     }
     let prompt = json!({"jsonrpc": "2.0", "id": 1, "method": "prompts/get", "params": {"name": "digest"}});
     assert_eq!(send("reader", prompt.to_string()).await.0, 400);
+}
+
+#[tokio::test]
+async fn what_is_told_to_one_caller_is_kept_by_nobody_between() {
+    // RS-89
+    let bench = Bench::new();
+    // Looked at by the layers, then known; and without a body.
+    for _ in 0..2 {
+        let reply = bench.post("reader", &method("tools/list")).await;
+        assert_eq!(reply.header("cache-control"), "private, no-store");
+    }
+    let get = Request::get("/mcp").header("authorization", "Bearer reader");
+    let reply = bench.send(get.body(Full::<Bytes>::default()).unwrap()).await;
+    assert_eq!((reply.status, reply.header("cache-control")), (200, "private, no-store"));
+    // What the server behind says as strictly stands; what it lets others keep does not.
+    for (said, told) in [
+        ("no-cache", "private, no-store"),
+        ("public, max-age=60", "private, no-store"),
+        ("private, max-age=5", "private, max-age=5"),
+    ] {
+        let answer = move |_: Request<PeekedBody<Full<Bytes>>>| async move {
+            let answer = Response::builder().header("cache-control", said);
+            Ok::<_, Infallible>(answer.body(Full::<Bytes>::default()).unwrap())
+        };
+        let layer = RequireScopeLayer::new(&RESOURCE.parse().unwrap(), rules().build().unwrap());
+        let mut request = post("", &method("tools/list"));
+        request.extensions_mut().insert(Authorized::assertion(claims("alice", "notes:read")));
+        let answer = layer.layer(service_fn(answer)).oneshot(request).await.unwrap();
+        assert_eq!(answer.headers()["cache-control"], told, "{said}");
+    }
 }

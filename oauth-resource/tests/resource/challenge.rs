@@ -38,6 +38,27 @@ async fn without_a_token_the_challenge_says_where_and_for_what() {
 }
 
 #[tokio::test]
+async fn what_basic_use_needs_is_named_beside_it_and_nothing_that_is_apart() {
+    // RS-19, CONF-25
+    let bench = |supported| {
+        Bench::with(|builder| {
+            let rules = oauth_resource::ScopeRules::builder("mcp:basic").tool("add_note", "mcp:write");
+            builder.scopes(rules).scopes_supported(supported)
+        })
+    };
+    for (supported, list, add) in [
+        ("mcp:basic mcp:more", "mcp:basic mcp:more", "mcp:basic mcp:more mcp:write"),
+        ("mcp:profile", "mcp:basic", "mcp:write"),
+    ] {
+        let bench = bench(supported);
+        for (body, scopes) in [(method("tools/list"), list), (call("add_note"), add)] {
+            let reply = bench.post("", &body).await;
+            assert_eq!(reply.challenge(), format!(r#"Bearer scope="{scopes}", {PLACE}"#), "{supported}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_bad_token_gets_an_error_and_the_rest() {
     // RS-20, RS-21
     let bench = Bench::new();

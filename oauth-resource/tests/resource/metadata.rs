@@ -218,9 +218,43 @@ fn what_is_wrong_with_a_configuration_is_said_at_once() {
 #[tokio::test]
 async fn offline_access_is_never_listed() {
     // RS-8
-    let bench = Bench::with(|builder| builder.scopes_supported("offline_access notes:read"));
+    let bench = Bench::with(|builder| {
+        builder
+            .scopes(ScopeRules::builder("notes:read").tool("add_note", "notes:write"))
+            .scopes_supported("offline_access notes:read")
+            .challenge_includes_granted(true)
+    });
     let document = bench.get(WELL_KNOWN).await.json();
     assert_eq!(document["scopes_supported"], json!(["notes:read"]));
+    // Nor asked for: not of a stranger, not of whoever has it.
+    bench.tokens.put("offline", crate::fixture::claims("alice", "notes:read offline_access"));
+    for (token, status, scopes) in
+        [("", 401, "notes:read notes:write"), ("offline", 403, "notes:read notes:write")]
+    {
+        let reply = bench.post(token, &crate::fixture::call("add_note")).await;
+        assert_eq!(reply.status, status);
+        assert!(reply.challenge().contains(&format!("scope=\"{scopes}\"")), "{}", reply.challenge());
+        assert!(!String::from_utf8_lossy(&reply.body).contains("offline_access"));
+    }
+}
+
+#[tokio::test]
+async fn whoever_looks_for_an_authorization_server_here_learns_that_it_is_elsewhere() {
+    // RS-15: clients of 2025-03-26 look at the MCP server itself, and give up unless it is 404.
+    let bench = Bench::new();
+    for path in [
+        "/.well-known/oauth-authorization-server",
+        "/.well-known/oauth-authorization-server/mcp",
+        "/.well-known/openid-configuration",
+        "/.well-known/openid-configuration/mcp",
+    ] {
+        let reply = bench.get(path).await;
+        assert_eq!((reply.status, reply.header("content-type")), (404, "application/json"), "{path}");
+    }
+    assert_eq!(bench.get("/.well-known/openid-configurations").await.status, 401);
+    // What stands there is not hidden from whoever has a token.
+    let known = Request::get("/.well-known/openid-configuration").header("authorization", "Bearer reader");
+    assert_eq!(bench.send(known.body(Full::<Bytes>::default()).unwrap()).await.status, 200);
 }
 
 #[tokio::test]

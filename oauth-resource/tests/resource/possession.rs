@@ -118,8 +118,9 @@ async fn a_bad_proof_is_told_from_a_bad_token() {
         let reply = send(&bench, "DPoP bound", &bad).await;
         assert_eq!(reply.status, 401);
         let challenge = reply.challenge();
-        assert!(challenge.starts_with("DPoP algs=\"ES256 "), "{challenge}");
-        assert!(challenge.contains(&format!("error=\"{error}\"")), "{challenge}");
+        // DPOP-7, RS-31
+        assert!(challenge.starts_with(&format!("DPoP error=\"{error}\"")), "{challenge}");
+        assert!(challenge.contains("algs=\"ES256 "), "{challenge}");
         assert!(challenge.contains("resource_metadata="), "{challenge}");
         assert_eq!(reply.header("cache-control"), "no-store");
         assert_eq!(reply.json()["error"], error);
@@ -127,12 +128,7 @@ async fn a_bad_proof_is_told_from_a_bad_token() {
     // A token that nobody knows, with a proof that is good for it.
     let ath = ath("unknown");
     let reply = send(&bench, "DPoP unknown", &proof_with(&KEY, &[("ath", json!(ath))])).await;
-    assert!(
-        reply.status == 401
-            && reply
-                .challenge()
-                .contains(r#"DPoP algs="ES256 EdDSA ES384 PS256 RS256", error="invalid_token""#)
-    );
+    assert!(reply.status == 401 && reply.challenge().contains(r#"DPoP error="invalid_token""#));
     let mut forwarded =
         request(&["DPoP bound"], &[&proof_with(&KEY, &[("htu", json!("https://evil.example/mcp"))])]);
     forwarded.headers_mut().insert("x-forwarded-host", "evil.example".parse().unwrap());

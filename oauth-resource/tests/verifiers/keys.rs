@@ -297,6 +297,29 @@ async fn metadata_of_another_issuer_closes_the_door() {
         assert_eq!(verifier.health(now())[0].failure.as_deref(), Some("the metadata is of another issuer"));
         assert_eq!(fetch.0.count(JWKS), 0);
     }
+    // One that becomes another issuer's takes the keys away that were there.
+    let fetch = Arc::new(Elsewhere(served(&[&KEY])));
+    let says = |issuer: &str| Fetched::json(json!({"issuer": issuer, "jwks_uri": JWKS}).to_string());
+    fetch.0.set(place, says(ISSUER));
+    let verifier = discovering(fetch.clone(), ISSUER);
+    assert!(ask(&verifier, &sign(&claims())).await.is_ok());
+    fetch.0.set(place, says("https://evil.example"));
+    let stranger = SigningKey::generate_es256().sign("at+jwt", &claims()).unwrap();
+    assert!(unavailable(&ask(&verifier, &stranger).await));
+    assert!(unavailable(&ask(&verifier, &sign(&claims())).await) && !verifier.is_ready(now()));
+}
+
+#[tokio::test]
+async fn what_is_no_metadata_is_looked_for_elsewhere() {
+    // RS-60
+    let place = "https://as.example/.well-known/oauth-authorization-server";
+    for (answer, status) in [("<html>", 200), ("", 302), ("{}", 404), ("[]", 200)] {
+        let fetch = Arc::new(Elsewhere(served(&[&KEY])));
+        fetch.0.set(place, Fetched::new(StatusCode::from_u16(status).unwrap(), answer));
+        let good = json!({"issuer": ISSUER, "jwks_uri": JWKS}).to_string();
+        fetch.0.set("https://as.example/.well-known/openid-configuration", Fetched::json(good));
+        assert!(ask(&discovering(fetch, ISSUER), &sign(&claims())).await.is_ok(), "{status} {answer}");
+    }
 }
 
 #[tokio::test]
@@ -422,11 +445,22 @@ async fn keys_of_one_name_and_tokens_that_name_none() {
 }
 
 #[tokio::test]
-async fn a_set_without_a_usable_key_is_an_outage() {
-    // RS-64: the old key is gone with it; but that tells nothing of anybody's token.
-    for (set, failure) in [
-        (r#"{"keys":[]}"#, "no key of the issuer's set can be used, 0 were skipped"),
-        (r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#, "no key of the issuer's set can be used, 1 were skipped"),
+async fn a_set_without_a_usable_key_takes_the_old_ones_away_and_without_any_is_an_outage() {
+    // RS-43, RS-58, RS-64, RS-68, A-JWT-21
+    let mut for_encryption = KEY.public_jwk().to_json();
+    for_encryption.insert("use".to_owned(), "enc".into());
+    for (set, failure, is_outage) in [
+        (r#"{"keys":[]}"#.to_owned(), "no key of the issuer's set can be used, 0 were skipped", true),
+        (
+            r#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#.to_owned(),
+            "no key of the issuer's set can be used, 1 were skipped",
+            false,
+        ),
+        (
+            json!({"keys": [for_encryption]}).to_string(),
+            "no key of the issuer's set can be used, 1 were skipped",
+            false,
+        ),
     ] {
         let fetch = served(&[&KEY]);
         let verifier = remote(fetch.clone());
@@ -434,13 +468,41 @@ async fn a_set_without_a_usable_key_is_an_outage() {
         fetch.set(JWKS, Fetched::json(set));
         let later = now() + secs(40);
         let stranger = SigningKey::generate_es256().sign("at+jwt", &claims()).unwrap();
-        assert!(unavailable(&verifier.verify(&stranger, later).await));
-        assert!(unavailable(&verifier.verify(&sign(&claims()), later).await));
+        for token in [stranger, sign(&claims())] {
+            let answer = verifier.verify(&token, later).await;
+            assert_eq!((unavailable(&answer), refused(&answer)), (is_outage, !is_outage));
+        }
         assert!(!verifier.is_ready(later));
         assert_eq!(verifier.health(later)[0].failure.as_deref(), Some(failure));
         fetch.set(JWKS, Fetched::json(jwks(&[&KEY])));
-        assert!(verifier.verify(&sign(&claims()), later + secs(5)).await.is_ok());
+        assert!(verifier.verify(&sign(&claims()), later + secs(31)).await.is_ok());
     }
+}
+
+#[tokio::test]
+async fn a_key_that_is_changed_right_after_a_fetch_is_found_at_once() {
+    // RS-62, RS-63, A-FAULT-6
+    let (old, new) = (SigningKey::generate_es256(), SigningKey::generate_es256());
+    let fetch = served(&[&old]);
+    let verifier = remote(fetch.clone());
+    assert!(ask(&verifier, &old.sign("at+jwt", &claims()).unwrap()).await.is_ok());
+    fetch.set(JWKS, Fetched::json(jwks(&[&new])));
+    let by_new = new.sign("at+jwt", &claims()).unwrap();
+    assert!(verifier.verify(&by_new, now() + secs(1)).await.is_ok(), "the very first by it");
+    assert_eq!(fetch.count(JWKS), 2);
+    // That was the one for all unknown keys of this cool-down.
+    let stranger = SigningKey::generate_es256().sign("at+jwt", &claims()).unwrap();
+    for after in [1, 2, 30] {
+        assert!(refused(&verifier.verify(&stranger, now() + secs(after)).await));
+    }
+    assert_eq!(fetch.count(JWKS), 2);
+    // An issuer that fails is left alone for the whole of it, whatever it is asked for.
+    fetch.set(JWKS, Fetched::new(StatusCode::BAD_GATEWAY, "no"));
+    let down = now() + secs(100);
+    for after in [0, 1, 29] {
+        assert!(unavailable(&verifier.verify(&stranger, down + secs(after)).await));
+    }
+    assert_eq!(fetch.count(JWKS), 3);
 }
 
 #[tokio::test]

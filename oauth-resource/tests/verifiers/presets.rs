@@ -61,6 +61,8 @@ impl Case {
         for (name, value) in change {
             claims[*name] = value.clone();
         }
+        // What is nothing is not there.
+        claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
         RSA.sign_under(&header, &claims).unwrap()
     }
 
@@ -105,6 +107,20 @@ async fn auth0() {
     assert_eq!(machine.subject_kind, SubjectKind::Client);
     // What a client may do by itself counts; what a user may do does not widen what was consented to.
     assert_eq!(machine.scopes.as_str(), "notes:read notes:write openid profile");
+    // Its profile of RFC 9068 says it by the subject alone, and nobody is called like the machine of another client (RS-57).
+    for (subject, kind) in
+        [("my_client_id@clients", SubjectKind::Client), ("another@clients", SubjectKind::User)]
+    {
+        let header = json!({"typ": "at+jwt"});
+        let profile = Case { header, trusted: case.trusted.clone(), claims: case.claims.clone(), ..case };
+        let token = profile.token(&[
+            ("sub", json!(subject)),
+            ("azp", Value::Null),
+            ("client_id", json!("my_client_id")),
+            ("jti", json!("j")),
+        ]);
+        assert_eq!(ask(&profile.verifier(), &token).await.unwrap().subject_kind, kind, "{subject}");
+    }
 }
 
 #[tokio::test]
@@ -163,6 +179,23 @@ async fn entra() {
     assert_eq!((app.scopes.as_str(), app.subject_kind), ("Notes.All", SubjectKind::Client));
     let user = ask(&case.verifier(), &case.token(&[("roles", json!(["Notes.All"]))])).await.unwrap();
     assert_eq!(user.scopes.as_str(), "Notes.Read Notes.Write");
+    // Where the API did not ask for `idtyp`: without scopes, and the subject is the object.
+    let roles = [("roles", json!(["Notes.All"])), ("scp", Value::Null)];
+    for (object, scopes, kind) in [
+        (case.claims["sub"].clone(), "Notes.All", SubjectKind::Client),
+        (case.claims["oid"].clone(), "", SubjectKind::User),
+    ] {
+        let token = case.token(&[&roles[..], &[("oid", object)]].concat());
+        let claims = ask(&case.verifier(), &token).await.unwrap();
+        assert_eq!((claims.scopes.as_str(), claims.subject_kind), (scopes, kind));
+    }
+    // RS-19, RS-22: a challenge names what Entra can be asked for.
+    let application = "api://11112222-bbbb-3333-cccc-4444dddd5555/";
+    let full = Case { trusted: case.trusted.clone().with_scope_prefix_added(application), ..case };
+    assert_eq!(
+        full.accepted().await.scopes,
+        format!("{application}Notes.Read {application}Notes.Write").parse().unwrap()
+    );
 }
 
 #[tokio::test]
@@ -203,6 +236,15 @@ async fn keycloak() {
     );
     let extra = claims.extra.unwrap();
     assert_eq!((&extra["acr"], &extra["realm_access"]["roles"][0]), (&json!("1"), &json!("offline_access")));
+    // RS-57
+    for (name, kind) in [
+        ("service-account-mcp-client", SubjectKind::Client),
+        ("service-account-other", SubjectKind::User),
+        ("mcp-client", SubjectKind::User),
+    ] {
+        let token = case.token(&[("preferred_username", json!(name))]);
+        assert_eq!(ask(&case.verifier(), &token).await.unwrap().subject_kind, kind, "{name}");
+    }
     case.holds_to("typ", json!("ID")).await;
     case.holds_to("typ", json!("Refresh")).await;
     case.holds_to("aud", json!("account")).await;

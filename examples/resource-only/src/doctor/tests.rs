@@ -8,6 +8,7 @@ use clap::Parser as _;
 use oauth_core::jose::{Algorithm, HmacAlgorithm, HmacKey, JwkSet, SigningKey};
 use oauth_core::{TokenVerifier as _, VerifyFault};
 use serde_json::{Value, json};
+use tower::ServiceExt as _;
 
 use crate::doctor::report::Report;
 use crate::doctor::{issuer, server, token};
@@ -211,4 +212,31 @@ async fn a_server_that_tells_clients_all_they_need_is_well() {
     let mut report = Report::default();
     server::examine(&mut report, &id.issuer).await.unwrap();
     assert!(report.lines().join("\n").contains("clients do not sign in"), "{:?}", report.lines());
+}
+
+#[tokio::test]
+async fn a_server_at_the_root_of_its_host_serves_there() {
+    // RS-2
+    let id = start().await;
+    for (audience, path) in [("https://mcp.example.com", "/"), ("https://mcp.example.com/a/b", "/a/b")] {
+        let settings =
+            Settings::parse_from(["resource-only", "--issuer", &id.issuer, "--audience", audience]);
+        let app = crate::protected_tools(&settings, settings.verifier().unwrap()).unwrap();
+        let request = axum::http::Request::post(path).body(axum::body::Body::empty()).unwrap();
+        assert_eq!(app.oneshot(request).await.unwrap().status(), 401, "{audience}");
+    }
+}
+
+#[tokio::test]
+async fn keys_on_this_machine_are_fetched_for_an_issuer_elsewhere() {
+    let id = start().await;
+    let keys = format!("{}/jwks", id.issuer);
+    let issuer = "https://as.example";
+    let args =
+        ["resource-only", "--issuer", issuer, "--audience", "https://mcp.example/mcp", "--jwks-uri", &keys];
+    let mut claims = id.claims();
+    claims["iss"] = issuer.into();
+    let token = id.key.sign("at+jwt", &claims).unwrap();
+    let verifier = Settings::parse_from(args).verifier().unwrap();
+    assert!(verifier.verify(&token, now()).await.is_ok());
 }

@@ -2,6 +2,7 @@
 
 mod builder;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use oauth_core::{ScopeHierarchy, ScopeSet};
@@ -147,16 +148,61 @@ impl ScopeRules {
         if let Some(scopes) = self.resources.named.get(uri) {
             return Some(scopes.clone());
         }
-        let below =
-            self.below.iter().find(|(prefix, _)| uri.starts_with(&**prefix)).map(|(_, scopes)| scopes);
+        let below = |uri: &str| {
+            self.below.iter().find(|(prefix, _)| uri.starts_with(&**prefix)).map(|(_, scopes)| scopes)
+        };
+        let read = decoded(uri);
+        let also = self.also_of(&read, below(&read));
+        let below = below(uri);
         match below.or(self.resources.others.as_ref()) {
             // `notes://%61rchive/`, `notes://x/../archive/`: another spelling of a place that may have a rule of its own.
             Some(scopes) if (self.below.is_empty() && self.resources.named.is_empty()) || is_plain(uri) => {
-                Some(scopes.clone())
+                Some(scopes.union(&also))
             }
             _ => None,
         }
     }
+
+    /// What the places need that a server which is not strict may read a URI as: `notes://h/a%40b`, `notes://h/secret/`, `notes://h/secret#x`.
+    fn also_of(&self, read: &str, below: Option<&ScopeSet>) -> ScopeSet {
+        let bare = |uri: &str| {
+            let end = uri.find(['?', '#']).unwrap_or(uri.len());
+            uri[..end].trim_end_matches('/').len()
+        };
+        let read = &read[..bare(read)];
+        let named = self.resources.named.iter().filter(|(named, _)| {
+            let named = decoded(named);
+            named[..bare(&named)] == *read
+        });
+        named.fold(below.cloned().unwrap_or_default(), |all, (_, scopes)| all.union(scopes))
+    }
+}
+
+/// A URI with everything as it is that may be, and what is encoded in capitals: `%3a` and `%3A` are one, and `:` is most often, too.
+fn decoded(uri: &str) -> Cow<'_, str> {
+    if !uri.contains('%') {
+        return Cow::Borrowed(uri);
+    }
+    let mut text = String::with_capacity(uri.len());
+    let mut rest = uri;
+    while let Some(at) = rest.find('%') {
+        text.push_str(&rest[..at]);
+        let digits = rest.get(at + 1..at + 3);
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) if byte.is_ascii_graphic() && byte != b'%' => {
+                text.push(char::from(byte));
+                rest = &rest[at + 3..];
+            }
+            _ => {
+                let end = rest.len().min(at + 3);
+                let end = if rest.is_char_boundary(end) { end } else { at + 1 };
+                text.push_str(&rest[at..end].to_ascii_uppercase());
+                rest = &rest[end..];
+            }
+        }
+    }
+    text.push_str(rest);
+    Cow::Owned(text)
 }
 
 /// Whether a URI has one spelling only, as far as servers agree: no dot segment, no empty one, no backslash, no percent-encoding
@@ -239,6 +285,9 @@ mod tests {
             .resources_below("notes://", "read")
             .resources_below("notes://h/private/", "admin")
             .resource("notes://h/private/readme", "read")
+            .resource("notes://h/secret", "admin")
+            .resource("notes://h/@b", "admin")
+            .resource("notes://h/%C3%A9", "admin")
             .build()
             .unwrap();
         for (uri, needed) in [
@@ -258,6 +307,18 @@ mod tests {
             ("notes://h/private%2Fa", "admin min read"),
             ("notes://h/%zz", "admin min read"),
             ("file:///etc", "admin min read"),
+            // Not another spelling to everybody, but to some.
+            ("notes://h/secret", "admin"),
+            ("notes://h/secret/", "admin read"),
+            ("notes://h/secret#x", "admin read"),
+            ("notes://h/secret?x", "admin read"),
+            ("notes://h/%40b", "admin read"),
+            ("notes://h/@b/", "admin read"),
+            ("notes://h/%c3%a9", "admin read"),
+            ("notes://h/secretary", "read"),
+            ("notes://h/a?b#c", "read"),
+            ("notes://%h", "admin min read"),
+            ("notes://h/%é", "admin min read"),
             // A template may expand to what is guarded.
             ("notes://h/{area}/a", "admin read"),
             ("notes://h/private/{name}", "admin read"),

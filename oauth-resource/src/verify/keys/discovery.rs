@@ -33,6 +33,13 @@ pub(super) enum KeySetFault {
     BrokenOff,
 }
 
+impl KeySetFault {
+    /// Whether the set is there, and it is its keys that cannot be used.
+    pub(super) const fn is_of_keys(&self) -> bool {
+        matches!(self, Self::NoUsableKey(skipped) if *skipped > 0)
+    }
+}
+
 /// The members that matter here. Ill-formed others are none of our business.
 #[derive(Deserialize)]
 struct Metadata {
@@ -66,13 +73,17 @@ async fn discover(issuer: &Issuer, fetch: &dyn Fetch) -> Result<String, KeySetFa
         let document = match get(fetch, &url).await {
             Ok(document) => document,
             // Not there: an older form may be. But an outage is one, wherever one asks.
-            Err(KeySetFault::Status(status)) if (400..500).contains(&status) => {
+            Err(KeySetFault::Status(status)) if (300..500).contains(&status) => {
                 fault = KeySetFault::Status(status);
                 continue;
             }
             Err(fault) => return Err(fault),
         };
-        let metadata: Metadata = serde_json::from_slice(&document).map_err(|_| KeySetFault::Metadata)?;
+        // A page for people, say, which is what some servers answer everywhere.
+        let Ok(metadata) = serde_json::from_slice::<Metadata>(&document) else {
+            fault = KeySetFault::Metadata;
+            continue;
+        };
         if metadata.issuer != issuer.as_str() {
             return Err(KeySetFault::OtherIssuer);
         }

@@ -2,11 +2,13 @@
 //!
 //! 1. Requests read the keys that are there; nobody holds a lock while a signature is verified or a document fetched (RS-65).
 //! 2. Keys that have got old are fetched again in the background, while the old ones serve.
-//! 3. A key that is not known causes a fetch at most once in the cool-down, for all such keys together (RS-62). Those who want the
-//!    outcome wait for the one fetch that is under way, in bounded number.
+//! 3. A key that is not known causes a fetch at most once in the cool-down, for all such keys together (RS-62). Fetches that had another
+//!    cause do not count: a key may be changed a second after one (RS-63). Those who want the outcome wait for the one fetch that is under
+//!    way, in bounded number.
 //! 4. What was fetched replaces what was there, whole: a key that the issuer has removed is gone (RS-64).
-//! 5. A fetch that fails changes nothing, until the keys are too old.
-//! 6. A set without a key that can be used takes the old keys away, as 4 says; but it is an outage: nobody can tell of a token whether it is good.
+//! 5. A fetch that fails changes nothing, until the keys are too old; but metadata that is another issuer's takes the keys away (RS-60).
+//! 6. A set without a key that can be used takes the old keys away, as 4 says, and tokens are refused (RS-58); one without any key at all is
+//!    an outage: nobody can tell of a token whether it is good.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -50,10 +52,19 @@ struct Loaded {
     refresh_at: Timestamp,
 }
 
+/// Why keys are fetched.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Age,
+    UnknownKey,
+}
+
 #[derive(Default)]
 struct Progress {
     under_way: bool,
     last_attempt: Option<Timestamp>,
+    /// The last one because of a key that was not known.
+    last_for_unknown: Option<Timestamp>,
     failure: Option<KeySetFault>,
     warned: Vec<Skipped>,
 }
@@ -83,7 +94,7 @@ impl Remote {
     pub(in crate::verify) fn current(self: &Arc<Self>, now: Timestamp) -> Option<Arc<JwkSet>> {
         let loaded = self.loaded.load();
         let loaded = loaded.as_ref()?;
-        if now >= loaded.refresh_at && self.claim(now) {
+        if now >= loaded.refresh_at && self.claim(now, Cause::Age) {
             self.launch(now);
         }
         (now.since(loaded.at) <= self.timing.max_stale).then(|| loaded.keys.clone())
@@ -95,7 +106,7 @@ impl Remote {
         let Some(_place) = Place::take(&self.waiting) else { return false };
         // Before the look at what is under way: its end cannot be missed.
         let mut ended = self.ended.subscribe();
-        let launched = self.claim(now);
+        let launched = self.claim(now, Cause::UnknownKey);
         if launched {
             self.launch(now);
         }
@@ -103,7 +114,7 @@ impl Remote {
             // Fails only when the sender is gone, which is in `self`.
             let _ = ended.changed().await;
         }
-        self.lock().failure.is_none()
+        self.lock().failure.as_ref().is_none_or(KeySetFault::is_of_keys)
     }
 
     /// Nobody can tell whether a token is good.
@@ -124,7 +135,9 @@ impl Remote {
         let age = loaded.map(|loaded| now.since(loaded.at));
         KeySetHealth {
             issuer: self.issuer.as_str().to_owned(),
-            ready: age.is_some_and(|age| age <= self.timing.max_stale),
+            ready: loaded.is_some_and(|loaded| {
+                !loaded.keys.is_empty() && now.since(loaded.at) <= self.timing.max_stale
+            }),
             keys: loaded.map_or(0, |loaded| loaded.keys.len()),
             skipped: loaded.map_or(0, |loaded| loaded.keys.skipped().len()),
             age,
@@ -133,16 +146,24 @@ impl Remote {
     }
 
     /// Whether the caller is the one to fetch now.
-    fn claim(&self, now: Timestamp) -> bool {
+    fn claim(&self, now: Timestamp, cause: Cause) -> bool {
+        let has_keys = self.loaded.load().is_some();
         let cool_down = self.cool_down();
         let mut progress = self.lock();
+        // Whatever the cause, an issuer that fails is left alone for a while.
+        let counts_apart = cause == Cause::UnknownKey && has_keys && progress.failure.is_none();
+        let last = if counts_apart { progress.last_for_unknown } else { progress.last_attempt };
         // A clock that was set back must not hold a fetch up until it is there again.
         let cools = |last: Timestamp| last <= now && now.since(last) < cool_down;
-        if progress.under_way || progress.last_attempt.is_some_and(cools) {
+        if progress.under_way || last.is_some_and(cools) {
             return false;
         }
         progress.under_way = true;
         progress.last_attempt = Some(now);
+        // The very first keys are looked for because there are none.
+        if cause == Cause::UnknownKey && has_keys {
+            progress.last_for_unknown = Some(now);
+        }
         true
     }
 
@@ -179,7 +200,6 @@ impl Remote {
                     }
                 }
                 if keys.is_empty() {
-                    self.loaded.store(None);
                     let fault = KeySetFault::NoUsableKey(keys.skipped().len());
                     if progress.failure.is_none() {
                         tracing::warn!(issuer = %self.issuer, error = %fault, "the issuer has no keys");
@@ -188,15 +208,19 @@ impl Remote {
                 } else if progress.failure.take().is_some() {
                     tracing::info!(issuer = %self.issuer, "the issuer's keys can be fetched again");
                 }
-                if !keys.is_empty() {
-                    let refresh_at = now + jittered(self.timing.refresh);
-                    self.loaded.store(Some(Arc::new(Loaded { keys: Arc::new(keys), at: now, refresh_at })));
-                }
+                let has_any = !keys.is_empty() || !keys.skipped().is_empty();
+                let refresh_at = now + jittered(self.timing.refresh);
+                let loaded = Loaded { keys: Arc::new(keys), at: now, refresh_at };
+                self.loaded.store(has_any.then(|| Arc::new(loaded)));
             }
             Err(fault) => {
                 // Once for an outage, not once for each try.
                 if progress.failure.is_none() {
                     tracing::warn!(issuer = %self.issuer, error = %fault, "the issuer's keys cannot be fetched");
+                }
+                // Nor are keys kept of an issuer that has become another (RS-60).
+                if matches!(fault, KeySetFault::OtherIssuer) {
+                    self.loaded.store(None);
                 }
                 progress.failure = Some(fault);
             }
