@@ -94,6 +94,16 @@ async fn the_endpoint_sees_who_asks() {
     assert_eq!(header.unwrap(), "Bearer own-token");
     assert_eq!(form.len(), 2);
 
+    // The header of the first seed.
+    let fetch = Arc::new(StaticFetch::new().with(ENDPOINT, Fetched::json(live().to_string())));
+    let verifier = builder(fetch.clone())
+        .credentials(IntrospectionCredentials::resource_secret(secret()))
+        .build()
+        .unwrap();
+    verifier.verify("token", now()).await.unwrap();
+    let header = fetch.requests()[0].headers["x-resource-secret"].clone();
+    assert!(header == "s3cret with %/+:" && header.is_sensitive());
+
     let key = SigningKey::generate_es256();
     let jwks = JwkSet::of([key.public_jwk().clone()], &Algorithm::ALL);
     let (header, form) = asked(IntrospectionCredentials::private_key_jwt("mcp", key)).await;

@@ -4,8 +4,8 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use http::HeaderValue;
 use http::header::AUTHORIZATION;
+use http::{HeaderName, HeaderValue};
 use oauth_core::fetch::FetchRequest;
 use oauth_core::jose::SigningKey;
 use oauth_core::{OsEntropy, Secret, Timestamp, random};
@@ -22,6 +22,7 @@ use url::form_urlencoded::byte_serialize;
 ///     IntrospectionCredentials::basic("mcp", secret()),
 ///     IntrospectionCredentials::post("mcp", secret()),
 ///     IntrospectionCredentials::bearer(secret()),
+///     IntrospectionCredentials::resource_secret(secret()),
 /// ] {
 ///     assert!(!format!("{credentials:?}").contains("s3cret"));
 /// }
@@ -32,8 +33,11 @@ enum Method {
     Basic { client_id: String, secret: Secret },
     Post { client_id: String, secret: Secret },
     Bearer { token: Secret },
+    Resource { secret: Secret },
     PrivateKey { client_id: String, key: Box<SigningKey>, audience: Option<String> },
 }
+
+const RESOURCE_SECRET: HeaderName = HeaderName::from_static("x-resource-secret");
 
 /// How long an assertion of ours is good.
 const ASSERTION_LIFETIME: u64 = 60;
@@ -55,6 +59,12 @@ impl IntrospectionCredentials {
     #[must_use]
     pub fn bearer(token: Secret) -> Self {
         Self(Method::Bearer { token })
+    }
+
+    /// The secret of a resource, in the header `X-Resource-Secret`: what a server of this family takes beside the names of clients.
+    #[must_use]
+    pub fn resource_secret(secret: Secret) -> Self {
+        Self(Method::Resource { secret })
     }
 
     /// `private_key_jwt`: a new assertion for each request, for the issuer as its audience, good for a minute.
@@ -84,7 +94,7 @@ impl IntrospectionCredentials {
             Method::Basic { client_id, .. }
             | Method::Post { client_id, .. }
             | Method::PrivateKey { client_id, .. } => Some(client_id),
-            Method::Bearer { .. } => None,
+            Method::Bearer { .. } | Method::Resource { .. } => None,
         }
     }
 
@@ -111,6 +121,7 @@ impl IntrospectionCredentials {
                 let value = Secret::new(format!("Bearer {}", token.expose()));
                 ask(&[]).with_header(AUTHORIZATION, sensitive(&value)?)
             }
+            Method::Resource { secret } => ask(&[]).with_header(RESOURCE_SECRET, sensitive(secret)?),
             Method::Post { client_id, secret } => {
                 ask(&[("client_id", client_id), ("client_secret", secret.expose())])
             }
@@ -148,6 +159,7 @@ impl fmt::Debug for IntrospectionCredentials {
             Method::Basic { .. } => "basic",
             Method::Post { .. } => "post",
             Method::Bearer { .. } => "bearer",
+            Method::Resource { .. } => "resource_secret",
             Method::PrivateKey { .. } => "private_key_jwt",
         };
         write!(f, "IntrospectionCredentials({method}")?;
