@@ -27,11 +27,18 @@ pub(crate) fn json(status: StatusCode, text: impl Into<Bytes>) -> Answer {
 
 /// What is told to one caller is nobody else's: nothing between may keep it, unless the server behind says as much itself (RS-89).
 pub(crate) fn keep_private(headers: &mut HeaderMap) {
-    let says = |value: &HeaderValue| {
-        value.to_str().is_ok_and(|value| value.contains("no-store") || value.contains("private"))
-    };
-    if !headers.get(CACHE_CONTROL).is_some_and(says) {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    let (mut is_private, mut is_shared, mut stays) = (false, false, false);
+    let said = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    for directive in said.flat_map(|value| value.split(',')) {
+        let is = |name: &str| directive.trim().eq_ignore_ascii_case(name);
+        is_private |= is("private") || is("no-store");
+        is_shared |= is("public") || directive.trim_start().to_ascii_lowercase().starts_with("s-maxage");
+        stays |= is("no-transform");
+    }
+    if !is_private || is_shared {
+        // Whoever compresses a stream holds it up.
+        let own = if stays { "private, no-store, no-transform" } else { "private, no-store" };
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static(own));
     }
 }
 

@@ -126,6 +126,25 @@ impl MetadataService {
     }
 }
 
+/// The answer to clients that look for an authorization server's metadata at the MCP server itself, as those of 2025-03-26 do: anything but 404
+/// ends their search (RS-15). For any page, as the documents are.
+pub(crate) fn no_server_at(path: &str, method: &Method) -> Option<Answer> {
+    let is_at =
+        |place: &str| path.strip_prefix(place).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+    if !SERVERS.into_iter().any(is_at) {
+        return None;
+    }
+    let why = "which authorization server it is stands in the protected resource metadata";
+    let mut answer = match *method {
+        Method::OPTIONS => preflight(),
+        _ => answer::plain(StatusCode::NOT_FOUND, "not_found", why),
+    };
+    answer.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    Some(answer)
+}
+
+const SERVERS: [&str; 2] = ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"];
+
 const METHODS: &str = "GET, HEAD, OPTIONS";
 
 fn document_answer(document: Bytes) -> Answer {

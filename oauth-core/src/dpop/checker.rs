@@ -99,13 +99,70 @@ impl fmt::Debug for Asked<'_> {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "a proof that nobody compares with a binding binds nothing"]
-pub struct Proven(Thumbprint);
+pub struct Proven {
+    thumbprint: Thumbprint,
+    content: Content,
+}
+
+/// What a proof says of the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Content {
+    Nothing,
+    Digest([u8; 32]),
+    /// Something that is no SHA-256.
+    Unreadable,
+}
 
 impl Proven {
     /// The key.
     #[must_use]
     pub const fn thumbprint(&self) -> Thumbprint {
-        self.0
+        self.thumbprint
+    }
+
+    /// Whether the proof is for a request with this body: a `content_digest` in it must be its SHA-256, one without is for any body (DPOP-20).
+    /// For whoever reads the body after the proof; [`Asked::with_content`] asks at once.
+    ///
+    /// ```
+    /// use oauth_core::dpop::Proven;
+    /// fn may_go_on(proven: &Proven, body: &[u8]) -> bool { proven.is_of(body) }
+    /// ```
+    #[must_use]
+    pub fn is_of(&self, content: &[u8]) -> bool {
+        self.content.is_of(content)
+    }
+
+    /// Whether the proof says which body it is for: whoever never sees the body cannot tell whether it is.
+    ///
+    /// ```
+    /// use oauth_core::dpop::Proven;
+    /// fn is_for_any_body(proven: &Proven) -> bool { !proven.names_content() }
+    /// ```
+    #[must_use]
+    pub fn names_content(&self) -> bool {
+        self.content != Content::Nothing
+    }
+}
+
+impl Content {
+    /// As RFC 9530 writes it: `sha-256=:…:`.
+    fn said(claims: &ClaimSet<'_>) -> Self {
+        let digest = match claims.text("content_digest") {
+            None => return Self::Nothing,
+            Some(said) => said.ok().and_then(|text| {
+                let digest = text.strip_prefix("sha-256=:")?.strip_suffix(':')?;
+                STANDARD.decode(digest).ok()?.try_into().ok()
+            }),
+        };
+        digest.map_or(Self::Unreadable, Self::Digest)
+    }
+
+    fn is_of(self, content: &[u8]) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Digest(digest) => digest == *Sha256::digest(content),
+            Self::Unreadable => false,
+        }
     }
 }
 
@@ -303,17 +360,18 @@ impl ProofChecker {
         {
             return Err(ProofFault::Token);
         }
-        if let Some(content) = asked.content
-            && claims.value("content_digest").is_some()
-            && text(&claims, "content_digest")? != content_digest(content)
-        {
+        let content = Content::said(&claims);
+        if asked.content.is_some_and(|body| !content.is_of(body)) {
             return Err(ProofFault::Content);
         }
         self.judge_nonce(&claims, now)?;
         let target = asked.target.as_str();
         // Each part has an end of its own: no two uses are written alike.
         let key = TokenHash::of(&format!("dpop {thumbprint} {} {target} {jti}", target.len()));
-        Ok((Proven(thumbprint), Use { key, until: issued + self.window + Duration::from_secs(1) }))
+        Ok((
+            Proven { thumbprint, content },
+            Use { key, until: issued + self.window + Duration::from_secs(1) },
+        ))
     }
 
     fn judge_nonce(&self, claims: &ClaimSet<'_>, now: Timestamp) -> Result<(), ProofFault> {
@@ -338,11 +396,6 @@ fn text(claims: &ClaimSet<'_>, name: &str) -> Result<String, ProofFault> {
         Some(Ok(text)) => Ok(text.into_owned()),
         _ => Err(ProofFault::Malformed),
     }
-}
-
-/// As RFC 9530 writes it.
-fn content_digest(content: &[u8]) -> String {
-    format!("sha-256=:{}:", STANDARD.encode(Sha256::digest(content)))
 }
 
 impl fmt::Debug for ProofChecker {

@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use crate::answer::{self, Answer};
-use crate::bearer::service::{DPOP_NONCE, Settings, Verdict};
+use crate::bearer::service::{DPOP_NONCE, ProvenFor, Settings, Verdict};
 use crate::body::ResponseBody;
 use crate::challenge::Fault;
 
@@ -129,8 +129,11 @@ where
     S: Service<Request<B>>,
 {
     match verdict {
-        Verdict::Accepted(caller) => {
+        Verdict::Accepted(caller, proven) => {
             settings.admit(&mut request, true, caller);
+            if let Some(proven) = proven {
+                request.extensions_mut().insert(ProvenFor(proven));
+            }
             State::Inner { future: ready.call(request) }
         }
         Verdict::Refused if settings.defers => {

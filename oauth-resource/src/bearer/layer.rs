@@ -77,6 +77,7 @@ impl<V: TokenVerifier> RequireBearerLayer<V> {
                 identity: IdentityHeaders::default(),
                 defers: false,
                 dpop: None,
+                binds_content: false,
             },
         }
     }
@@ -177,6 +178,12 @@ impl<V: TokenVerifier> RequireBearerLayer<V> {
 
     pub(crate) const fn scopes(&self) -> &ScopeSet {
         &self.settings.scopes
+    }
+
+    /// Has the scope layer behind, which reads the body, compare it with what a proof says of it. Not public, for the same reason.
+    pub(crate) fn binding_content(mut self) -> Self {
+        self.settings.binds_content = true;
+        self
     }
 
     /// Leaves the answer to callers without a good token to the scope layer behind, which knows what the operation needs and

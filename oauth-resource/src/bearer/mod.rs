@@ -29,4 +29,4 @@ pub use possession::Dpop;
 pub use service::RequireBearer;
 
 pub(crate) use credentials::DPOP;
-pub(crate) use service::{Gate, Refused};
+pub(crate) use service::{Gate, ProvenFor, Refused};

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use http::{HeaderValue, Method, Request};
-use oauth_core::dpop::{Asked, HEADER, ProofChecker, ProofFault, Target};
+use oauth_core::dpop::{Asked, HEADER, ProofChecker, ProofFault, Proven, Target};
 use oauth_core::{OsEntropy, ResourceUri, Secret, Thumbprint, Timestamp};
 
 /// Whether tokens that are bound to a key are accepted, from whoever proves to have it, and how the proof is checked.
@@ -128,11 +128,10 @@ impl Dpop {
         token: &Secret,
         key: Thumbprint,
         now: Timestamp,
-    ) -> Result<(), ProofFault> {
+    ) -> Result<Proven, ProofFault> {
         let target = call.target.as_deref().ok_or(ProofFault::Target)?;
         let asked = Asked::new(call.method.as_str(), target).with_token(token.expose()).with_key(key);
-        let _proven = self.checker.check(&call.proofs, asked, now).await?;
-        Ok(())
+        self.checker.check(&call.proofs, asked, now).await
     }
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, RETRY_AFTER as RETRY_AFTER_HEADER};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
-use oauth_core::dpop::{NONCE_HEADER, ProofFault};
+use oauth_core::dpop::{NONCE_HEADER, ProofFault, Proven};
 use oauth_core::{
     Binding, Clock, CredentialKey, ErrorCode, Revocations, ScopeHierarchy, ScopeSet, Secret, Thumbprint,
     Timestamp, TokenVerifier, VerifyFault,
@@ -76,7 +76,13 @@ pub(crate) struct Settings {
     pub(crate) identity: IdentityHeaders,
     pub(crate) defers: bool,
     pub(crate) dpop: Option<Dpop>,
+    /// Whether the scope layer behind compares bodies with what proofs say of them.
+    pub(crate) binds_content: bool,
 }
+
+/// Stands in the extensions of a request that is good with the body that its proof is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ProvenFor(pub(crate) Proven);
 
 /// Stands in the extensions of a request that was let through for the scope layer to refuse, or to admit as anonymous.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +90,8 @@ pub(crate) struct Refused(pub(crate) Fault);
 
 /// How asking the verifier ended.
 pub(crate) enum Verdict {
-    Accepted(Authorized),
+    /// With the proof, if the body must be the one that it is for.
+    Accepted(Authorized, Option<Proven>),
     Refused,
     /// The token may be good; that the caller has its key is not shown.
     Unproven(ErrorCode),
@@ -153,7 +160,7 @@ where
         let nonce = dpop.and_then(|dpop| dpop.nonce(now));
         let verdict = Box::pin(async move {
             let verdict = match accepted {
-                Some(authorized) => Verdict::Accepted(authorized),
+                Some(authorized) => Verdict::Accepted(authorized, None),
                 None => gate.verify(&token, tag, now).await,
             };
             gate.prove(verdict, scheme, call, &token, now).await
@@ -234,7 +241,7 @@ impl<V: TokenVerifier> Gate<V> {
         let ends = claims.expires_at + settings.judge.leeway;
         let authorized = Authorized::new(claims, settings.hierarchy.clone());
         self.accepted.put(tag, authorized.clone(), ends, epoch, now);
-        Verdict::Accepted(authorized)
+        Verdict::Accepted(authorized, None)
     }
 
     /// Whether an accepted token was presented as its binding asks, with the proof of this very request.
@@ -246,10 +253,10 @@ impl<V: TokenVerifier> Gate<V> {
         token: &Secret,
         now: Timestamp,
     ) -> Verdict {
-        let Verdict::Accepted(authorized) = verdict else { return verdict };
+        let Verdict::Accepted(authorized, _) = verdict else { return verdict };
         let settings = &self.settings;
         let key = match settings.presentation(scheme, authorized.claims().binding) {
-            Presentation::Good => return Verdict::Accepted(authorized),
+            Presentation::Good => return Verdict::Accepted(authorized, None),
             Presentation::Wrong => {
                 tracing::debug!(reason = "binding", "token refused");
                 return Verdict::Refused;
@@ -258,7 +265,7 @@ impl<V: TokenVerifier> Gate<V> {
         };
         let (Some(dpop), Some(call)) = (&settings.dpop, call) else { return Verdict::Refused };
         match dpop.check(&call, token, key, now).await {
-            Ok(()) => Verdict::Accepted(authorized),
+            Ok(proven) => Verdict::Accepted(authorized, settings.binds_content.then_some(proven)),
             Err(ProofFault::Unavailable(error)) => {
                 tracing::error!(error = &error as &dyn std::error::Error, "proofs cannot be checked");
                 Verdict::Unavailable(RETRY_AFTER)

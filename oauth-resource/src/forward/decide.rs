@@ -10,12 +10,12 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Full};
-use oauth_core::{ResourceUri, ScopeSet, TokenVerifier};
+use oauth_core::{ErrorCode, ResourceUri, ScopeSet, TokenVerifier};
 use tower_service::Service;
 
 use crate::answer::{self, Answer};
 use crate::authorized::Authorized;
-use crate::bearer::{Refused, RequireBearer};
+use crate::bearer::{ProvenFor, Refused, RequireBearer};
 use crate::challenge::{Challenge, Fault};
 use crate::forward::rules::PathRules;
 use crate::guard::{Origins, Page, is_preflight};
@@ -64,6 +64,13 @@ impl Decide {
             tracing::debug!(reason = "origin", "refused");
             let why = "pages of that origin may not call this server";
             return answer::plain(StatusCode::FORBIDDEN, "forbidden_origin", why);
+        }
+        if let Some(ProvenFor(proven)) = request.extensions().get()
+            && proven.names_content()
+        {
+            // No proxy shows the body.
+            tracing::debug!(reason = "proof_content", "proof refused");
+            return self.challenge.refuse_proof(ErrorCode::InvalidDpopProof, &self.basic);
         }
         let Some(need) = self.rules.need(request.method(), request.uri().path()) else {
             return unknown();

@@ -130,7 +130,7 @@ impl PathRules {
                 |other: &Rule| other.path != rule.path && other.path.eq_ignore_ascii_case(&rule.path);
             let why = if !is_plain(&rule.path) || (rule.path.ends_with('/') && !rule.exact) {
                 "a path is written plainly, from / on, without a slash at the end"
-            } else if !is_below(&rule.path, root) {
+            } else if !is_below(&rule.path, &decoded(root)) {
                 "the path is not below the resource's"
             } else if self.rules[..index].iter().any(differs_in_case) {
                 "another rule's path differs in case alone: requests to either would be refused"

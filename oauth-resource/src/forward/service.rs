@@ -19,7 +19,7 @@ use crate::authorized::Authorized;
 use crate::forward::builder::ForwardAuthBuilder;
 use crate::forward::decide::{Ask, unknown};
 use crate::forward::original::{Original, ProxyStyle};
-use crate::forward::path::{is_below, is_plain};
+use crate::forward::path::{decoded, is_below, is_plain};
 use crate::guard::{Origins, Page, allow};
 use crate::identity::IdentityClaim;
 
@@ -128,8 +128,10 @@ impl Settings {
 
     fn site(&self, original: &Original) -> Option<&Site> {
         let path = original.target.path();
-        let is_here =
-            |site: &&Site| site.resource.origin() == original.origin && is_below(path, site.resource.path());
+        let is_here = |site: &&Site| {
+            site.resource.origin() == original.origin
+                && is_below(&decoded(path), &decoded(site.resource.path()))
+        };
         if is_plain(path) { self.sites.iter().find(is_here) } else { None }
     }
 

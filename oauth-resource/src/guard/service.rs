@@ -14,7 +14,7 @@ use crate::body::ResponseBody;
 use crate::guard::future::ResponseFuture;
 use crate::guard::origin::{From, is_preflight, preflight_answer};
 use crate::guard::{Hosts, Origins};
-use crate::metadata::MetadataService;
+use crate::metadata::{self, MetadataService};
 
 /// Refuses foreign pages and foreign names, answers preflights, serves the metadata. Made by [`GuardLayer`](crate::GuardLayer), where another
 /// example is.
@@ -89,9 +89,11 @@ where
         if let Some(answer) = settings.metadata.answer_at(request.uri().path(), request.method()) {
             return ResponseFuture::answer(answer);
         }
-        if is_search(&request) {
-            let why = "this server's authorization server is named in its protected resource metadata";
-            return ResponseFuture::answer(answer::plain(StatusCode::NOT_FOUND, "not_found", why));
+        // Whoever has a token is told what stands there.
+        if !request.headers().contains_key(AUTHORIZATION)
+            && let Some(answer) = metadata::no_server_at(request.uri().path(), request.method())
+        {
+            return ResponseFuture::answer(answer);
         }
         match settings.origins.of_request(request.headers()) {
             From::NoPage => ResponseFuture::inner(self.inner.call(request), None),
@@ -106,15 +108,4 @@ where
             }
         }
     }
-}
-
-/// Whether a client without a token looks here for the authorization server, as those of 2025-03-26 do: anything but 404 ends their search
-/// (RS-15).
-fn is_search<B>(request: &Request<B>) -> bool {
-    let is_at = |place: &str| {
-        let rest = request.uri().path().strip_prefix(place);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    ["/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"].into_iter().any(is_at)
-        && !request.headers().contains_key(AUTHORIZATION)
 }

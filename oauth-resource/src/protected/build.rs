@@ -123,6 +123,9 @@ impl<V: TokenVerifier> ProtectedResourceBuilder<V> {
             .with_revocations(set.revocations)
             .with_clock(set.clock.clone())
             .deferring();
+        if set.binds_content {
+            bearer = bearer.binding_content();
+        }
         if let Some((capacity, ttl)) = set.cache {
             bearer = bearer.with_cache(capacity, ttl);
         }

@@ -52,6 +52,7 @@ pub(super) struct Set {
     pub(super) identity: Vec<(String, Option<IdentityClaim>)>,
     pub(super) leeway: Duration,
     pub(super) dpop: Option<Dpop>,
+    pub(super) binds_content: bool,
     pub(super) cache: Option<(usize, Duration)>,
     pub(super) max_body: Option<usize>,
     pub(super) includes_granted: bool,
@@ -85,6 +86,7 @@ impl ProtectedResourceBuilder<()> {
             identity: Vec::new(),
             leeway: Duration::ZERO,
             dpop: None,
+            binds_content: false,
             cache: None,
             max_body: None,
             includes_granted: false,
@@ -224,6 +226,29 @@ impl<V> ProtectedResourceBuilder<V> {
     #[must_use]
     pub fn dpop(mut self, dpop: Dpop) -> Self {
         self.set.dpop = Some(dpop);
+        self
+    }
+
+    /// A proof that says by `content_digest` which body it is for is good for no other, as a draft of MCP's DPoP extension asked for (DPOP-20).
+    /// Without it, the claim is ignored; proofs that do not have it are good in any case. Behind forward auth, where no body is seen, a proof that
+    /// has it is refused.
+    ///
+    /// ```
+    /// use oauth_core::{Stores, dpop::ProofChecker};
+    /// use oauth_resource::{Dpop, ProtectedResource};
+    ///
+    /// let stores = Stores::memory();
+    /// let checker = ProofChecker::new().with_replay_guard(stores.replay.clone());
+    /// let resource = ProtectedResource::builder("https://mcp.example/mcp", "https://as.example")
+    ///     .stores(&stores)
+    ///     .dpop(Dpop::optional(checker))
+    ///     .strict_content_digest()
+    ///     .build();
+    /// assert!(resource.is_ok());
+    /// ```
+    #[must_use]
+    pub fn strict_content_digest(mut self) -> Self {
+        self.set.binds_content = true;
         self
     }
 

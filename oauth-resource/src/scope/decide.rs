@@ -10,6 +10,7 @@ use oauth_core::{Clock, ErrorCode, ScopeSet};
 use crate::answer::{self, Answer};
 use crate::audit::Trail;
 use crate::authorized::Authorized;
+use crate::bearer::ProvenFor;
 use crate::challenge::{Challenge, Fault};
 use crate::scope::authentication::Authentication;
 use crate::scope::headers::{PROTOCOL_VERSION, Said};
@@ -117,6 +118,7 @@ impl Settings {
         if let Some(trail) = parts.extensions.get::<Trail>() {
             trail.note(caller.known(), |each| each(parts.method.as_str(), None));
         }
+        self.judge_proof(parts, &[])?;
         let operation = Operation::Http { method: &parts.method };
         self.judge(self.needs_of(&operation, caller), &parts.headers, caller)
     }
@@ -138,6 +140,7 @@ impl Settings {
                 }
             });
         }
+        self.judge_proof(parts, body)?;
         let needs = match &messages {
             Ok(messages) => self.needs(messages, caller),
             // A stranger is told what basic use needs, not what everything does.
@@ -165,6 +168,17 @@ impl Settings {
             Err(_) => {}
         }
         self.judge(needs, &parts.headers, caller)
+    }
+
+    /// A proof that says which body it is for is for no other (DPOP-20).
+    fn judge_proof(&self, parts: &Parts, body: &[u8]) -> Result<(), Box<Answer>> {
+        match parts.extensions.get::<ProvenFor>() {
+            Some(ProvenFor(proven)) if !proven.is_of(body) => {
+                tracing::debug!(reason = "proof_content", "proof refused");
+                Err(Box::new(self.challenge.refuse_proof(ErrorCode::InvalidDpopProof, self.policy.minimum())))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn needs(&self, messages: &Messages<'_>, caller: Caller<'_>) -> Needs {

@@ -67,7 +67,7 @@ impl JwtVerifier {
     pub async fn warm_up(&self, now: Timestamp) -> bool {
         for (_, keys) in &self.issuers {
             if let Keys::Remote(remote) = keys
-                && remote.current(now).is_none()
+                && remote.current(now).is_none_or(|keys| keys.is_empty())
             {
                 remote.renewed(now).await;
             }

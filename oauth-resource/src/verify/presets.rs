@@ -130,12 +130,14 @@ pub fn keycloak(base: &str, realm: &str) -> TrustedIssuer {
         // There by default, for Keycloak's own account console.
         .with_further_audience("account")
         .with_client_claims(["azp", "client_id"])
-        // The user that stands for a client, which nobody else can be called like.
+        // The user that stands for a client, by its name; without a session, which whoever else took that name would have.
         .with_client_sign(|said, _, client| {
+            let in_session = ["sid", "session_state"].iter().any(|name| said.value(name).is_some());
             let name = said.text("preferred_username").and_then(Result::ok);
-            name.is_some_and(|name| {
+            let is_service = |name: &str| {
                 name.strip_prefix("service-account-").is_some_and(|of| of.eq_ignore_ascii_case(client))
-            })
+            };
+            !in_session && name.is_some_and(|name| is_service(&name))
         })
         .with_kept_claims(["realm_access", "resource_access", "preferred_username"])
 }

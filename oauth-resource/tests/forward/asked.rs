@@ -207,12 +207,14 @@ async fn origin_and_longest_path_choose_the_resource() {
     // RS-47: a token for the one is none for the other.
     let (outer, inner, other) =
         (notes("https://notes.example"), notes("https://notes.example/mcp"), notes("https://b.example/mcp"));
+    let encoded = notes("https://notes.example/%40alice/mcp");
     let verify = ForwardAuth::builder(ProxyStyle::OriginalUrl)
         .trusted_proxy("127.0.0.1")
         .path("/ask")
         .resource(&outer, PathRules::new("notes:outer"))
         .resource(&inner, PathRules::new("notes:inner"))
         .resource(&other, PathRules::new("notes:other"))
+        .resource(&encoded, PathRules::new("notes:alice").below("/@alice/mcp/x", "notes:x"))
         .identity_header("X-Sub", IdentityClaim::Subject)
         .build()
         .unwrap();
@@ -221,6 +223,11 @@ async fn origin_and_longest_path_choose_the_resource() {
         ("https://notes.example/mcpx", Some("outer")),
         ("https://NOTES.example:443/mcp/x?y", Some("inner")),
         ("https://b.example/mcp", Some("other")),
+        // A-HTTP-11: one place, however it is spelled.
+        ("https://notes.example/@alice/mcp", Some("alice")),
+        ("https://notes.example/%40alice/mcp/y", Some("alice")),
+        ("https://notes.example/%40alice/mcp/x", Some("x")),
+        ("https://notes.example/@alice", Some("outer")),
         ("https://b.example/", None),
         ("http://notes.example/mcp", None),
         ("https://notes.example:8443/mcp", None),

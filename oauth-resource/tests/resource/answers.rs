@@ -295,6 +295,10 @@ async fn what_is_told_to_one_caller_is_kept_by_nobody_between() {
         ("no-cache", "private, no-store"),
         ("public, max-age=60", "private, no-store"),
         ("private, max-age=5", "private, max-age=5"),
+        ("No-Store", "No-Store"),
+        ("no-cache, no-transform", "private, no-store, no-transform"),
+        ("private=\"set-cookie\", s-maxage=60", "private, no-store"),
+        ("private, public", "private, no-store"),
     ] {
         let answer = move |_: Request<PeekedBody<Full<Bytes>>>| async move {
             let answer = Response::builder().header("cache-control", said);

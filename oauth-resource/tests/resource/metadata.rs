@@ -250,6 +250,14 @@ async fn whoever_looks_for_an_authorization_server_here_learns_that_it_is_elsewh
     ] {
         let reply = bench.get(path).await;
         assert_eq!((reply.status, reply.header("content-type")), (404, "application/json"), "{path}");
+        // From a page of whomever: its browser asks first.
+        for (asks, status) in [("OPTIONS", 204), ("GET", 404)] {
+            let request =
+                Request::builder().method(asks).uri(path).header("origin", "https://inspector.example");
+            let request = request.header("access-control-request-headers", "mcp-protocol-version");
+            let reply = bench.send(request.body(Full::<Bytes>::default()).unwrap()).await;
+            assert_eq!((reply.status, reply.header("access-control-allow-origin")), (status, "*"), "{path}");
+        }
     }
     assert_eq!(bench.get("/.well-known/openid-configurations").await.status, 401);
     // What stands there is not hidden from whoever has a token.

@@ -312,3 +312,59 @@ async fn a_proof_names_the_url_that_is_configured() {
     let rewritten = optional();
     assert_eq!(rewritten.send(at("/", RESOURCE)).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_proof_that_names_a_body_is_for_no_other_where_that_is_asked_for() {
+    // DPOP-20
+    use base64::engine::general_purpose::STANDARD;
+    let strict = |is_strict: bool| {
+        let checker = ProofChecker::new().with_replay_guard(Stores::memory().replay);
+        let bench = Bench::with(|builder| {
+            let builder = builder.scopes(rules()).dpop(Dpop::optional(checker));
+            if is_strict { builder.strict_content_digest() } else { builder }
+        });
+        let mut bound = claims("alice", "notes:read");
+        bound.binding = Binding::Dpop(KEY.public_jwk().thumbprint());
+        bench.tokens.put("bound", bound);
+        bench
+    };
+    let body = method("tools/list");
+    let digest = |of: &str| json!(format!("sha-256=:{}:", STANDARD.encode(sha256(of))));
+    let (default, strict) = (strict(false), strict(true));
+    for (what, said, body, good) in [
+        ("its own", Some(digest(&body)), &*body, true),
+        ("nothing", None, &body, true),
+        ("another", Some(digest("another")), &body, false),
+        ("no digest", Some(json!("sha-256=:AAAA:")), &body, false),
+        ("another hash", Some(json!("sha-512=:AAAA:")), &body, false),
+        ("no text", Some(json!(1)), &body, false),
+        ("no body", Some(digest("")), "", true),
+        ("another than none", Some(digest("x")), "", false),
+    ] {
+        for (bench, is_strict) in [(&default, false), (&strict, true)] {
+            // At first, and when the token is known.
+            for _ in 0..2 {
+                let mut request = http::Request::post("/mcp").header("authorization", "DPoP bound");
+                let change = said.clone().map(|said| ("content_digest", said));
+                request = request.header("dpop", proof_with(&KEY, change.as_slice()));
+                let reply = bench.send(request.body(Full::<Bytes>::from(body.to_owned())).unwrap()).await;
+                if good || !is_strict {
+                    // An empty body is let through here alone: it needs the strictest scopes.
+                    assert_eq!(reply.status, if body.is_empty() { 403 } else { 200 }, "{what}");
+                } else {
+                    assert_eq!(reply.status, 401, "{what}");
+                    assert!(reply.challenge().starts_with(r#"DPoP error="invalid_dpop_proof""#), "{what}");
+                }
+            }
+        }
+    }
+    // Without a body there is one all the same: the empty one.
+    let bare = |said: &str| {
+        let proof = proof_with(&KEY, &[("htm", json!("GET")), ("content_digest", digest(said))]);
+        http::Request::get("/mcp").header("authorization", "DPoP bound").header("dpop", proof)
+    };
+    for (said, status) in [("", 200), ("x", 401)] {
+        let reply = strict.send(bare(said).body(Full::<Bytes>::default()).unwrap()).await;
+        assert_eq!(reply.status, status, "{said}");
+    }
+}

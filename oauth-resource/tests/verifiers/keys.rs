@@ -475,6 +475,9 @@ async fn a_set_without_a_usable_key_takes_the_old_ones_away_and_without_any_is_a
         assert!(!verifier.is_ready(later));
         assert_eq!(verifier.health(later)[0].failure.as_deref(), Some(failure));
         fetch.set(JWKS, Fetched::json(jwks(&[&KEY])));
+        // Without any request, too: nobody sends some to a server that is not ready.
+        assert!(!verifier.warm_up(later + secs(29)).await);
+        assert!(verifier.warm_up(later + secs(31)).await);
         assert!(verifier.verify(&sign(&claims()), later + secs(31)).await.is_ok());
     }
 }

@@ -237,12 +237,15 @@ async fn keycloak() {
     let extra = claims.extra.unwrap();
     assert_eq!((&extra["acr"], &extra["realm_access"]["roles"][0]), (&json!("1"), &json!("offline_access")));
     // RS-57
-    for (name, kind) in [
-        ("service-account-mcp-client", SubjectKind::Client),
-        ("service-account-other", SubjectKind::User),
-        ("mcp-client", SubjectKind::User),
+    for (name, session, kind) in [
+        ("service-account-mcp-client", Value::Null, SubjectKind::Client),
+        ("service-account-MCP-client", Value::Null, SubjectKind::Client),
+        ("service-account-other", Value::Null, SubjectKind::User),
+        ("mcp-client", Value::Null, SubjectKind::User),
+        // Somebody who took that name, and signed in.
+        ("service-account-mcp-client", json!("c1"), SubjectKind::User),
     ] {
-        let token = case.token(&[("preferred_username", json!(name))]);
+        let token = case.token(&[("preferred_username", json!(name)), ("sid", session)]);
         assert_eq!(ask(&case.verifier(), &token).await.unwrap().subject_kind, kind, "{name}");
     }
     case.holds_to("typ", json!("ID")).await;

@@ -7,6 +7,7 @@ use oauth_core::{ScopeHierarchy, ScopeSet};
 use crate::config::{ConfigError, ConfigErrors};
 use crate::scope::authentication::Authentication;
 use crate::scope::policy::Need;
+use crate::scope::rules::spelling::canonical;
 use crate::scope::rules::{NAMING, ScopeRules, Table};
 
 /// Collects rules; what is wrong with them is said by [`build`](Self::build), all at once.
@@ -130,11 +131,11 @@ impl ScopeRulesBuilder {
         self
     }
 
-    /// What a resource needs, by its URI letter by letter.
+    /// What a resource needs, by its URI: letter by letter, but that `%40` and `@` are one.
     #[must_use]
     pub fn resource(mut self, uri: &str, scopes: &str) -> Self {
         let scopes = self.scopes(scopes, || format!("resource {uri:?}"));
-        self.resources.named.insert(uri.into(), scopes);
+        self.resources.named.insert((*canonical(uri)).into(), scopes);
         self
     }
 
@@ -147,7 +148,7 @@ impl ScopeRulesBuilder {
             self.errors.push(ConfigError::Rule { what: format!("resources below {prefix:?}"), why });
         }
         let scopes = self.scopes(scopes, || format!("resources below {prefix:?}"));
-        self.below.insert(prefix.into(), scopes);
+        self.below.insert((*canonical(prefix)).into(), scopes);
         self
     }
 

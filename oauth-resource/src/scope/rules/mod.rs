@@ -1,8 +1,8 @@
 //! A policy of tables: by tool, prompt, resource and method.
 
 mod builder;
+mod spelling;
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use oauth_core::{ScopeHierarchy, ScopeSet};
@@ -10,6 +10,8 @@ use oauth_core::{ScopeHierarchy, ScopeSet};
 use crate::scope::authentication::Authentication;
 use crate::scope::operation::Operation;
 use crate::scope::policy::{Asked, Need, ScopePolicy};
+
+use spelling::{canonical, is_plain};
 
 pub use builder::ScopeRulesBuilder;
 
@@ -134,6 +136,7 @@ impl ScopeRules {
     fn rule_of_resource(&self, uri: &str) -> Option<ScopeSet> {
         // A completion names a template: whatever it may expand to counts.
         if let Some((literal, rest)) = uri.split_once('{') {
+            let literal = &*canonical(literal);
             // What leads elsewhere once it is expanded is no template of anything below `literal`.
             let leads_away = rest.contains(['%', '\\'])
                 || rest.split('/').any(|segment| segment == "." || segment == "..");
@@ -145,91 +148,32 @@ impl ScopeRules {
                 self.resources.named.iter().chain(below).filter(|(rule, _)| rule.starts_with(literal));
             return Some(reached.fold(self.rule_of_resource(literal)?, |all, (_, scopes)| all.union(scopes)));
         }
-        if let Some(scopes) = self.resources.named.get(uri) {
+        // What the rules are written in, too.
+        let read = canonical(uri);
+        if let Some(scopes) = self.resources.named.get(&*read) {
             return Some(scopes.clone());
         }
-        let below = |uri: &str| {
-            self.below.iter().find(|(prefix, _)| uri.starts_with(&**prefix)).map(|(_, scopes)| scopes)
-        };
-        let read = decoded(uri);
-        let also = self.also_of(&read, below(&read));
-        let below = below(uri);
+        let below =
+            self.below.iter().find(|(prefix, _)| read.starts_with(&**prefix)).map(|(_, scopes)| scopes);
         match below.or(self.resources.others.as_ref()) {
             // `notes://%61rchive/`, `notes://x/../archive/`: another spelling of a place that may have a rule of its own.
             Some(scopes) if (self.below.is_empty() && self.resources.named.is_empty()) || is_plain(uri) => {
-                Some(scopes.union(&also))
+                Some(self.and_of_neighbours(scopes, &read))
             }
             _ => None,
         }
     }
 
-    /// What the places need that a server which is not strict may read a URI as: `notes://h/a%40b`, `notes://h/secret/`, `notes://h/secret#x`.
-    fn also_of(&self, read: &str, below: Option<&ScopeSet>) -> ScopeSet {
+    /// Beside `scopes`, what the places need that a server which is not strict may read a URI as: `notes://h/secret/`, `notes://h/secret#x`.
+    fn and_of_neighbours(&self, scopes: &ScopeSet, read: &str) -> ScopeSet {
         let bare = |uri: &str| {
             let end = uri.find(['?', '#']).unwrap_or(uri.len());
             uri[..end].trim_end_matches('/').len()
         };
         let read = &read[..bare(read)];
-        let named = self.resources.named.iter().filter(|(named, _)| {
-            let named = decoded(named);
-            named[..bare(&named)] == *read
-        });
-        named.fold(below.cloned().unwrap_or_default(), |all, (_, scopes)| all.union(scopes))
+        let named = self.resources.named.iter().filter(|(named, _)| named[..bare(named)] == *read);
+        named.fold(scopes.clone(), |all, (_, scopes)| all.union(scopes))
     }
-}
-
-/// A URI with everything as it is that may be, and what is encoded in capitals: `%3a` and `%3A` are one, and `:` is most often, too.
-fn decoded(uri: &str) -> Cow<'_, str> {
-    if !uri.contains('%') {
-        return Cow::Borrowed(uri);
-    }
-    let mut text = String::with_capacity(uri.len());
-    let mut rest = uri;
-    while let Some(at) = rest.find('%') {
-        text.push_str(&rest[..at]);
-        let digits = rest.get(at + 1..at + 3);
-        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) if byte.is_ascii_graphic() && byte != b'%' => {
-                text.push(char::from(byte));
-                rest = &rest[at + 3..];
-            }
-            _ => {
-                let end = rest.len().min(at + 3);
-                let end = if rest.is_char_boundary(end) { end } else { at + 1 };
-                text.push_str(&rest[at..end].to_ascii_uppercase());
-                rest = &rest[end..];
-            }
-        }
-    }
-    text.push_str(rest);
-    Cow::Owned(text)
-}
-
-/// Whether a URI has one spelling only, as far as servers agree: no dot segment, no empty one, no backslash, no percent-encoding
-/// but of what must be, scheme and host in lower case.
-fn is_plain(uri: &str) -> bool {
-    let Some((scheme, rest)) = uri.split_once(':') else { return false };
-    let (host, path) = match rest.strip_prefix("//") {
-        Some(rest) => rest.split_at(rest.find('/').unwrap_or(rest.len())),
-        None => ("", rest),
-    };
-    let lower = |text: &str| !text.bytes().any(|byte| byte.is_ascii_uppercase());
-    let segments = path.strip_prefix('/').unwrap_or(path);
-    let last = segments.matches('/').count();
-    let plain_segments = segments
-        .split('/')
-        .enumerate()
-        .all(|(index, segment)| segment != "." && segment != ".." && (index == last || !segment.is_empty()));
-    let bytes = uri.as_bytes();
-    let plain_encoding = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'%').all(|(at, _)| {
-        let digits = bytes.get(at + 1..at + 3).and_then(|digits| std::str::from_utf8(digits).ok());
-        let decoded = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        decoded.is_some_and(|byte| {
-            !byte.is_ascii_alphanumeric() && !b"-._~/\\%:".contains(&byte) && byte >= 0x20
-        })
-    });
-    let printable = |c: char| !c.is_control() && !c.is_whitespace() && c != '\\';
-    lower(scheme) && lower(host) && plain_segments && plain_encoding && uri.chars().all(printable)
 }
 
 impl ScopePolicy for ScopeRules {
@@ -288,6 +232,9 @@ mod tests {
             .resource("notes://h/secret", "admin")
             .resource("notes://h/@b", "admin")
             .resource("notes://h/%C3%A9", "admin")
+            .resources_below("notes://h/%40team/", "team")
+            .resources_below("notes://h/%c3%a8/", "team")
+            .resources_below("https://", "read")
             .build()
             .unwrap();
         for (uri, needed) in [
@@ -296,31 +243,45 @@ mod tests {
             ("notes://h/private/a", "admin"),
             ("notes://h/private/readme", "read"),
             ("notes://h/private/README", "admin"),
-            ("notes://h/%70rivate/a", "admin min read"),
-            ("notes://h/x/../private/a", "admin min read"),
-            ("notes://h/x/%2e%2e/private/a", "admin min read"),
-            ("notes://h//private/a", "admin min read"),
-            ("notes://h/./private/a", "admin min read"),
-            ("notes://h\\private\\a", "admin min read"),
-            ("notes://H/private/a", "admin min read"),
-            ("NOTES://h/private/a", "admin min read"),
-            ("notes://h/private%2Fa", "admin min read"),
-            ("notes://h/%zz", "admin min read"),
-            ("file:///etc", "admin min read"),
+            ("notes://h/%70rivate/a", "admin min read team"),
+            ("notes://h/x/../private/a", "admin min read team"),
+            ("notes://h/x/%2e%2e/private/a", "admin min read team"),
+            ("notes://h//private/a", "admin min read team"),
+            ("notes://h/./private/a", "admin min read team"),
+            ("notes://h\\private\\a", "admin min read team"),
+            ("notes://H/private/a", "admin min read team"),
+            ("NOTES://h/private/a", "admin min read team"),
+            ("notes://h/private%2Fa", "admin min read team"),
+            ("notes://h/%zz", "admin min read team"),
+            ("file:///etc", "admin min read team"),
             // Not another spelling to everybody, but to some.
             ("notes://h/secret", "admin"),
             ("notes://h/secret/", "admin read"),
             ("notes://h/secret#x", "admin read"),
             ("notes://h/secret?x", "admin read"),
-            ("notes://h/%40b", "admin read"),
+            ("notes://h/%40b", "admin"),
             ("notes://h/@b/", "admin read"),
-            ("notes://h/%c3%a9", "admin read"),
+            ("notes://h/%c3%a9", "admin"),
             ("notes://h/secretary", "read"),
             ("notes://h/a?b#c", "read"),
-            ("notes://%h", "admin min read"),
-            ("notes://h/%é", "admin min read"),
+            ("notes://h/é", "admin"),
+            ("notes://h/é/", "admin read"),
+            ("notes://@h/secret", "admin min read team"),
+            ("notes://h:/secret", "admin min read team"),
+            ("https://h:443/x", "admin min read team"),
+            ("https://h:8443/x", "read"),
+            ("notes://h/@team/a", "team"),
+            ("notes://h/%40team/a", "team"),
+            ("notes://h/%40TEAM/a", "read"),
+            ("notes://h/\u{e8}/a", "team"),
+            ("notes://h/%C3%A8/a", "team"),
+            ("notes://h/%c3%a8/a", "team"),
+            ("notes://h/%40{x}", "admin read team"),
+            ("notes://h/@{x}", "admin read team"),
+            ("notes://%h", "admin min read team"),
+            ("notes://h/%é", "admin min read team"),
             // A template may expand to what is guarded.
-            ("notes://h/{area}/a", "admin read"),
+            ("notes://h/{area}/a", "admin read team"),
             ("notes://h/private/{name}", "admin read"),
             ("notes://h/open/{name}", "read"),
         ] {

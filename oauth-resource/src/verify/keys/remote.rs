@@ -11,7 +11,7 @@
 //!    an outage: nobody can tell of a token whether it is good.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use crate::verify::keys::discovery::{KeySetFault, load};
 use crate::verify::keys::health::{KeySetHealth, KeyTiming};
 
-/// While there are no keys at all, the issuer is asked again this soon.
+/// Until the first keys are there, the issuer is asked again this soon.
 const START_COOL_DOWN: Duration = Duration::from_secs(5);
 
 /// How many requests may wait for a fetch. The others are told to come again.
@@ -39,6 +39,8 @@ pub(in crate::verify) struct Remote {
     algorithms: Vec<Algorithm>,
     timing: KeyTiming,
     loaded: ArcSwapOption<Loaded>,
+    /// Whether there ever were keys.
+    had_keys: AtomicBool,
     progress: Mutex<Progress>,
     waiting: AtomicUsize,
     /// Counts the fetches that have ended.
@@ -84,6 +86,7 @@ impl Remote {
             algorithms,
             timing,
             loaded: ArcSwapOption::empty(),
+            had_keys: AtomicBool::new(false),
             progress: Mutex::default(),
             waiting: AtomicUsize::new(0),
             ended: watch::Sender::new(0),
@@ -168,8 +171,11 @@ impl Remote {
     }
 
     fn cool_down(&self) -> Duration {
-        let nothing_yet = self.loaded.load().is_none();
-        if nothing_yet { self.timing.cool_down.min(START_COOL_DOWN) } else { self.timing.cool_down }
+        if !self.had_keys.load(Ordering::Relaxed) {
+            self.timing.cool_down.min(START_COOL_DOWN)
+        } else {
+            self.timing.cool_down
+        }
     }
 
     /// Fetches in a task of its own: it is not broken off with the request that happened to start it.
@@ -211,6 +217,7 @@ impl Remote {
                 let has_any = !keys.is_empty() || !keys.skipped().is_empty();
                 let refresh_at = now + jittered(self.timing.refresh);
                 let loaded = Loaded { keys: Arc::new(keys), at: now, refresh_at };
+                self.had_keys.fetch_or(has_any, Ordering::Relaxed);
                 self.loaded.store(has_any.then(|| Arc::new(loaded)));
             }
             Err(fault) => {
