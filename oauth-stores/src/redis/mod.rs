@@ -49,7 +49,7 @@ use link::Link;
 use names::Names;
 pub use open::RedisOpenError;
 
-/// A store in Redis or Valkey. Cloning shares it, and its one connection to each server.
+/// A store in Redis or Valkey. Cloning shares it, and its one connection to each server (two, with replicas to wait for).
 ///
 /// ```
 /// # #[cfg(feature = "testing")]

@@ -13,7 +13,7 @@ use redis::{
 use tokio::sync::Mutex;
 
 use crate::redis::address::{Address, Several, parse};
-use crate::redis::link::{Link, Place, Replicas, To};
+use crate::redis::link::{Cluster, Link, Place, Replicas, To};
 use crate::redis::names::Names;
 use crate::redis::node::{Node, Source};
 use crate::redis::{Inner, RedisOptions, RedisStore};
@@ -192,7 +192,8 @@ async fn connect(options: &RedisOptions, url: &str, address: &Address) -> RedisR
         .clone()
         .map(|pem| TlsCertificates { client_tls: None, root_cert: Some(pem) });
     let response_timeout = options.longest_answer();
-    let node = |source| Node::new(source, options.connect_timeout, response_timeout);
+    let waits = options.replicas.is_some();
+    let node = |source| Node::new(source, waits, options.connect_timeout, response_timeout);
     match address {
         Address::Single => {
             let info = url.into_connection_info()?;
@@ -256,7 +257,10 @@ async fn connect(options: &RedisOptions, url: &str, address: &Address) -> RedisR
             if let Some(certificates) = certificates {
                 builder = builder.certs(certificates);
             }
-            Ok(To::Cluster(builder.build()?.get_async_connection().await?))
+            let client = builder.build()?;
+            let connection = client.get_async_connection().await?;
+            let waiting = if waits { Some(client.get_async_connection().await?) } else { None };
+            Ok(To::Cluster(Cluster { connection, waiting }))
         }
     }
 }
