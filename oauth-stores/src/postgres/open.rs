@@ -2,9 +2,10 @@
 
 use std::future::Future;
 use std::io;
+use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions as _, Connection as _, Row as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 use tokio::time::timeout;
 use url::Url;
 
@@ -33,6 +34,9 @@ const PARAMETERS: [&str; 16] = [
     "password",
     "application_name",
 ];
+
+/// By how much the server's own limit comes before ours: its answer says more.
+const HEADSTART: Duration = Duration::from_millis(500);
 
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
@@ -150,6 +154,50 @@ pub enum PostgresOpenError {
         /// The newest version known.
         known: i64,
     },
+    /// A table was removed.
+    #[error(
+        "cannot open {url}: the table {schema}.{table} is missing; restore it from a dump, or drop the whole schema {schema} to begin anew"
+    )]
+    MissingTable {
+        /// The URL.
+        url: String,
+        /// In which schema.
+        schema: String,
+        /// The table.
+        table: &'static str,
+    },
+    /// Somebody has locked the tables.
+    #[error(
+        "cannot open {url}: another session has locked tables in schema {schema} ({source}); end it (pg_locks and pg_stat_activity show \
+         which it is), or wait until it has done"
+    )]
+    Locked {
+        /// The URL.
+        url: String,
+        /// In which schema.
+        schema: String,
+        /// What the server said.
+        source: Source,
+    },
+    /// Bringing the tables up to date takes too long.
+    #[error(
+        "cannot open {url}: the tables were not up to date within {time:?}; look what else the database does, or give it more time with \
+         `PostgresOptions::with_migration_time`"
+    )]
+    Slow {
+        /// The URL.
+        url: String,
+        /// How long it had.
+        time: Duration,
+    },
+    /// There is no room.
+    #[error("cannot open {url}: the server's disk is full ({source}); free some space there")]
+    Full {
+        /// The URL.
+        url: String,
+        /// What the server said.
+        source: Source,
+    },
     /// Anything else.
     #[error("cannot open {url}: {source}")]
     Other {
@@ -185,9 +233,9 @@ impl Place {
         }
         // Where the password is in what cannot be read nobody knows.
         let hidden =
-            || text.split_once("://").map_or("the URL".into(), |(scheme, _)| format!("{scheme}://…"));
+            || crate::shown::split(text).map_or("the URL".into(), |(scheme, _)| format!("{scheme}://…"));
         let url = match Url::parse(text) {
-            Ok(url) if text.contains("://") => url,
+            Ok(url) if crate::shown::split(text).is_some() => url,
             Ok(_) => return Err(PostgresOpenError::BadUrl { url: hidden(), why: "there is no host".into() }),
             Err(error) => return Err(PostgresOpenError::BadUrl { url: hidden(), why: error.to_string() }),
         };
@@ -218,41 +266,72 @@ impl Place {
 
     async fn prepare(&self, options: &PostgresOptions, migrate: bool) -> Result<(), PostgresOpenError> {
         let mut connection = self.connect(options).await?;
-        let prepared = async {
-            let writable =
-                sqlx::query("SELECT current_setting('transaction_read_only') <> 'on'").persistent(false);
-            if !writable.fetch_one(&mut connection).await?.try_get::<bool, _>(0)? {
-                return Ok(Err(PostgresOpenError::ReadOnly { url: self.shown.clone() }));
-            }
-            if migrate {
-                schema::migrate(&mut connection, &options.schema, MIGRATIONS).await?;
-            } else {
-                schema::check(&mut connection, &options.schema, MIGRATIONS).await?;
-            }
-            Ok(Ok(()))
-        };
-        let prepared = prepared.await.map_err(|mismatch| self.of_schema(mismatch, &options.schema));
+        let prepared = self.prepare_over(&mut connection, options, migrate).await;
         // Whether it ends well does not matter any more.
         let _ = timeout(options.connect_time, connection.close()).await;
-        prepared?
+        prepared
+    }
+
+    /// Each step has its time: whoever has locked a table may keep it for ever.
+    async fn prepare_over(
+        &self,
+        connection: &mut PgConnection,
+        options: &PostgresOptions,
+        migrate: bool,
+    ) -> Result<(), PostgresOpenError> {
+        let of_schema = |mismatch| self.of_schema(mismatch, options);
+        let (time, schema) = (options.connect_time, &*options.schema);
+        let look = async {
+            limit_statements(connection, time).await?;
+            let writable =
+                sqlx::query("SELECT current_setting('transaction_read_only') <> 'on'").persistent(false);
+            let writable: bool = writable.fetch_one(&mut *connection).await?.try_get(0)?;
+            if !writable {
+                return Ok(Some(Err(PostgresOpenError::ReadOnly { url: self.shown.clone() })));
+            }
+            match schema::check(connection, schema, MIGRATIONS).await {
+                Err(Mismatch::Older(_)) if migrate => Ok(None),
+                other => other.map(|()| Some(Ok(()))),
+            }
+        };
+        let looked = limited(time, look).await.map_err(of_schema)?;
+        if let Some(done) = looked {
+            done?;
+        } else {
+            let bring = async {
+                limit_statements(connection, options.migration_time).await?;
+                schema::migrate(connection, schema, MIGRATIONS).await
+            };
+            timeout(options.migration_time + HEADSTART, bring)
+                .await
+                .map_err(|_| self.slow(options))?
+                .map_err(of_schema)?;
+        }
+        limited(time, schema::whole(connection, schema)).await.map_err(of_schema)
     }
 
     /// The first connection, for which nobody waits longer than needed: a pool would knock again and again.
     async fn connect(&self, options: &PostgresOptions) -> Result<PgConnection, PostgresOpenError> {
         let connecting = PgConnection::connect_with(&self.connect);
-        match limited(options.connect_time, connecting).await {
-            Ok(connection) => Ok(connection),
-            Err(error) => Err(self.of_engine(error)),
-        }
+        limited(options.connect_time, connecting).await.map_err(|error| self.of_engine(error))
     }
 
-    fn of_schema(&self, mismatch: Mismatch, schema: &str) -> PostgresOpenError {
-        let (url, schema) = (self.shown.clone(), schema.to_owned());
+    fn slow(&self, options: &PostgresOptions) -> PostgresOpenError {
+        PostgresOpenError::Slow { url: self.shown.clone(), time: options.migration_time }
+    }
+
+    fn of_schema(&self, mismatch: Mismatch, options: &PostgresOptions) -> PostgresOpenError {
+        let (url, schema) = (self.shown.clone(), options.schema.to_string());
         let version = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
         match mismatch {
             Mismatch::Newer(found) => PostgresOpenError::NewerSchema { url, schema, found, known: version },
             Mismatch::Older(found) => PostgresOpenError::OlderSchema { url, schema, found, needed: version },
-            Mismatch::Engine(error) => self.of_engine(error),
+            Mismatch::Missing(table) => PostgresOpenError::MissingTable { url, schema, table },
+            Mismatch::Engine(error) => match fault::code(&error).as_deref() {
+                Some("55P03") => PostgresOpenError::Locked { url, schema, source: error.into() },
+                Some("57014") => self.slow(options),
+                _ => self.of_engine(error),
+            },
         }
     }
 
@@ -263,6 +342,7 @@ impl Place {
             (_, Some("3D000")) => PostgresOpenError::UnknownDatabase { url },
             (_, Some("42501")) => PostgresOpenError::Forbidden { url, source: error.into() },
             (_, Some("25006")) => PostgresOpenError::ReadOnly { url },
+            (_, Some("53100")) => PostgresOpenError::Full { url, source: error.into() },
             // A certificate that is not to be trusted comes in this form.
             (sqlx::Error::Io(io), _) if io.kind() == io::ErrorKind::InvalidData => {
                 PostgresOpenError::Tls { url, source: error.into() }
@@ -278,9 +358,20 @@ impl Place {
     }
 }
 
-async fn limited<T>(
-    limit: std::time::Duration,
-    work: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, sqlx::Error> {
-    timeout(limit, work).await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+/// Has the server itself give up: what it says then tells why.
+async fn limit_statements(connection: &mut PgConnection, time: Duration) -> Result<(), sqlx::Error> {
+    let time = time.as_millis().max(1);
+    // What waits for a lock is said to do so.
+    let limits =
+        format!("SET lock_timeout = {time}; SET statement_timeout = {}", time + HEADSTART.as_millis() / 2);
+    sqlx::raw_sql(AssertSqlSafe(limits)).execute(connection).await.map(drop)
+}
+
+/// Does not wait for a server that says nothing.
+async fn limited<T, E: From<sqlx::Error>>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let late = || sqlx::Error::from(io::Error::from(io::ErrorKind::TimedOut));
+    timeout(limit + HEADSTART, work).await.unwrap_or_else(|_| Err(late().into()))
 }
