@@ -86,6 +86,27 @@ pub enum RedisOpenError {
         /// What it is, and how to write that.
         why: &'static str,
     },
+    /// The user may not do what is necessary.
+    #[error(
+        "cannot open {url}: the user may not do what is needed ({source}); let it run all commands on the keys with this store's prefix: \
+         ACL SETUSER … ~oauth:* +@all"
+    )]
+    Forbidden {
+        /// The URL without its password.
+        url: String,
+        /// What the server said.
+        source: Cause,
+    },
+    /// The server refuses to write.
+    #[error("cannot open {url}: the server takes no writes ({source}); {remedy}")]
+    TakesNoWrites {
+        /// The URL without its password.
+        url: String,
+        /// What helps.
+        remedy: &'static str,
+        /// What the server said.
+        source: Cause,
+    },
     /// The server is too old.
     #[error("cannot open {url}: the server has version {found}, and version {OLDEST} is needed; update it")]
     OldServer {
@@ -151,6 +172,24 @@ impl RedisOpenError {
                 Self::Refused { url, source }
             }
             _ if says(&["DB index", "SELECT is not allowed"]) => Self::NoDatabase { url, source },
+            ErrorKind::Server(ServerErrorKind::NoPerm) => Self::Forbidden { url, source },
+            ErrorKind::Server(ServerErrorKind::ReadOnly) => {
+                let remedy = "it is a replica: name its master, or the sentinels that know it";
+                Self::TakesNoWrites { url, remedy, source }
+            }
+            _ if says(&["MISCONF"]) => {
+                let remedy = "it cannot save to its disk: free some space there, or mend what its log names";
+                Self::TakesNoWrites { url, remedy, source }
+            }
+            _ if says(&["NOREPLICAS"]) => {
+                let remedy = "too few replicas follow it: start them, or lower its min-replicas-to-write";
+                Self::TakesNoWrites { url, remedy, source }
+            }
+            _ if says(&["OOM command"]) => {
+                let remedy =
+                    "its memory is full: raise its maxmemory, or give this store a server of its own";
+                Self::TakesNoWrites { url, remedy, source }
+            }
             _ if says(&["cluster support disabled"]) => {
                 Self::OtherKind { url, why: "it is a single server, no cluster; write redis://host:port" }
             }
@@ -207,7 +246,7 @@ async fn connect(options: &RedisOptions, url: &str, address: &Address) -> RedisR
             node.connection().await?;
             Ok(To::Node(Box::new(node)))
         }
-        Address::Sentinel(several, master) => {
+        Address::Sentinel(several, master, guards) => {
             let mut builder =
                 SentinelClientBuilder::new(several.addresses(), master, SentinelServerType::Master)?
                     .set_client_to_redis_db(several.database)
@@ -222,6 +261,12 @@ async fn connect(options: &RedisOptions, url: &str, address: &Address) -> RedisR
             }
             if let Some(password) = &several.password {
                 builder = builder.set_client_to_redis_password(password);
+            }
+            if let Some(username) = &guards.username {
+                builder = builder.set_client_to_sentinel_username(username);
+            }
+            if let Some(password) = &guards.password {
+                builder = builder.set_client_to_sentinel_password(password);
             }
             if let Some(certificates) = certificates {
                 builder = builder
