@@ -9,7 +9,8 @@
 //! 3. The record gets its lifetime, and its entries in the indexes, which stood there for [`UNCONFIRMED`], their place. Whoever finds
 //!    another client by its fingerprint does this for that one before it is the answer: its own registration may have died.
 //!
-//! A crash before the second step leaves a record that nobody knows and that ends by itself, and entries that a purge strikes out.
+//! A crash before the second step leaves a record that nobody knows and that ends by itself, and entries that a purge strikes out. It does so
+//! with those, too, that a crash in the middle of a removal leaves.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -200,6 +201,7 @@ impl ClientStore for RedisStore {
             }
             // By their end, that is: nobody behind these has ended.
             if ended < entries.len() || entries.len() < AT_ONCE {
+                self.strike_removed(&all).await?;
                 return Ok(removed);
             }
             after = entries.into_iter().next_back();
@@ -357,6 +359,35 @@ impl RedisStore {
             self.strike_client(id).await?;
         }
         Ok(())
+    }
+
+    /// Strikes out entries without an end that lead nowhere: somebody removed the client and died before its entries were struck out. Whoever
+    /// registers enters a client for a minute only, so an entry without an end had a record when it was written.
+    async fn strike_removed(&self, all: &str) -> Result<(), StoreError> {
+        // Before the first of them: no identifier has a blank.
+        let mut after = Some((score(None), " ".to_owned()));
+        loop {
+            let entries = index::page(self.link(), all, after.as_ref(), AT_ONCE).await?;
+            let there = try_join_all(entries.iter().map(|(_, id)| async move {
+                let key = self.names().client(&parsed(id, "client id")?);
+                self.link().get::<bool>(&key, cmd("EXISTS").arg(&key).to_owned()).await
+            }));
+            for ((_, id), there) in entries.iter().zip(there.await?) {
+                let id = parsed(id, "client id")?;
+                if !there {
+                    self.strike_client(&id).await?;
+                    // Registered anew meanwhile.
+                    if let Some(stored) = self.find(&id).await? {
+                        let nothing_is_past = Timestamp::from_millis(0);
+                        self.enter_until(&stored.client, nothing_is_past, stored.client.expires_at).await?;
+                    }
+                }
+            }
+            if entries.len() < AT_ONCE {
+                return Ok(());
+            }
+            after = entries.into_iter().next_back();
+        }
     }
 
     async fn strike_client(&self, id: &ClientId) -> Result<(), StoreError> {
