@@ -120,7 +120,6 @@ async fn no_error_shows_a_password() {
         "redis-cluster://me:s3cret",
         "redis-cluster://me:1/s3cret",
         "redis-sentinel://:s3cret/main",
-        "redis-sentinel://me:s3cret@127.0.0.1:1/main/s3cret",
         "redis-sentinel://127.0.0.1:1/main?sentinel_password=s3cret",
         "redis-sentinel://127.0.0.1:1/main?password=s3cret",
         "redis:me:s3cret",

@@ -177,15 +177,15 @@ impl RedisOpenError {
                 let remedy = "it is a replica: name its master, or the sentinels that know it";
                 Self::TakesNoWrites { url, remedy, source }
             }
-            _ if says(&["MISCONF"]) => {
+            _ if error.code() == Some("MISCONF") => {
                 let remedy = "it cannot save to its disk: free some space there, or mend what its log names";
                 Self::TakesNoWrites { url, remedy, source }
             }
-            _ if says(&["NOREPLICAS"]) => {
+            _ if error.code() == Some("NOREPLICAS") => {
                 let remedy = "too few replicas follow it: start them, or lower its min-replicas-to-write";
                 Self::TakesNoWrites { url, remedy, source }
             }
-            _ if says(&["OOM command"]) => {
+            _ if error.code() == Some("OOM") => {
                 let remedy =
                     "its memory is full: raise its maxmemory, or give this store a server of its own";
                 Self::TakesNoWrites { url, remedy, source }
