@@ -25,6 +25,7 @@ mod keys;
 mod ledger;
 mod limits;
 mod open;
+mod open_error;
 mod options;
 mod pool;
 mod purge;
@@ -39,7 +40,7 @@ use std::sync::Arc;
 
 use sqlx::postgres::PgPool;
 
-pub use open::PostgresOpenError;
+pub use open_error::PostgresOpenError;
 pub use options::PostgresOptions;
 use pool::Pool;
 

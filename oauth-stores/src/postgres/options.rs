@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::postgres::PostgresStore;
-use crate::postgres::open::{self, PostgresOpenError};
+use crate::postgres::open;
+use crate::postgres::open_error::PostgresOpenError;
 use crate::postgres::schema::SCHEMA;
 
 /// How to open a [`PostgresStore`], where the defaults do not suit.

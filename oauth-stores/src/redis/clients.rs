@@ -311,7 +311,7 @@ impl RedisStore {
         self.enter_until(client, now, Some(ends)).await
     }
 
-    async fn enter_until(
+    pub(super) async fn enter_until(
         &self,
         client: &Client,
         now: Timestamp,
@@ -361,36 +361,7 @@ impl RedisStore {
         Ok(())
     }
 
-    /// Strikes out entries without an end that lead nowhere: somebody removed the client and died before its entries were struck out. Whoever
-    /// registers enters a client for a minute only, so an entry without an end had a record when it was written.
-    async fn strike_removed(&self, all: &str) -> Result<(), StoreError> {
-        // Before the first of them: no identifier has a blank.
-        let mut after = Some((score(None), " ".to_owned()));
-        loop {
-            let entries = index::page(self.link(), all, after.as_ref(), AT_ONCE).await?;
-            let there = try_join_all(entries.iter().map(|(_, id)| async move {
-                let key = self.names().client(&parsed(id, "client id")?);
-                self.link().get::<bool>(&key, cmd("EXISTS").arg(&key).to_owned()).await
-            }));
-            for ((_, id), there) in entries.iter().zip(there.await?) {
-                let id = parsed(id, "client id")?;
-                if !there {
-                    self.strike_client(&id).await?;
-                    // Registered anew meanwhile.
-                    if let Some(stored) = self.find(&id).await? {
-                        let nothing_is_past = Timestamp::from_millis(0);
-                        self.enter_until(&stored.client, nothing_is_past, stored.client.expires_at).await?;
-                    }
-                }
-            }
-            if entries.len() < AT_ONCE {
-                return Ok(());
-            }
-            after = entries.into_iter().next_back();
-        }
-    }
-
-    async fn strike_client(&self, id: &ClientId) -> Result<(), StoreError> {
+    pub(super) async fn strike_client(&self, id: &ClientId) -> Result<(), StoreError> {
         let names = self.names();
         for index in [names.all_clients(), names.unused_clients(), names.document_clients()] {
             index::strike(self.link(), &index, &[id.as_str()]).await?;

@@ -343,31 +343,6 @@ impl RedisStore {
     }
 }
 
-impl RedisStore {
-    /// Strikes out the entries of grants that ended before `before` and are gone: most end with their keys, of which no purge learns. One that
-    /// ends later stays, whatever it leads to: its grant may just be being written.
-    async fn strike_forgotten(&self, index: &str, before: Timestamp) -> Result<(), StoreError> {
-        let (link, mut after) = (self.link(), None);
-        loop {
-            let entries = index::page(link, index, after.as_ref(), AT_ONCE).await?;
-            let ended = entries.partition_point(|(ends, _)| *ends < before.as_millis());
-            let there = try_join_all(entries[..ended].iter().map(|(_, member)| async move {
-                let key = self.names().grant(&parsed(member, "index")?);
-                link.get::<bool>(&key, cmd("EXISTS").arg(&key).to_owned()).await
-            }));
-            let there = there.await?;
-            let gone = entries.iter().zip(there).filter(|(_, there)| !there);
-            let gone: Vec<&str> = gone.map(|((_, member), _)| member.as_str()).collect();
-            index::strike(link, index, &gone).await?;
-            // By their end, that is: nobody behind these has ended.
-            if ended < entries.len() || entries.len() < AT_ONCE {
-                return Ok(());
-            }
-            after = entries.into_iter().next_back();
-        }
-    }
-}
-
 fn whole(key: &str) -> Cmd {
     cmd("HGETALL").arg(key).to_owned()
 }

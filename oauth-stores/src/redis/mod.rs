@@ -33,11 +33,13 @@ mod link;
 mod names;
 mod node;
 mod open;
+mod open_error;
 mod replay;
 mod retry;
 mod script;
 mod sessions;
 mod slot;
+mod stale;
 mod vault;
 mod walk;
 
@@ -47,7 +49,7 @@ use std::time::Duration;
 
 use link::Link;
 use names::Names;
-pub use open::RedisOpenError;
+pub use open_error::RedisOpenError;
 
 /// A store in Redis or Valkey. Cloning shares it, and its one connection to each server (two, with replicas to wait for).
 ///
