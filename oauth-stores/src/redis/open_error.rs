@@ -7,7 +7,7 @@ use crate::shown::shown;
 
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// Why a [`RedisStore`] could not be opened. Each names the URL, without its password, and what helps.
+/// Why a [`RedisStore`](crate::RedisStore) could not be opened. Each names the URL, without its password, and what helps.
 ///
 /// ```
 /// use oauth_stores::{RedisOpenError, RedisStore};
