@@ -5,7 +5,7 @@ use std::future::Future;
 
 use oauth_core::Stores;
 
-use crate::shown::shown;
+use crate::shown::{shown, split};
 
 /// Opens [`Stores`] by a URL, so that whoever runs a program chooses the engine.
 ///
@@ -18,6 +18,7 @@ use crate::shown::shown;
 /// | `redis://user:password@host:port/database` | `RedisStore`; with `rediss` by TLS, `valkey` and `valkeys` are the same | `redis` |
 /// | `redis-cluster://host:port,host:port` | a cluster; `rediss-cluster` | `redis` |
 /// | `redis-sentinel://host:port,host:port/master` | what sentinels name; `rediss-sentinel` | `redis` |
+/// | `redis+unix:///path/of/the.sock` | one server, by its socket; `unix` and `valkey+unix` are the same | `redis` |
 ///
 /// Parameters of ours stand behind a question mark; those that the engine's own URLs have may stand beside them.
 ///
@@ -29,6 +30,7 @@ use crate::shown::shown;
 /// | | `migrate=false` | leaves the tables alone |
 /// | Redis | `prefix=oauth` | begins all keys |
 /// | | `replicas=1` | how many replicas must have what was written before it is answered, within a second |
+/// | Sentinel | `sentinel_username=…`, `sentinel_password=…` | for the sentinels, where they want them: those before the `@` are for the master |
 ///
 /// ```
 /// use oauth_core::{GrantFilter, Stores};
@@ -131,8 +133,10 @@ impl Connect for Stores {
             "sqlite" => sqlite(url),
             "postgres" | "postgresql" => postgres(url).await,
             "redis" | "rediss" | "valkey" | "valkeys" | "redis-cluster" | "rediss-cluster"
-            | "redis-sentinel" | "rediss-sentinel" => redis(url).await,
-            _ if !url.contains("://") => Err(ConnectError::NoScheme { url: shown(url) }),
+            | "redis-sentinel" | "rediss-sentinel" | "unix" | "redis+unix" | "valkey+unix" => {
+                redis(url).await
+            }
+            _ if split(url).is_none() => Err(ConnectError::NoScheme { url: shown(url) }),
             _ => Err(ConnectError::UnknownScheme { url: shown(url), scheme: scheme.to_owned() }),
         }
     }
@@ -224,9 +228,7 @@ struct Asked<'a> {
 #[cfg(any(feature = "sqlite", feature = "redis", feature = "postgres"))]
 impl<'a> Asked<'a> {
     fn read(url: &'a str, names: &[&str]) -> Self {
-        // A password may have a question mark that nobody encoded.
-        let from = url.rfind('@').unwrap_or_default();
-        let Some(query) = url[from..].find('?').map(|at| from + at) else {
+        let Some(query) = query_of(url, names) else {
             return Self { url, ours: Vec::new(), left: url.to_owned() };
         };
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
@@ -267,5 +269,36 @@ impl<'a> Asked<'a> {
         let query = self.left.split_once('?').map_or("", |(_, query)| query);
         let name = query.split(['&', '=']).next().unwrap_or_default().to_owned();
         self.bad(&name, "is none of this engine")
+    }
+}
+
+/// Where the question mark before the parameters is. A password may have one that nobody encoded, and a parameter an `@`: behind an `@` it is the
+/// first one, else that behind which a parameter of ours stands.
+#[cfg(any(feature = "sqlite", feature = "redis", feature = "postgres"))]
+fn query_of(url: &str, names: &[&str]) -> Option<usize> {
+    let from = url.rfind('@').unwrap_or_default();
+    let behind = url[from..].find('?').map(|at| from + at);
+    let is_ours = |pair: &str| pair.split_once('=').is_some_and(|(name, _)| names.contains(&name));
+    let ours = || url.match_indices('?').map(|(at, _)| at).find(|at| url[at + 1..].split('&').any(is_ours));
+    behind.or_else(ours)
+}
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_read_wherever_an_at_sign_stands() {
+        for (url, schema, left) in [
+            ("postgres://me:pw@host/db?schema=a", Some("a"), "postgres://me:pw@host/db"),
+            ("postgres://host/db?schema=a&user=me@host", Some("a"), "postgres://host/db?user=me@host"),
+            ("postgres://host/db?user=me@host&schema=a", Some("a"), "postgres://host/db?user=me@host"),
+            ("postgres://me:p?w@host/db?schema=a", Some("a"), "postgres://me:p?w@host/db"),
+            ("postgres://me:p?w@host/db?user=a@b&schema=a", Some("a"), "postgres://me:p?w@host/db?user=a@b"),
+            ("postgres://me:p?w@host/db", None, "postgres://me:p?w@host/db"),
+        ] {
+            let mut asked = Asked::read(url, &["schema"]);
+            assert_eq!((asked.take("schema").as_deref(), asked.left.as_str()), (schema, left), "{url}");
+        }
     }
 }

@@ -2,9 +2,10 @@
 
 /// The URL without its user, password and parameters. It need not be one: where it cannot be told what is a password, nothing is shown.
 pub(crate) fn shown(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        // A path, or a URL in which something is missing.
-        return if url.contains(['@', '?']) { "…".to_owned() } else { url.to_owned() };
+    let Some((scheme, rest)) = split(url) else {
+        // A file's name, or a URL in which something is missing, or what other drivers take: `host=db password=…`.
+        let path = url.strip_prefix("sqlite:").unwrap_or(url);
+        return if path == ":memory:" || is_path(path) { url.to_owned() } else { "…".to_owned() };
     };
     let (credentials, place) = match (rest.find('?'), rest.rfind('@')) {
         // An `@` in a parameter, or a `?` in a password?
@@ -20,6 +21,20 @@ pub(crate) fn shown(url: &str) -> String {
     } else {
         format!("{scheme}://…")
     }
+}
+
+/// The scheme and what follows it, if this is one.
+pub(crate) fn split(url: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = url.split_once("://")?;
+    let is_scheme =
+        scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'));
+    (is_scheme && !scheme.is_empty()).then_some((scheme, rest))
+}
+
+/// Whether this is the name of a file and nothing else: of plain letters, and in a folder or with an ending, which passwords seldom have.
+fn is_path(text: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/' | b'\\');
+    text.bytes().all(plain) && text.contains(['.', '/', '\\'])
 }
 
 /// The ports that servers have by themselves.
@@ -76,7 +91,17 @@ mod tests {
             ("postgres://s3cret@host:not-a-port", "postgres://…@host:not-a-port"),
             ("sqlite:///var/lib/oauth.sqlite", "sqlite:///var/lib/oauth.sqlite"),
             ("me:s3cret@host", "…"),
+            ("redis:me:s3cret", "…"),
+            ("redis::s3cret", "…"),
+            ("s3cret", "…"),
+            ("host=db.example user=app password=s3cret", "…"),
+            ("Server=db.example;User Id=app;Password=s3cret", "…"),
+            ("db.example:6379,password=s3cret,ssl=True", "…"),
+            ("db.example password=s3cret options=://", "…"),
             ("oauth.sqlite", "oauth.sqlite"),
+            ("data/oauth.sqlite", "data/oauth.sqlite"),
+            ("sqlite:oauth.sqlite", "sqlite:oauth.sqlite"),
+            ("sqlite::memory:", "sqlite::memory:"),
         ] {
             assert_eq!(shown(url), wanted, "{url}");
         }

@@ -80,6 +80,12 @@ async fn redis_is_a_server_or_a_cluster() {
         is_empty(&format!("{}?prefix={}", cluster.url(), fresh_prefix())).await;
     }
     assert!(refused("redis://127.0.0.1:1?replicas=many").await.contains("`replicas`"));
+    if let Some(server) = available(TestRedis::own_with(&["unixsocket=here.sock"])) {
+        let socket = server.folder().join("here.sock");
+        for scheme in ["unix", "redis+unix", "valkey+unix"] {
+            is_empty(&format!("{scheme}://{}?db=1&prefix={}", socket.display(), fresh_prefix())).await;
+        }
+    }
 }
 
 #[tokio::test]
@@ -111,6 +117,21 @@ async fn no_error_shows_a_password() {
         "rediss://me:s3cret@127.0.0.1:1/x",
         "me:s3cret@127.0.0.1",
         "oracle:me/s3cret@host",
+        "redis-cluster://me:s3cret",
+        "redis-cluster://me:1/s3cret",
+        "redis-sentinel://:s3cret/main",
+        "redis-sentinel://127.0.0.1:1/main?sentinel_password=s3cret",
+        "redis-sentinel://127.0.0.1:1/main?password=s3cret",
+        "redis:me:s3cret",
+        "redis::s3cret",
+        "valkey+unix:s3cret",
+        "redis+unix:///nowhere.sock?pass=s3cret",
+        "postgres:me:s3cret",
+        "s3cret",
+        "host=db user=app password=s3cret",
+        "host=db user=app password=s3cret options=://",
+        "Server=db;User Id=app;Password=s3cret",
+        "db:6379,password=s3cret,ssl=True",
     ] {
         let text = refused(url).await;
         assert!(!text.contains("s3cret") && !text.contains("s3%63ret"), "{url}: {text}");

@@ -236,6 +236,66 @@ async fn a_backup_is_the_whole_store() {
 }
 
 #[tokio::test]
+async fn a_store_is_not_copied_onto_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("oauth.sqlite");
+    let store = SqliteStore::open(&path).unwrap();
+    let (grant, refresh) = session(&store).await.unwrap();
+    let error = store.backup(folder.path().join(".").join("oauth.sqlite")).await.unwrap_err();
+    assert!(error.to_string().contains("itself") || format!("{error:?}").contains("itself"), "{error:?}");
+    assert_eq!(store.find(&refresh.key).await.unwrap().unwrap().grant, grant);
+}
+
+/// The locks that this process has on a file, as the system counts them.
+#[cfg(target_os = "linux")]
+fn locks(path: &Path) -> usize {
+    use std::os::unix::fs::MetadataExt as _;
+    let inode = format!(":{} ", std::fs::metadata(path).unwrap().ino());
+    let process = format!(" {} ", std::process::id());
+    let all = std::fs::read_to_string("/proc/locks").unwrap();
+    all.lines()
+        .filter(|line| line.contains("POSIX") && line.contains(&inode) && line.contains(&process))
+        .count()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_store_that_is_open_keeps_its_locks_when_its_file_is_opened_again_or_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, other) = (folder.path().join("oauth.sqlite"), folder.path().join("other.sqlite"));
+    let store = SqliteStore::open(&path).unwrap();
+    let (grant, refresh) = session(&store).await.unwrap();
+    let held = locks(&path);
+    assert!(held > 0, "the engine holds the file");
+
+    let again = SqliteStore::open(&path).unwrap();
+    assert!(again.find(&refresh.key).await.unwrap().is_some(), "it is the same store");
+    assert_eq!(locks(&path), held, "opened again");
+    drop(again);
+    assert_eq!(locks(&path), held, "and closed");
+
+    let copied = SqliteStore::open(&other).unwrap();
+    session(&copied).await.unwrap();
+    let held = locks(&other);
+    // Whether that works or not is the engine's to say.
+    let _ = store.backup(&other).await;
+    assert_eq!(locks(&other), held, "written over");
+    assert_eq!(store.grant(&grant.id).await.unwrap(), Some(grant));
+}
+
+#[tokio::test]
+async fn a_table_that_is_missing_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("oauth.sqlite");
+    drop(SqliteStore::open(&path).unwrap());
+    Connection::open(&path).unwrap().execute_batch("DROP TABLE sessions").unwrap();
+    let error = SqliteStore::open(&path).unwrap_err();
+    assert!(matches!(&error, OpenError::TableMissing { table, .. } if *table == "sessions"), "{error:?}");
+    assert_says(&error, &path, "restore a backup");
+    assert!(error.to_string().contains("`sessions`"), "{error}");
+}
+
+#[tokio::test]
 async fn a_live_session_costs_under_two_kilobytes() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("oauth.sqlite");

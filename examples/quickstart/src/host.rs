@@ -48,7 +48,7 @@ pub(crate) async fn start(args: Args) -> Result<Running, Box<dyn Error>> {
         None => None,
     };
     // A URL says where the grants are; the notes are in a folder all the same.
-    let is_url = args.data.contains("://") || args.data == "memory:";
+    let is_url = is_url(&args.data)?;
     let url = is_url.then_some(args.data.as_str());
     let folder = Path::new(if is_url { DEFAULT_FOLDER } else { &args.data });
     make_folder(folder)?;
@@ -116,6 +116,23 @@ fn with_peer(mut request: Request) -> Request {
     request
 }
 
+/// Whether `--data` is a URL; else it is a folder. What somebody meant as an address of a database becomes no folder of that name, and is not
+/// shown: it may have a password.
+fn is_url(data: &str) -> Result<bool, &'static str> {
+    if data.contains("://") || matches!(data, "memory:" | "sqlite::memory:") {
+        return Ok(true);
+    }
+    let is_path =
+        data.starts_with(['.', '/', '\\']) || matches!(data.as_bytes(), [_, b':', b'\\' | b'/', ..]);
+    if !is_path && data.contains([':', '=', ';', '@', '?']) {
+        return Err(
+            "--data is neither a folder nor a URL: write sqlite://path, postgres://user:password@host/database or \
+                    redis://:password@host; before a folder of such a name write ./",
+        );
+    }
+    Ok(false)
+}
+
 /// Makes the folder, for its owner alone: the database holds keys.
 fn make_folder(path: &Path) -> Result<(), String> {
     let mut builder = std::fs::DirBuilder::new();
@@ -123,4 +140,29 @@ fn make_folder(path: &Path) -> Result<(), String> {
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     builder.create(path).map_err(|error| format!("cannot make the folder {}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_url;
+
+    #[test]
+    fn an_address_of_a_database_is_taken_for_no_folder() {
+        for url in ["sqlite://oauth.sqlite", "postgres://me:pw@host/db", "memory:", "sqlite::memory:"] {
+            assert_eq!(is_url(url), Ok(true), "{url}");
+        }
+        for folder in ["quickstart-data", "/var/lib/notes", "./a=b", r"C:\notes", "C:/notes"] {
+            assert_eq!(is_url(folder), Ok(false), "{folder}");
+        }
+        for neither in [
+            "redis:me:s3cret",
+            "sqlite:x",
+            "host=db password=s3cret",
+            "Server=db;Password=s3cret",
+            "me:s3cret@db",
+        ] {
+            let said = is_url(neither).unwrap_err();
+            assert!(said.contains("--data") && !said.contains("s3cret"), "{said}");
+        }
+    }
 }

@@ -15,6 +15,7 @@ use oauth_resource::{
     TrustedIssuer, WELL_KNOWN,
 };
 use oauth_server::{AuthorizationServer, OfferedScope, PeerAddress};
+use oauth_stores::{Connect as _, SqliteStore};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{Implementation, ServerCapabilities, ServerConfig};
 use rmcp::schemars::{self, JsonSchema};
@@ -47,6 +48,21 @@ impl Default for Offer {
         ];
         Self { name: "Calculator".to_owned(), scopes }
     }
+}
+
+/// Opens the database: a file of SQLite by its name, or what a URL names.
+///
+/// # Errors
+/// What is wrong with it, without its password.
+pub async fn open(database: &str) -> Result<Stores, Fault> {
+    let is_path = database.starts_with(['.', '/', '\\'])
+        || matches!(database.as_bytes(), [_, b':', b'\\' | b'/', ..])
+        // What somebody meant as an address of a database becomes no file of that name.
+        || !database.contains([':', '=', ';', '@', '?']);
+    if is_path && !database.contains("://") {
+        return Ok(Stores::new(SqliteStore::open(database)?));
+    }
+    Ok(Stores::connect(database).await?)
 }
 
 /// Where the MCP server asks.

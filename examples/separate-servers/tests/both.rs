@@ -5,7 +5,7 @@ use axum::Router;
 use oauth_core::{OsEntropy, Secret, Stores};
 use oauth_providers::OwnerPassphrase;
 use oauth_testing::{Browser, Client, Person, Site, Tcp, Tokens, Visit};
-use separate_servers::{Offer, authorization_server, embedded, mcp_server, serve};
+use separate_servers::{Offer, authorization_server, embedded, mcp_server, open, serve};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -112,4 +112,32 @@ async fn one_server_does_the_same() {
     let (visit, tokens) = goes_the_whole_way(&format!("{origin}/mcp")).await;
     visit.send(&visit.revoke(&tokens.access_token).unwrap()).await.unwrap();
     assert_eq!(add(&visit, Some(&tokens), 1).await.0, 401);
+}
+
+#[tokio::test]
+async fn the_database_is_a_file_or_a_url_and_a_wrong_one_is_told_in_a_line() {
+    let folder = std::env::temp_dir().join(format!("separate-servers-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("oauth.sqlite").display().to_string();
+    for database in [path.clone(), format!("sqlite://{path}"), "memory:".to_owned()] {
+        assert!(open(&database).await.is_ok(), "{database}");
+    }
+    for database in ["redis:me:s3cret", "host=db password=s3cret", "mysql://me:s3cret@db/oauth"] {
+        let error = open(database).await.unwrap_err().to_string();
+        assert!(error.contains("cannot open") && !error.contains("s3cret"), "{error}");
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+    // As a program: one line, and no success.
+    for program in [env!("CARGO_BIN_EXE_authorization-server"), env!("CARGO_BIN_EXE_embedded")] {
+        let run = std::process::Command::new(program)
+            .args(["--database", "mysql://me:s3cret@db/oauth"])
+            .args(if program.ends_with("embedded") { &[][..] } else { &["--listen", "127.0.0.1:0"] })
+            .output()
+            .unwrap();
+        let said = String::from_utf8(run.stderr).unwrap();
+        assert_eq!(run.status.code(), Some(1), "{said}");
+        assert!(said.lines().count() == 1 && !said.contains("s3cret"), "{said}");
+        // Its port is fixed, and somebody may have it.
+        assert!(said.contains("no store has the scheme `mysql`") || said.contains("cannot listen"), "{said}");
+    }
 }

@@ -1,8 +1,9 @@
 //! PostgreSQL: every port over one database.
 //!
 //! Opening a grant and exchanging a credential are one statement and one round trip each. Any number of servers over one database are
-//! one server: what is decided, the database decides, by its unique keys. Nothing is used that CockroachDB, YugabyteDB or Citus
-//! lack, and every statement of a grant touches one partition key, the grant's identifier; it is tested on PostgreSQL.
+//! one server: what is decided, the database decides, by its unique keys. Nothing is used that CockroachDB or YugabyteDB lack, and every
+//! statement of one grant touches one partition key, the grant's identifier. A purge is about many: Citus refuses it of distributed tables.
+//! It is tested on PostgreSQL.
 //!
 //! # Deployment
 //!
@@ -13,7 +14,7 @@
 //! - `READ COMMITTED`, the default, suffices; under `SERIALIZABLE` statements are repeated when the server asks for it.
 //! - Each server opens up to [`PostgresOptions::with_connections`] connections: all of them together stay below the
 //!   database's `max_connections`. A pooler in between must pool by session.
-//! - Call [`Stores::purge`](oauth_core::Stores::purge) now and then (every few minutes is fine): nothing else removes what has ended.
+//! - Start a [`Sweep`](crate::Sweep): nothing else removes what has ended.
 
 mod accounts;
 mod clients;
@@ -24,6 +25,7 @@ mod keys;
 mod ledger;
 mod limits;
 mod open;
+mod open_error;
 mod options;
 mod pool;
 mod purge;
@@ -38,7 +40,7 @@ use std::sync::Arc;
 
 use sqlx::postgres::PgPool;
 
-pub use open::PostgresOpenError;
+pub use open_error::PostgresOpenError;
 pub use options::PostgresOptions;
 use pool::Pool;
 

@@ -1,15 +1,17 @@
-//! Opening the store, and what to say when that fails.
+//! Opening the store.
 
 use std::future::Future;
 use std::io;
+use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgConnection};
-use sqlx::{ConnectOptions as _, Connection as _, Row as _};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, Row as _};
 use tokio::time::timeout;
 use url::Url;
 
 use crate::postgres::PostgresStore;
 use crate::postgres::fault;
+use crate::postgres::open_error::PostgresOpenError;
 use crate::postgres::options::PostgresOptions;
 use crate::postgres::pool::Pool;
 use crate::postgres::schema::{self, MIGRATIONS, Mismatch};
@@ -34,131 +36,8 @@ const PARAMETERS: [&str; 16] = [
     "application_name",
 ];
 
-type Source = Box<dyn std::error::Error + Send + Sync>;
-
-/// Why a store could not be opened. Each names the URL, without its password, and what helps.
-///
-/// ```
-/// use oauth_stores::{PostgresOpenError, PostgresStore};
-///
-/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-/// # runtime.block_on(async {
-/// let error = PostgresStore::open("postgres://app:secret@127.0.0.1:port/oauth").await.unwrap_err();
-/// assert!(matches!(error, PostgresOpenError::BadUrl { .. }));
-/// assert!(!error.to_string().contains("secret"));
-/// # });
-/// ```
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum PostgresOpenError {
-    /// The URL cannot be read.
-    #[error("cannot open {url}: {why}; write it as postgres://user:password@host:port/database")]
-    BadUrl {
-        /// The URL.
-        url: String,
-        /// What is wrong.
-        why: String,
-    },
-    /// The schema's name would need quotes.
-    #[error(
-        "cannot use the schema {schema:?}: its name must be of lower-case letters, digits and _, at most 40; choose another"
-    )]
-    BadSchema {
-        /// Its name.
-        schema: String,
-    },
-    /// Nobody listens there, or not in time.
-    #[error("cannot open {url}: the server does not answer ({source}); start it, or correct host and port")]
-    Down {
-        /// The URL.
-        url: String,
-        /// What the system or the server said.
-        source: Source,
-    },
-    /// No secure connection.
-    #[error(
-        "cannot open {url}: there is no TLS to be had ({source}); correct sslmode and sslrootcert, or the server's certificate"
-    )]
-    Tls {
-        /// The URL.
-        url: String,
-        /// What went wrong.
-        source: Source,
-    },
-    /// The user or the password is wrong.
-    #[error(
-        "cannot open {url}: the server does not accept this user and password ({source}); correct them in the URL"
-    )]
-    WrongPassword {
-        /// The URL.
-        url: String,
-        /// What the server said.
-        source: Source,
-    },
-    /// There is no such database.
-    #[error(
-        "cannot open {url}: the server has no such database; create it (createdb), or correct its name in the URL"
-    )]
-    UnknownDatabase {
-        /// The URL.
-        url: String,
-    },
-    /// The user may not do what is necessary.
-    #[error(
-        "cannot open {url}: the user may not do what is needed ({source}); grant it, or let another user migrate, with \
-         `PostgresOptions::migrate`, and grant this one the use of the schema and its tables"
-    )]
-    Forbidden {
-        /// The URL.
-        url: String,
-        /// What the server said.
-        source: Source,
-    },
-    /// The server is a standby, or the database may not be written.
-    #[error("cannot open {url}: it can only be read; name the primary server in the URL")]
-    ReadOnly {
-        /// The URL.
-        url: String,
-    },
-    /// The tables are missing or older, and may not be changed.
-    #[error(
-        "cannot open {url}: the tables in schema {schema} have version {found} (0: there are none), and this program needs {needed}; run \
-         `PostgresOptions::migrate` as a user who may, or open without `without_migration`"
-    )]
-    OlderSchema {
-        /// The URL.
-        url: String,
-        /// In which schema.
-        schema: String,
-        /// The version of what is there.
-        found: i64,
-        /// The version needed.
-        needed: i64,
-    },
-    /// The tables were made by a newer version of this crate.
-    #[error(
-        "cannot open {url}: the tables in schema {schema} have version {found}, and this program knows versions up to {known}; run the newer \
-         program, or restore a backup of the older one's"
-    )]
-    NewerSchema {
-        /// The URL.
-        url: String,
-        /// In which schema.
-        schema: String,
-        /// The version of what is there.
-        found: i64,
-        /// The newest version known.
-        known: i64,
-    },
-    /// Anything else.
-    #[error("cannot open {url}: {source}")]
-    Other {
-        /// The URL.
-        url: String,
-        /// What the server said.
-        source: Source,
-    },
-}
+/// By how much the server's own limit comes before ours: its answer says more.
+const HEADSTART: Duration = Duration::from_millis(500);
 
 /// Opens a store.
 pub(super) async fn store(url: &str, options: &PostgresOptions) -> Result<PostgresStore, PostgresOpenError> {
@@ -185,9 +64,9 @@ impl Place {
         }
         // Where the password is in what cannot be read nobody knows.
         let hidden =
-            || text.split_once("://").map_or("the URL".into(), |(scheme, _)| format!("{scheme}://…"));
+            || crate::shown::split(text).map_or("the URL".into(), |(scheme, _)| format!("{scheme}://…"));
         let url = match Url::parse(text) {
-            Ok(url) if text.contains("://") => url,
+            Ok(url) if crate::shown::split(text).is_some() => url,
             Ok(_) => return Err(PostgresOpenError::BadUrl { url: hidden(), why: "there is no host".into() }),
             Err(error) => return Err(PostgresOpenError::BadUrl { url: hidden(), why: error.to_string() }),
         };
@@ -218,41 +97,72 @@ impl Place {
 
     async fn prepare(&self, options: &PostgresOptions, migrate: bool) -> Result<(), PostgresOpenError> {
         let mut connection = self.connect(options).await?;
-        let prepared = async {
-            let writable =
-                sqlx::query("SELECT current_setting('transaction_read_only') <> 'on'").persistent(false);
-            if !writable.fetch_one(&mut connection).await?.try_get::<bool, _>(0)? {
-                return Ok(Err(PostgresOpenError::ReadOnly { url: self.shown.clone() }));
-            }
-            if migrate {
-                schema::migrate(&mut connection, &options.schema, MIGRATIONS).await?;
-            } else {
-                schema::check(&mut connection, &options.schema, MIGRATIONS).await?;
-            }
-            Ok(Ok(()))
-        };
-        let prepared = prepared.await.map_err(|mismatch| self.of_schema(mismatch, &options.schema));
+        let prepared = self.prepare_over(&mut connection, options, migrate).await;
         // Whether it ends well does not matter any more.
         let _ = timeout(options.connect_time, connection.close()).await;
-        prepared?
+        prepared
+    }
+
+    /// Each step has its time: whoever has locked a table may keep it for ever.
+    async fn prepare_over(
+        &self,
+        connection: &mut PgConnection,
+        options: &PostgresOptions,
+        migrate: bool,
+    ) -> Result<(), PostgresOpenError> {
+        let of_schema = |mismatch| self.of_schema(mismatch, options);
+        let (time, schema) = (options.connect_time, &*options.schema);
+        let look = async {
+            limit_statements(connection, time).await?;
+            let writable =
+                sqlx::query("SELECT current_setting('transaction_read_only') <> 'on'").persistent(false);
+            let writable: bool = writable.fetch_one(&mut *connection).await?.try_get(0)?;
+            if !writable {
+                return Ok(Some(Err(PostgresOpenError::ReadOnly { url: self.shown.clone() })));
+            }
+            match schema::check(connection, schema, MIGRATIONS).await {
+                Err(Mismatch::Older(_)) if migrate => Ok(None),
+                other => other.map(|()| Some(Ok(()))),
+            }
+        };
+        let looked = limited(time, look).await.map_err(of_schema)?;
+        if let Some(done) = looked {
+            done?;
+        } else {
+            let bring = async {
+                limit_statements(connection, options.migration_time).await?;
+                schema::migrate(connection, schema, MIGRATIONS).await
+            };
+            timeout(options.migration_time + HEADSTART, bring)
+                .await
+                .map_err(|_| self.slow(options))?
+                .map_err(of_schema)?;
+        }
+        limited(time, schema::whole(connection, schema)).await.map_err(of_schema)
     }
 
     /// The first connection, for which nobody waits longer than needed: a pool would knock again and again.
     async fn connect(&self, options: &PostgresOptions) -> Result<PgConnection, PostgresOpenError> {
         let connecting = PgConnection::connect_with(&self.connect);
-        match limited(options.connect_time, connecting).await {
-            Ok(connection) => Ok(connection),
-            Err(error) => Err(self.of_engine(error)),
-        }
+        limited(options.connect_time, connecting).await.map_err(|error| self.of_engine(error))
     }
 
-    fn of_schema(&self, mismatch: Mismatch, schema: &str) -> PostgresOpenError {
-        let (url, schema) = (self.shown.clone(), schema.to_owned());
+    fn slow(&self, options: &PostgresOptions) -> PostgresOpenError {
+        PostgresOpenError::Slow { url: self.shown.clone(), time: options.migration_time }
+    }
+
+    fn of_schema(&self, mismatch: Mismatch, options: &PostgresOptions) -> PostgresOpenError {
+        let (url, schema) = (self.shown.clone(), options.schema.to_string());
         let version = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
         match mismatch {
             Mismatch::Newer(found) => PostgresOpenError::NewerSchema { url, schema, found, known: version },
             Mismatch::Older(found) => PostgresOpenError::OlderSchema { url, schema, found, needed: version },
-            Mismatch::Engine(error) => self.of_engine(error),
+            Mismatch::Missing(table) => PostgresOpenError::MissingTable { url, schema, table },
+            Mismatch::Engine(error) => match fault::code(&error).as_deref() {
+                Some("55P03") => PostgresOpenError::Locked { url, schema, source: error.into() },
+                Some("57014") => self.slow(options),
+                _ => self.of_engine(error),
+            },
         }
     }
 
@@ -263,6 +173,7 @@ impl Place {
             (_, Some("3D000")) => PostgresOpenError::UnknownDatabase { url },
             (_, Some("42501")) => PostgresOpenError::Forbidden { url, source: error.into() },
             (_, Some("25006")) => PostgresOpenError::ReadOnly { url },
+            (_, Some("53100")) => PostgresOpenError::Full { url, source: error.into() },
             // A certificate that is not to be trusted comes in this form.
             (sqlx::Error::Io(io), _) if io.kind() == io::ErrorKind::InvalidData => {
                 PostgresOpenError::Tls { url, source: error.into() }
@@ -278,9 +189,20 @@ impl Place {
     }
 }
 
-async fn limited<T>(
-    limit: std::time::Duration,
-    work: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, sqlx::Error> {
-    timeout(limit, work).await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+/// Has the server itself give up: what it says then tells why.
+async fn limit_statements(connection: &mut PgConnection, time: Duration) -> Result<(), sqlx::Error> {
+    let time = time.as_millis().max(1);
+    // What waits for a lock is said to do so.
+    let limits =
+        format!("SET lock_timeout = {time}; SET statement_timeout = {}", time + HEADSTART.as_millis() / 2);
+    sqlx::raw_sql(AssertSqlSafe(limits)).execute(connection).await.map(drop)
+}
+
+/// Does not wait for a server that says nothing.
+async fn limited<T, E: From<sqlx::Error>>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    let late = || sqlx::Error::from(io::Error::from(io::ErrorKind::TimedOut));
+    timeout(limit + HEADSTART, work).await.unwrap_or_else(|_| Err(late().into()))
 }

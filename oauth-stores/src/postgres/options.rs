@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::postgres::PostgresStore;
-use crate::postgres::open::{self, PostgresOpenError};
+use crate::postgres::open;
+use crate::postgres::open_error::PostgresOpenError;
 use crate::postgres::schema::SCHEMA;
 
 /// How to open a [`PostgresStore`], where the defaults do not suit.
@@ -27,6 +28,7 @@ pub struct PostgresOptions {
     pub(super) acquire_time: Duration,
     pub(super) connect_time: Duration,
     pub(super) statement_time: Duration,
+    pub(super) migration_time: Duration,
     pub(super) schema: Box<str>,
     pub(super) migrate: bool,
 }
@@ -38,6 +40,7 @@ impl Default for PostgresOptions {
             acquire_time: Self::ACQUIRE_TIME,
             connect_time: Self::CONNECT_TIME,
             statement_time: Self::STATEMENT_TIME,
+            migration_time: Self::MIGRATION_TIME,
             schema: SCHEMA.into(),
             migrate: true,
         }
@@ -52,11 +55,15 @@ impl PostgresOptions {
     /// [`Unavailable`](oauth_core::StoreError::Unavailable).
     pub const ACQUIRE_TIME: Duration = Duration::from_secs(5);
 
-    /// For how long [`open`](Self::open) waits for the first connection.
+    /// For how long [`open`](Self::open) waits for the first connection, and then for an answer about the tables.
     pub const CONNECT_TIME: Duration = Duration::from_secs(10);
 
     /// For how long a statement may run. None of ours needs a hundredth of it on a database that is well.
     pub const STATEMENT_TIME: Duration = Duration::from_secs(10);
+
+    /// For how long bringing the tables up to date may take, or waiting for another server that does: among millions of grants an index takes
+    /// minutes.
+    pub const MIGRATION_TIME: Duration = Duration::from_secs(600);
 
     /// How many connections to open at most, in place of [`CONNECTIONS`](Self::CONNECTIONS). Zero is taken as one.
     #[must_use]
@@ -72,7 +79,7 @@ impl PostgresOptions {
         self
     }
 
-    /// For how long opening waits for the first connection, in place of [`CONNECT_TIME`](Self::CONNECT_TIME).
+    /// For how long opening waits for the first connection and for an answer about the tables, in place of [`CONNECT_TIME`](Self::CONNECT_TIME).
     #[must_use]
     pub const fn with_connect_time(mut self, time: Duration) -> Self {
         self.connect_time = time;
@@ -83,6 +90,13 @@ impl PostgresOptions {
     #[must_use]
     pub const fn with_statement_time(mut self, time: Duration) -> Self {
         self.statement_time = time;
+        self
+    }
+
+    /// For how long bringing the tables up to date may take, in place of [`MIGRATION_TIME`](Self::MIGRATION_TIME).
+    #[must_use]
+    pub const fn with_migration_time(mut self, time: Duration) -> Self {
+        self.migration_time = time;
         self
     }
 

@@ -32,6 +32,8 @@ pub(super) enum Mismatch {
     Newer(i64),
     /// The version of its tables, older than ours; zero: there are none.
     Older(i64),
+    /// Of the right version, and without this table.
+    Missing(&'static str),
     /// What the server said.
     Engine(sqlx::Error),
 }
@@ -73,6 +75,24 @@ pub(super) async fn check(
     }
 }
 
+/// Looks whether all tables are there: a server that lacks one would fail at the first request that needs it.
+pub(super) async fn whole(connection: &mut PgConnection, schema: &str) -> Result<(), Mismatch> {
+    let sql = "SELECT c.relname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = $1";
+    let rows = sqlx::query(sql).bind(schema).persistent(false).fetch_all(connection).await?;
+    let there = rows.iter().map(|row| row.try_get(0)).collect::<Result<Vec<String>, _>>()?;
+    match tables().find(|table| !there.iter().any(|there| there == table)) {
+        Some(table) => Err(Mismatch::Missing(table)),
+        None => Ok(()),
+    }
+}
+
+/// The tables that the migrations make.
+fn tables() -> impl Iterator<Item = &'static str> {
+    let lines = MIGRATIONS.iter().flat_map(|migration| migration.lines());
+    lines.filter_map(|line| line.strip_prefix("CREATE TABLE IF NOT EXISTS oauth.")?.split_whitespace().next())
+}
+
 /// Brings the tables to the newest of `migrations`; of servers that start at once, one does.
 pub(super) async fn migrate(
     connection: &mut PgConnection,
@@ -103,7 +123,15 @@ async fn step(
     found: i64,
 ) -> Result<(), sqlx::Error> {
     if found == 0 {
-        let first = "CREATE SCHEMA IF NOT EXISTS oauth; CREATE TABLE IF NOT EXISTS oauth.migrations (version BIGINT PRIMARY KEY)";
+        let there = "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = $1";
+        let there =
+            sqlx::query(there).bind(schema).persistent(false).fetch_optional(&mut *connection).await?;
+        if there.is_none() {
+            // Asked for only then: it takes a right over the whole database, also where there is nothing to make.
+            let make = in_schema("CREATE SCHEMA IF NOT EXISTS oauth", schema);
+            sqlx::raw_sql(AssertSqlSafe(make)).execute(&mut *connection).await?;
+        }
+        let first = "CREATE TABLE IF NOT EXISTS oauth.migrations (version BIGINT PRIMARY KEY)";
         sqlx::raw_sql(AssertSqlSafe(in_schema(first, schema))).execute(&mut *connection).await?;
     }
     let Some(migration) = migrations.get(usize::try_from(found).unwrap_or(usize::MAX)) else { return Ok(()) };

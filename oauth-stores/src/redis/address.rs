@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
+use crate::shown::split;
+
 /// The port where none is named.
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26_379;
@@ -15,8 +17,21 @@ pub(super) enum Address {
     Single,
     /// The nodes of a cluster that are known to begin with.
     Cluster(Several),
-    /// Sentinels, and what they call the master.
-    Sentinel(Several, String),
+    /// Sentinels, what they call the master, and how they are told who asks.
+    Sentinel(Several, String, Guards),
+}
+
+/// The user and the password for sentinels that want them; those before the `@` are for the master.
+#[derive(Default, PartialEq, Eq)]
+pub(super) struct Guards {
+    pub(super) username: Option<String>,
+    pub(super) password: Option<String>,
+}
+
+impl std::fmt::Debug for Guards {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Guards").finish_non_exhaustive()
+    }
 }
 
 /// Several servers with one password.
@@ -37,7 +52,7 @@ impl std::fmt::Debug for Several {
 
 /// Reads a URL. What is wrong with it, if it is none of ours.
 pub(super) fn parse(url: &str) -> Result<Address, Cow<'static, str>> {
-    let (scheme, rest) = url.split_once("://").ok_or("it has no scheme")?;
+    let (scheme, rest) = split(url).ok_or("it has no scheme: write redis://host:port")?;
     match scheme {
         "redis" | "rediss" | "valkey" | "valkeys" | "unix" | "redis+unix" | "valkey+unix" => Ok(Address::Single),
         "redis-cluster" | "rediss-cluster" => {
@@ -45,12 +60,14 @@ pub(super) fn parse(url: &str) -> Result<Address, Cow<'static, str>> {
             Ok(Address::Cluster(Several { database: database(path)?, ..several }))
         }
         "redis-sentinel" | "rediss-sentinel" => {
+            let (rest, guards) = guards(rest)?;
             let (several, path) = several(rest, scheme.starts_with("rediss"), SENTINEL_PORT)?;
             let (master, path) = path.split_once('/').unwrap_or((path, ""));
             if master.is_empty() {
                 return Err("it does not name the master: redis-sentinel://host:port,host:port/master".into());
             }
-            Ok(Address::Sentinel(Several { database: database(path)?, ..several }, master.to_owned()))
+            let several = Several { database: database(path)?, ..several };
+            Ok(Address::Sentinel(several, master.to_owned(), guards))
         }
         _ => Err(format!(
             "its scheme is `{scheme}`: write redis, rediss, redis-cluster, rediss-cluster, redis-sentinel or rediss-sentinel"
@@ -76,11 +93,31 @@ fn several(rest: &str, tls: bool, port: u16) -> Result<(Several, &str), Cow<'sta
     Ok((Several { hosts, tls, username, password, database: 0 }, path))
 }
 
+/// Takes the parameters off what follows the scheme.
+fn guards(rest: &str) -> Result<(&str, Guards), Cow<'static, str>> {
+    let mut guards = Guards::default();
+    // A password before the `@` may have a question mark that nobody encoded.
+    let from = rest.find("?sentinel_").or_else(|| {
+        let from = rest.rfind('@').unwrap_or_default();
+        rest[from..].find('?').map(|at| from + at)
+    });
+    let Some(query) = from else { return Ok((rest, guards)) };
+    for pair in rest[query + 1..].split('&') {
+        match pair.split_once('=') {
+            Some(("sentinel_username", value)) => guards.username = decoded(value)?,
+            Some(("sentinel_password", value)) => guards.password = decoded(value)?,
+            _ => return Err("it has a parameter besides sentinel_username and sentinel_password".into()),
+        }
+    }
+    Ok((&rest[..query], guards))
+}
+
 fn host_and_port(text: &str, port: u16) -> Result<(String, u16), Cow<'static, str>> {
     let (host, number) = match text.rsplit_once(':') {
         // The last colon of an address in brackets is its own.
         Some((host, number)) if !number.contains(']') => {
-            (host, number.parse().map_err(|_| format!("`{number}` is no port"))?)
+            // What it is instead is not said: it may be a password whose `@host` was forgotten.
+            (host, number.parse().map_err(|_| "what stands behind a colon is no port")?)
         }
         _ => (text, port),
     };
@@ -102,7 +139,7 @@ fn decoded(text: &str) -> Result<Option<String>, Cow<'static, str>> {
 fn database(path: &str) -> Result<i64, Cow<'static, str>> {
     match path.trim_end_matches('/') {
         "" => Ok(0),
-        text => text.parse().map_err(|_| format!("`{text}` is no number of a database").into()),
+        text => text.parse().map_err(|_| "what stands behind the slash is no number of a database".into()),
     }
 }
 
@@ -121,9 +158,11 @@ mod tests {
         assert!(cluster.tls);
         assert_eq!(cluster.username.as_deref(), Some("me"));
         assert_eq!(cluster.password.as_deref(), Some("p@ss"));
-        let Address::Sentinel(sentinel, master) = parse("redis-sentinel://:pw@a,b:1/main/2").unwrap() else {
+        let Address::Sentinel(sentinel, master, guards) = parse("redis-sentinel://:pw@a,b:1/main/2").unwrap()
+        else {
             panic!("these are sentinels")
         };
+        assert_eq!(guards, Guards::default());
         assert_eq!((sentinel.hosts.len(), sentinel.hosts[0].1, sentinel.database), (2, 26_379, 2));
         assert_eq!((master.as_str(), sentinel.username), ("main", None));
         for bad in [
@@ -135,8 +174,26 @@ mod tests {
             "redis-cluster://a/x",
             "redis-cluster://a?b=c",
             "redis-sentinel://a",
+            "redis-sentinel://a/main?password=b",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn sentinels_have_a_password_of_their_own() {
+        for (url, password) in [
+            ("redis-sentinel://:pw@a/main?sentinel_username=me&sentinel_password=p%40ss", Some("pw")),
+            ("redis-sentinel://:p?w@a/main?sentinel_password=p%40ss&sentinel_username=me", Some("p?w")),
+            ("redis-sentinel://a/main?sentinel_password=p@ss&sentinel_username=me", None),
+        ] {
+            let Address::Sentinel(sentinel, master, guards) = parse(url).unwrap() else {
+                panic!("these are sentinels")
+            };
+            assert_eq!((sentinel.password.as_deref(), master.as_str()), (password, "main"), "{url}");
+            assert_eq!(guards.username.as_deref(), Some("me"), "{url}");
+            assert_eq!(guards.password.as_deref(), Some("p@ss"), "{url}");
+            assert!(!format!("{guards:?}").contains("p@ss"));
         }
     }
 }

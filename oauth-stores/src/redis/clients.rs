@@ -9,7 +9,8 @@
 //! 3. The record gets its lifetime, and its entries in the indexes, which stood there for [`UNCONFIRMED`], their place. Whoever finds
 //!    another client by its fingerprint does this for that one before it is the answer: its own registration may have died.
 //!
-//! A crash before the second step leaves a record that nobody knows and that ends by itself, and entries that a purge strikes out.
+//! A crash before the second step leaves a record that nobody knows and that ends by itself, and entries that a purge strikes out. It does so
+//! with those, too, that a crash in the middle of a removal leaves.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -200,6 +201,7 @@ impl ClientStore for RedisStore {
             }
             // By their end, that is: nobody behind these has ended.
             if ended < entries.len() || entries.len() < AT_ONCE {
+                self.strike_removed(&all).await?;
                 return Ok(removed);
             }
             after = entries.into_iter().next_back();
@@ -309,7 +311,7 @@ impl RedisStore {
         self.enter_until(client, now, Some(ends)).await
     }
 
-    async fn enter_until(
+    pub(super) async fn enter_until(
         &self,
         client: &Client,
         now: Timestamp,
@@ -359,7 +361,7 @@ impl RedisStore {
         Ok(())
     }
 
-    async fn strike_client(&self, id: &ClientId) -> Result<(), StoreError> {
+    pub(super) async fn strike_client(&self, id: &ClientId) -> Result<(), StoreError> {
         let names = self.names();
         for index in [names.all_clients(), names.unused_clients(), names.document_clients()] {
             index::strike(self.link(), &index, &[id.as_str()]).await?;

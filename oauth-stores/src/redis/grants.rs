@@ -155,6 +155,13 @@ impl GrantStore for RedisStore {
                 removed += try_join_all(purged).await?.into_iter().sum::<u64>();
             }
         }
+        let pattern = self.names().each("grants");
+        let mut walk = self.walk(&pattern).await?;
+        while let Some(indexes) = walk.next_stale(before).await? {
+            for index in indexes {
+                self.strike_forgotten(&index, before).await?;
+            }
+        }
         Ok(removed)
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! - An entry is written before what it leads to, and struck out after it: a crash between the two leaves an entry that leads nowhere.
 //! - Who reads skips such entries. It is not struck out: perhaps what it leads to is just being written.
-//! - Whoever enters something strikes out what ended a day ago, so an index does not grow for ever.
+//! - Whoever enters something strikes out what ended a day ago, so an index does not grow for ever; of grants, a purge what ended and is gone.
 
 use oauth_core::{StoreError, Timestamp};
 use redis::cmd;

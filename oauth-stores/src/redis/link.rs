@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use futures::future::try_join_all;
 use oauth_core::StoreError;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
@@ -24,7 +25,13 @@ const MARK_LIFE: Duration = super::life::MARGIN;
 /// Where commands go.
 pub(super) enum To {
     Node(Box<Node>),
-    Cluster(ClusterConnection),
+    Cluster(Cluster),
+}
+
+/// A cluster. `WAIT` keeps back all that comes behind it on its connection: what waits has connections of its own.
+pub(super) struct Cluster {
+    pub(super) connection: ClusterConnection,
+    pub(super) waiting: Option<ClusterConnection>,
 }
 
 /// How many replicas must have a write before it is answered.
@@ -101,8 +108,20 @@ impl Link {
 
     /// Runs commands that only read, all about keys of one slot.
     pub(super) async fn read(&self, key: &str, commands: &[Cmd]) -> Result<Vec<Value>, StoreError> {
-        let make = |_| commands.to_vec();
-        self.ask(&make, &master_of(key), true).await.map_err(StoreError::unavailable)
+        let route = master_of(key);
+        let ask = async |commands: &[Cmd]| {
+            let make = |_| commands.to_vec();
+            self.ask(&make, None, &route, true).await.map_err(StoreError::unavailable)
+        };
+        match &self.to {
+            To::Node(_) => ask(commands).await,
+            // Each by itself. While a slot is being moved, one key is there already and another still here; a node that is asked for one that it
+            // does not have yet says that there is none. Only who was sent there for that very key may believe it.
+            To::Cluster(_) => {
+                let asked = commands.iter().map(|command| ask(std::slice::from_ref(command)));
+                Ok(try_join_all(asked).await?.into_iter().flatten().collect())
+            }
+        }
     }
 
     /// Runs one command that only reads.
@@ -113,7 +132,7 @@ impl Link {
     /// Runs a script that only reads.
     pub(super) async fn look<T: FromRedisValue>(&self, key: &str, call: &Call<'_>) -> Result<T, StoreError> {
         let make = |whole| vec![call.command(whole)];
-        one(self.ask(&make, &master_of(key), true).await.map_err(StoreError::unavailable)?)
+        one(self.ask(&make, None, &master_of(key), true).await.map_err(StoreError::unavailable)?)
     }
 
     /// The masters.
@@ -123,7 +142,7 @@ impl Link {
         }
         let make = |_| vec![cmd("CLUSTER").arg("SLOTS").to_owned()];
         let slots = self
-            .ask(&make, &SingleNodeRoutingInfo::RandomPrimary, true)
+            .ask(&make, None, &SingleNodeRoutingInfo::RandomPrimary, true)
             .await
             .map_err(StoreError::unavailable)?;
         let mut masters: Vec<(String, u16)> = Vec::new();
@@ -148,7 +167,7 @@ impl Link {
     /// Runs one command that only reads, at one master.
     pub(super) async fn at<T: FromRedisValue>(&self, place: &Place, command: &Cmd) -> Result<T, StoreError> {
         let make = |_| vec![command.clone()];
-        one(self.ask(&make, &place.route(), true).await.map_err(StoreError::unavailable)?)
+        one(self.ask(&make, None, &place.route(), true).await.map_err(StoreError::unavailable)?)
     }
 
     /// Runs a script that only reads, at one master.
@@ -158,7 +177,7 @@ impl Link {
         call: &Call<'_>,
     ) -> Result<T, StoreError> {
         let make = |whole| vec![call.command(whole)];
-        one(self.ask(&make, &place.route(), true).await.map_err(StoreError::unavailable)?)
+        one(self.ask(&make, None, &place.route(), true).await.map_err(StoreError::unavailable)?)
     }
 
     async fn run<T: FromRedisValue>(
@@ -167,22 +186,19 @@ impl Link {
         command: impl Fn(bool) -> Cmd + Sync,
         durable: bool,
     ) -> Result<T, StoreError> {
-        let wait = self.replicas.filter(|_| durable);
-        let make = |whole| {
-            let mut commands = vec![command(whole)];
-            if let Some(Replicas { count, timeout }) = wait {
-                // It asks for what was written before the last write of its connection. What is repeated after a lost answer may write
-                // nothing: without a mark, nothing would be waited for.
-                let mark = self.names.mark(neighbour(key));
-                commands.push(MARK.call([mark]).number(super::life::millis(MARK_LIFE)).command(true));
-                commands.push(cmd("WAIT").arg(count).arg(super::life::millis(timeout).max(1)).to_owned());
-            }
-            commands
-        };
-        let mut answers =
-            self.ask(&make, &master_of(key), false).await.map_err(StoreError::unavailable)?.into_iter();
+        let replicas = self.replicas.filter(|_| durable);
+        let wait = replicas.map(|Replicas { count, timeout }| {
+            // It asks for what was written before the last write of its connection. What is repeated after a lost answer may write
+            // nothing: without a mark, nothing would be waited for.
+            let mark = self.names.mark(neighbour(key));
+            let mark = MARK.call([]).text(mark).number(super::life::millis(MARK_LIFE)).command(true);
+            [mark, cmd("WAIT").arg(count).arg(super::life::millis(timeout).max(1)).to_owned()]
+        });
+        let make = |whole| vec![command(whole)];
+        let answers = self.ask(&make, wait.as_ref(), &master_of(key), false).await;
+        let mut answers = answers.map_err(StoreError::unavailable)?.into_iter();
         let answer = answers.next().unwrap_or_default();
-        if let Some(Replicas { count, .. }) = wait {
+        if let Some(Replicas { count, .. }) = replicas {
             // A mark that is refused, while its slot is being moved, leaves what the write itself makes `WAIT` ask for.
             let acknowledged = answers.nth(1).unwrap_or_default().extract_error();
             let acknowledged = acknowledged.map_err(StoreError::unavailable)?;
@@ -194,10 +210,11 @@ impl Link {
         read(answer)
     }
 
-    /// Sends commands until the first of them was answered by other than a refusal.
+    /// Sends commands until the first of them was answered by other than a refusal, and what waits for replicas.
     async fn ask(
         &self,
         make: &(impl Fn(bool) -> Vec<Cmd> + Sync),
+        wait: Option<&[Cmd; 2]>,
         route: &SingleNodeRoutingInfo,
         only_reads: bool,
     ) -> RedisResult<Vec<Value>> {
@@ -205,7 +222,8 @@ impl Link {
         let (mut pause, mut whole, mut lost, mut there) = (FIRST_PAUSE, false, false, None);
         loop {
             let asked = there.take();
-            let error = match self.send(make(whole), asked.as_ref().unwrap_or(route), asked.is_some()).await {
+            let to = asked.as_ref().unwrap_or(route);
+            let error = match self.send(make(whole), wait, to, asked.is_some()).await {
                 Ok(mut answers) => match refused(&mut answers, only_reads) {
                     None => return Ok(answers),
                     Some(error) => error,
@@ -239,22 +257,18 @@ impl Link {
         }
     }
 
+    /// Sends commands once. Where they write what replicas are waited for, the answers to that follow theirs.
     async fn send(
         &self,
         mut commands: Vec<Cmd>,
+        wait: Option<&[Cmd; 2]>,
         route: &SingleNodeRoutingInfo,
         asking: bool,
     ) -> RedisResult<Vec<Value>> {
-        let count = commands.len();
         match &self.to {
             To::Node(node) => {
                 let live = node.connection().await?;
-                let mut connection = live.connection.clone();
-                let answers = if count == 1 {
-                    connection.send_packed_command(&commands.remove(0)).await.map(|answer| vec![answer])
-                } else {
-                    connection.send_packed_commands(&piped(commands, false), 0, count).await
-                };
+                let answers = live.send(commands, wait).await;
                 match &answers {
                     // Lost, or too slow: whoever comes next gets another connection.
                     Err(_) => live.abandon(),
@@ -264,8 +278,13 @@ impl Link {
                 }
                 answers
             }
-            To::Cluster(cluster) => {
-                let mut cluster = cluster.clone();
+            To::Cluster(Cluster { connection, waiting }) => {
+                let waiting = waiting.as_ref().filter(|_| wait.is_some());
+                let mut cluster = waiting.unwrap_or(connection).clone();
+                // In one go: who asks for replicas later may be answered by a master that took over, and never had the write. The driver answers
+                // with one refusal for all of them; what follows the write is never refused in a way that has it sent again.
+                commands.extend(wait.into_iter().flatten().cloned());
+                let count = commands.len();
                 if count == 1 && !asking {
                     let routing = RoutingInfo::SingleNode(route.clone());
                     return cluster

@@ -33,11 +33,13 @@ mod link;
 mod names;
 mod node;
 mod open;
+mod open_error;
 mod replay;
 mod retry;
 mod script;
 mod sessions;
 mod slot;
+mod stale;
 mod vault;
 mod walk;
 
@@ -47,9 +49,9 @@ use std::time::Duration;
 
 use link::Link;
 use names::Names;
-pub use open::RedisOpenError;
+pub use open_error::RedisOpenError;
 
-/// A store in Redis or Valkey. Cloning shares it, and its one connection to each server.
+/// A store in Redis or Valkey. Cloning shares it, and its one connection to each server (two, with replicas to wait for).
 ///
 /// ```
 /// # #[cfg(feature = "testing")]
@@ -90,8 +92,10 @@ impl RedisStore {
     /// | `redis://user:password@host:port/database` | one server |
     /// | `redis-cluster://user:password@host:port,host:port` | a cluster, by some of its nodes |
     /// | `redis-sentinel://user:password@host:port,host:port/master/database` | the master that these sentinels name |
+    /// | `redis+unix:///path/of/the.sock?db=2&user=…&pass=…` | one server, by its socket; `unix` and `valkey+unix` are the same |
     ///
-    /// With `rediss` in place of `redis` by TLS.
+    /// With `rediss` in place of `redis` by TLS. User and password before the `@` are for servers; what sentinels want themselves stands behind:
+    /// `/master?sentinel_username=…&sentinel_password=…`.
     ///
     /// # Errors
     /// [`RedisOpenError`] names the URL, without its password, and what helps.

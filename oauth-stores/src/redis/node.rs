@@ -1,15 +1,18 @@
-//! One server: a single one, or the master that Sentinel names. One connection, over which all callers' commands travel.
+//! One server: a single one, or the master that Sentinel names. One connection, over which all callers' commands travel; where replicas are
+//! waited for, a second one for what waits, which keeps back all that comes behind it.
 //!
 //! Not the driver's own connection manager: that one tells the caller of a connection that was lost while nobody used it, with
 //! the same error as of one that was lost under way.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::sentinel::SentinelClient;
-use redis::{AsyncConnectionConfig, Client, PushInfo, PushKind, RedisError, RedisResult};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, Pipeline, PushInfo, PushKind, RedisError, RedisResult, Value,
+};
 use tokio::sync::Mutex;
 
 /// How many commands may wait to be written: beyond this callers wait.
@@ -21,14 +24,46 @@ pub(super) enum Source {
     Sentinel(Box<Mutex<SentinelClient>>),
 }
 
-/// A connection, and whether it was seen to end.
+/// The connections, and whether one was seen to end.
 #[derive(Clone)]
 pub(super) struct Live {
-    pub(super) connection: MultiplexedConnection,
+    connection: MultiplexedConnection,
+    waiting: Option<(MultiplexedConnection, Arc<Rounds>)>,
     ended: Arc<AtomicBool>,
 }
 
+/// Waiting for replicas, all callers together: who comes while a wait is under way is served by the next.
+#[derive(Default)]
+struct Rounds {
+    /// How many began.
+    begun: AtomicU64,
+    /// Which ended last, and how.
+    last: Mutex<(u64, Vec<Value>)>,
+}
+
 impl Live {
+    /// Sends commands. Where they are to be waited for, and were not refused, the answers of what waits follow theirs.
+    pub(super) async fn send(
+        &self,
+        mut commands: Vec<Cmd>,
+        wait: Option<&[Cmd; 2]>,
+    ) -> RedisResult<Vec<Value>> {
+        let waiting = self.waiting.as_ref().zip(wait);
+        let mut connection = waiting.map_or(&self.connection, |((connection, _), _)| connection).clone();
+        let count = commands.len();
+        let mut answers = if count == 1 {
+            vec![connection.send_packed_command(&commands.remove(0)).await?]
+        } else {
+            connection.send_packed_commands(&piped(&commands), 0, count).await?
+        };
+        let refused = answers.iter().any(|answer| matches!(answer, Value::ServerError(_)));
+        if let (Some(((_, rounds), wait)), false) = (waiting, refused) {
+            // Over the same connection: no other master's replicas are asked for what this one wrote.
+            answers.extend(rounds.wait(connection, wait).await?);
+        }
+        Ok(answers)
+    }
+
     /// Nothing is sent over it any more: the next caller makes another.
     pub(super) fn abandon(&self) {
         self.ended.store(true, Ordering::Release);
@@ -39,26 +74,57 @@ impl Live {
     }
 }
 
+impl Rounds {
+    /// Waits for what was written before this was called.
+    async fn wait(&self, mut connection: MultiplexedConnection, wait: &[Cmd; 2]) -> RedisResult<Vec<Value>> {
+        let seen = self.begun.load(Ordering::Acquire);
+        let mut last = self.last.lock().await;
+        if last.0 > seen {
+            return Ok(last.1.clone());
+        }
+        let number = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
+        let answers = connection.send_packed_commands(&piped(wait), 0, wait.len()).await?;
+        *last = (number, answers.clone());
+        Ok(answers)
+    }
+}
+
+fn piped(commands: &[Cmd]) -> Pipeline {
+    let mut pipeline = Pipeline::with_capacity(commands.len());
+    for command in commands {
+        pipeline.add_command(command.clone());
+    }
+    pipeline
+}
+
 /// The way to one server.
 pub(super) struct Node {
     source: Source,
+    /// Whether replicas are waited for.
+    waits: bool,
     connect_timeout: Duration,
     response_timeout: Duration,
     current: RwLock<Option<Live>>,
     /// How the last attempt ended, and how many there were: who waited for one does not make another.
     attempts: Mutex<(u64, Option<RedisError>)>,
-    made: std::sync::atomic::AtomicU64,
+    made: AtomicU64,
 }
 
 impl Node {
-    pub(super) fn new(source: Source, connect_timeout: Duration, response_timeout: Duration) -> Self {
+    pub(super) fn new(
+        source: Source,
+        waits: bool,
+        connect_timeout: Duration,
+        response_timeout: Duration,
+    ) -> Self {
         Self {
             source,
+            waits,
             connect_timeout,
             response_timeout,
             current: RwLock::new(None),
             attempts: Mutex::new((0, None)),
-            made: std::sync::atomic::AtomicU64::new(0),
+            made: AtomicU64::new(0),
         }
     }
 
@@ -105,17 +171,23 @@ impl Node {
             .set_response_timeout(Some(self.response_timeout))
             .set_pipeline_buffer_size(QUEUE)
             .set_push_sender(watch);
-        let connection = match &self.source {
-            Source::Server(client) => client.get_multiplexed_async_connection_with_config(&config).await?,
+        let connection = self.connect_once(&config).await?;
+        let waiting =
+            if self.waits { Some((self.connect_once(&config).await?, Arc::default())) } else { None };
+        Ok(Live { connection, waiting, ended })
+    }
+
+    async fn connect_once(&self, config: &AsyncConnectionConfig) -> RedisResult<MultiplexedConnection> {
+        match &self.source {
+            Source::Server(client) => client.get_multiplexed_async_connection_with_config(config).await,
             Source::Sentinel(client) => {
                 let mut client = client.lock().await;
-                let asked = client.get_async_connection_with_config(&config);
+                let asked = client.get_async_connection_with_config(config);
                 // The driver has no time limit of its own for the sentinels.
                 tokio::time::timeout(self.connect_timeout * 2, asked)
                     .await
-                    .map_err(|elapsed| std::io::Error::new(std::io::ErrorKind::TimedOut, elapsed))??
+                    .map_err(|elapsed| std::io::Error::new(std::io::ErrorKind::TimedOut, elapsed))?
             }
-        };
-        Ok(Live { connection, ended })
+        }
     }
 }

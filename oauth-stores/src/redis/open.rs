@@ -1,4 +1,4 @@
-//! Connecting for the first time, and what to say when that fails.
+//! Connecting for the first time.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,156 +13,18 @@ use redis::{
 use tokio::sync::Mutex;
 
 use crate::redis::address::{Address, Several, parse};
-use crate::redis::link::{Link, Place, Replicas, To};
+use crate::redis::link::{Cluster, Link, Place, Replicas, To};
 use crate::redis::names::Names;
 use crate::redis::node::{Node, Source};
+use crate::redis::open_error::RedisOpenError;
 use crate::redis::{Inner, RedisOptions, RedisStore};
 use crate::shown::shown;
 
 /// The version of what is written under the prefix.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 
 /// The oldest server: scripts that say before they start whether they write.
-const OLDEST: u32 = 7;
-
-type Cause = Box<dyn std::error::Error + Send + Sync>;
-
-/// Why a [`RedisStore`] could not be opened. Each names the URL, without its password, and what helps.
-///
-/// ```
-/// use oauth_stores::{RedisOpenError, RedisStore};
-///
-/// # let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-/// # runtime.block_on(async {
-/// let error = RedisStore::open("redis://:secret@127.0.0.1:1/0").await.unwrap_err();
-/// assert!(matches!(error, RedisOpenError::Unreachable { .. }));
-/// assert!(error.to_string().contains("127.0.0.1:1") && !error.to_string().contains("secret"));
-/// # });
-/// ```
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RedisOpenError {
-    /// The URL, or the prefix, is none.
-    #[error("cannot open {url}: {why}")]
-    Misconfigured {
-        /// The URL without its password.
-        url: String,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// Nobody answers.
-    #[error("cannot open {url}: no server answers there ({source}); start it, or correct the address")]
-    Unreachable {
-        /// The URL without its password.
-        url: String,
-        /// What the system said.
-        source: Cause,
-    },
-    /// The server does not let us in.
-    #[error(
-        "cannot open {url}: the server refuses the user name or the password ({source}); correct them in the URL"
-    )]
-    Refused {
-        /// The URL without its password.
-        url: String,
-        /// What the server said.
-        source: Cause,
-    },
-    /// The database does not exist, or the server has but one.
-    #[error(
-        "cannot open {url}: the server has no such database ({source}); leave the number out, and tell deployments apart by their prefix"
-    )]
-    NoDatabase {
-        /// The URL without its password.
-        url: String,
-        /// What the server said.
-        source: Cause,
-    },
-    /// A cluster by the URL of a single server, or the other way round.
-    #[error("cannot open {url}: {why}")]
-    OtherKind {
-        /// The URL without its password.
-        url: String,
-        /// What it is, and how to write that.
-        why: &'static str,
-    },
-    /// The server is too old.
-    #[error("cannot open {url}: the server has version {found}, and version {OLDEST} is needed; update it")]
-    OldServer {
-        /// The URL without its password.
-        url: String,
-        /// The server's version.
-        found: String,
-    },
-    /// The server throws keys away when its memory is full.
-    #[error(
-        "cannot open {url}: the server throws keys away when its memory is full (maxmemory-policy {policy}), a spent code's or \
-         a revocation's among them; set maxmemory-policy noeviction, or use a server of its own for this store"
-    )]
-    Evicts {
-        /// The URL without its password.
-        url: String,
-        /// Its policy.
-        policy: String,
-    },
-    /// What is there was written by a newer version of this crate.
-    #[error(
-        "cannot open {url}: its data has version {found}, and this program knows versions up to {VERSION}; run the newer program, \
-         or choose another prefix"
-    )]
-    NewerData {
-        /// The URL without its password.
-        url: String,
-        /// The data's version.
-        found: String,
-    },
-    /// Anything else.
-    #[error("cannot open {url}: {source}")]
-    Other {
-        /// The URL without its password.
-        url: String,
-        /// What was said.
-        source: Cause,
-    },
-}
-
-impl RedisOpenError {
-    fn of(url: &str, error: impl Into<Cause>) -> Self {
-        let source: Cause = error.into();
-        let url = shown(url);
-        // A port wraps the driver's error.
-        let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(&*source);
-        while let Some(error) = cause {
-            if let Some(error) = error.downcast_ref::<RedisError>() {
-                return Self::of_driver(url, &error.clone());
-            }
-            cause = error.source();
-        }
-        Self::Other { url, source }
-    }
-
-    fn of_driver(url: String, error: &RedisError) -> Self {
-        let (text, source) = (error.to_string(), Box::new(error.clone()));
-        let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-        match error.kind() {
-            ErrorKind::InvalidClientConfig => Self::Misconfigured { url, why: text },
-            ErrorKind::AuthenticationFailed => Self::Refused { url, source },
-            _ if says(&["WRONGPASS", "NOAUTH", "AuthenticationFailed", "invalid username-password"]) => {
-                Self::Refused { url, source }
-            }
-            _ if says(&["DB index", "SELECT is not allowed"]) => Self::NoDatabase { url, source },
-            _ if says(&["cluster support disabled"]) => {
-                Self::OtherKind { url, why: "it is a single server, no cluster; write redis://host:port" }
-            }
-            ErrorKind::RESP3NotSupported => Self::OldServer { url, found: "5 or older".into() },
-            ErrorKind::Io
-            | ErrorKind::ClusterConnectionNotFound
-            | ErrorKind::MasterNameNotFoundBySentinel
-            | ErrorKind::NoValidReplicasFoundBySentinel => Self::Unreachable { url, source },
-            _ => Self::Other { url, source },
-        }
-    }
-}
+pub(super) const OLDEST: u32 = 7;
 
 /// Connects, and looks whether this is a server to rely on.
 pub(super) async fn open(options: RedisOptions, url: &str) -> Result<RedisStore, RedisOpenError> {
@@ -192,7 +54,8 @@ async fn connect(options: &RedisOptions, url: &str, address: &Address) -> RedisR
         .clone()
         .map(|pem| TlsCertificates { client_tls: None, root_cert: Some(pem) });
     let response_timeout = options.longest_answer();
-    let node = |source| Node::new(source, options.connect_timeout, response_timeout);
+    let waits = options.replicas.is_some();
+    let node = |source| Node::new(source, waits, options.connect_timeout, response_timeout);
     match address {
         Address::Single => {
             let info = url.into_connection_info()?;
@@ -206,7 +69,7 @@ async fn connect(options: &RedisOptions, url: &str, address: &Address) -> RedisR
             node.connection().await?;
             Ok(To::Node(Box::new(node)))
         }
-        Address::Sentinel(several, master) => {
+        Address::Sentinel(several, master, guards) => {
             let mut builder =
                 SentinelClientBuilder::new(several.addresses(), master, SentinelServerType::Master)?
                     .set_client_to_redis_db(several.database)
@@ -221,6 +84,12 @@ async fn connect(options: &RedisOptions, url: &str, address: &Address) -> RedisR
             }
             if let Some(password) = &several.password {
                 builder = builder.set_client_to_redis_password(password);
+            }
+            if let Some(username) = &guards.username {
+                builder = builder.set_client_to_sentinel_username(username);
+            }
+            if let Some(password) = &guards.password {
+                builder = builder.set_client_to_sentinel_password(password);
             }
             if let Some(certificates) = certificates {
                 builder = builder
@@ -256,7 +125,10 @@ async fn connect(options: &RedisOptions, url: &str, address: &Address) -> RedisR
             if let Some(certificates) = certificates {
                 builder = builder.certs(certificates);
             }
-            Ok(To::Cluster(builder.build()?.get_async_connection().await?))
+            let client = builder.build()?;
+            let connection = client.get_async_connection().await?;
+            let waiting = if waits { Some(client.get_async_connection().await?) } else { None };
+            Ok(To::Cluster(Cluster { connection, waiting }))
         }
     }
 }

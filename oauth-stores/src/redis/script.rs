@@ -25,6 +25,7 @@ verbs! {
     EXCHANGE = "exchange.lua";
     REVOKE = "revoke.lua";
     DUE = "due.lua";
+    STALE = "stale.lua";
     PURGE_GRANT = "purge_grant.lua";
     PURGE_CREDENTIAL = "purge_credential.lua";
     ENTER = "enter.lua";

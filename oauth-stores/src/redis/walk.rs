@@ -9,7 +9,7 @@ use redis::cmd;
 
 use crate::redis::RedisStore;
 use crate::redis::link::{Link, Place};
-use crate::redis::script::DUE;
+use crate::redis::script::{DUE, STALE, Verb};
 
 /// How many keys a server looks at in one go.
 const STEP: usize = 500;
@@ -46,15 +46,33 @@ impl Walk<'_> {
     /// each by its name takes ten times as long.
     pub(super) async fn next_due(&mut self, before: Timestamp) -> Result<Option<Vec<String>>, StoreError> {
         let Some(master) = self.masters.front() else { return Ok(None) };
-        let call = DUE
+        let keys = self.look(master.clone(), &DUE, LEDGER_STEP, before).await?;
+        Ok(Some(keys))
+    }
+
+    /// Of the next indexes those with an entry of what ended before `before`.
+    pub(super) async fn next_stale(&mut self, before: Timestamp) -> Result<Option<Vec<String>>, StoreError> {
+        let Some(master) = self.masters.front() else { return Ok(None) };
+        let keys = self.look(master.clone(), &STALE, STEP, before).await?;
+        Ok(Some(keys))
+    }
+
+    async fn look(
+        &mut self,
+        master: Place,
+        verb: &'static Verb,
+        step: usize,
+        before: Timestamp,
+    ) -> Result<Vec<String>, StoreError> {
+        let call = verb
             .call([])
             .number(self.cursor)
             .text(self.pattern)
-            .number(LEDGER_STEP as u64)
+            .number(step as u64)
             .number(before.as_millis());
-        let (cursor, keys): (String, Vec<String>) = self.link.look_at(master, &call).await?;
+        let (cursor, keys): (String, Vec<String>) = self.link.look_at(&master, &call).await?;
         self.go_on(&cursor)?;
-        Ok(Some(keys))
+        Ok(keys)
     }
 
     fn go_on(&mut self, cursor: &str) -> Result<(), StoreError> {

@@ -13,7 +13,8 @@ use crate::sqlite::{SqliteStore, open};
 impl SqliteStore {
     /// Copies the store, as it is at one moment, into the file at `path`, in place of what is there. Nobody waits for it.
     ///
-    /// The copy holds keys, as the store does: it is created with mode 0600. It can be opened by [`SqliteStore::open`].
+    /// The copy holds keys, as the store does: it is created with mode 0600. It can be opened by [`SqliteStore::open`]. A program that has
+    /// [`Stores`](oauth_core::Stores) keeps a clone of the store beside them, or opens the file once more: that is the same store.
     ///
     /// ```
     /// use oauth_stores::SqliteStore;
@@ -22,14 +23,16 @@ impl SqliteStore {
     /// # runtime.block_on(async {
     /// let folder = tempfile::tempdir()?;
     /// let store = SqliteStore::open(folder.path().join("oauth.sqlite"))?;
+    /// let stores = oauth_core::Stores::new(store.clone());
     /// store.backup(folder.path().join("copy.sqlite")).await?;
+    /// # drop(stores);
     /// assert!(SqliteStore::open(folder.path().join("copy.sqlite")).is_ok());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// # }).unwrap();
     /// ```
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] if `path` cannot be written, or the store is in memory.
+    /// [`StoreError::Unavailable`] if `path` cannot be written or is the store's own, or the store is in memory.
     pub async fn backup(&self, path: impl AsRef<Path>) -> Result<(), StoreError> {
         let path = path.as_ref().to_owned();
         let Some(readers) = &self.inner.readers else {
@@ -48,12 +51,17 @@ impl SqliteStore {
 }
 
 fn copy(source: &Connection, path: &Path) -> Result<(), Fault> {
-    let file = open::create(path).map_err(StoreError::unavailable)?;
+    open::create(path).map_err(StoreError::unavailable)?;
+    let real = std::fs::canonicalize(path).map_err(StoreError::unavailable)?;
+    if source.path().map(Path::new) == Some(&*real) {
+        return Err(Fault::unavailable("the copy would be the store itself"));
+    }
     let mut target = Connection::open(path)?;
+    // The engine syncs the copy, and nobody else opens it: that would cost the locks of whoever has it open here.
+    target.execute_batch("PRAGMA synchronous = FULL")?;
     // All pages in one step: a copy made in several begins anew at each write.
     let step = Backup::new(source, &mut target)?.step(-1)?;
     target.close().map_err(|(_, error)| error)?;
-    file.sync_all().map_err(StoreError::unavailable)?;
     if step == StepResult::Done {
         Ok(())
     } else {

@@ -1,6 +1,6 @@
 //! Opening the file, and what to say when that fails.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -98,6 +98,14 @@ pub enum OpenError {
         /// The newest version known.
         known: i64,
     },
+    /// Somebody removed a table.
+    #[error("cannot open {}: its table `{table}` is missing; restore a backup, or choose another path to begin anew", path.display())]
+    TableMissing {
+        /// The file.
+        path: PathBuf,
+        /// The table.
+        table: &'static str,
+    },
     /// Anything else.
     #[error("cannot open {}: {source}", path.display())]
     Other {
@@ -143,13 +151,14 @@ impl OpenError {
         match mismatch {
             Mismatch::Newer(found) => Self::NewerSchema { path, found: *found, known: schema::VERSION },
             Mismatch::Foreign => Self::Foreign { path },
+            Mismatch::Missing(table) => Self::TableMissing { path, table },
         }
     }
 }
 
 /// Opens the file at `path`, creates it where there is none, and brings it to the newest schema. Also says where it really is.
 pub(super) fn writer(path: &Path, size_limit: Option<u64>) -> Result<(Connection, PathBuf), OpenError> {
-    drop(create(path).map_err(|error| OpenError::of_system(path, error))?);
+    create(path).map_err(|error| OpenError::of_system(path, error))?;
     // Readers open it again later, whatever the working directory is then.
     let real = fs::canonicalize(path).map_err(|error| OpenError::of_system(path, error))?;
     let deadline = Instant::now() + OPEN_PATIENCE;
@@ -232,20 +241,33 @@ fn wait(waited: i32, steps: i32) -> bool {
     waited < steps
 }
 
-/// Creates the file for its owner alone, since it holds keys. One that is there stays as it is.
-pub(super) fn create(path: &Path) -> io::Result<File> {
+/// Creates the file for its owner alone, since it holds keys. One that is there stays as it is, and is not opened: whoever closes a file
+/// lets go of all locks that this process has on it, those of the engine's connections too.
+pub(super) fn create(path: &Path) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
+    options.read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.clone().create_new(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        created => return created.map(drop),
+    }
+    let there = match fs::metadata(path) {
+        // A link to where no file is yet.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return options.create(true).truncate(false).open(path).map(drop);
+        }
+        there => there?,
+    };
+    if there.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
     #[cfg(unix)]
     {
-        use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-        let file = options.mode(0o600).open(path)?;
-        let mode = file.metadata()?.permissions().mode();
+        let mode = std::os::unix::fs::PermissionsExt::mode(&there.permissions());
         if mode & 0o077 != 0 {
             tracing::warn!(path = %path.display(), mode = format_args!("{:o}", mode & 0o777), "the store's file holds keys, and others may read it");
         }
-        Ok(file)
     }
-    #[cfg(not(unix))]
-    options.open(path)
+    Ok(())
 }

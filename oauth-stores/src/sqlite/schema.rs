@@ -18,6 +18,8 @@ pub(super) enum Mismatch {
     Newer(i64),
     /// It has tables, and they are not ours.
     Foreign,
+    /// It is ours, and has not this table.
+    Missing(&'static str),
 }
 
 /// What speaks against using the database, found without changing it.
@@ -28,7 +30,7 @@ pub(super) fn mismatch(connection: &Connection) -> rusqlite::Result<Option<Misma
 /// Brings the database to the newest version; of two servers that start at once, one does.
 pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<(), Mismatch>> {
     if let Ok(VERSION) = known(connection)? {
-        return Ok(Ok(()));
+        return whole(connection);
     }
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     // Read again: it may have changed before the lock was ours.
@@ -42,7 +44,21 @@ pub(super) fn migrate(connection: &mut Connection) -> rusqlite::Result<Result<()
     transaction.pragma_update(None, "application_id", APPLICATION)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
-    Ok(Ok(()))
+    whole(connection)
+}
+
+/// Looks whether all tables are there: a server that lacks one would fail at the first request that needs it.
+fn whole(connection: &Connection) -> rusqlite::Result<Result<(), Mismatch>> {
+    let mut tables = connection.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'")?;
+    let tables = tables.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+    let missing = tables_of(MIGRATIONS).find(|table| !tables.iter().any(|there| there == table));
+    Ok(missing.map_or(Ok(()), |table| Err(Mismatch::Missing(table))))
+}
+
+/// The tables that migrations make.
+fn tables_of(migrations: &'static [&'static str]) -> impl Iterator<Item = &'static str> {
+    let lines = migrations.iter().flat_map(|migration| migration.lines());
+    lines.filter_map(|line| line.strip_prefix("CREATE TABLE ")?.split_whitespace().next())
 }
 
 /// The version of a database that is ours or empty.

@@ -140,7 +140,7 @@ mod postgres {
 
 #[cfg(feature = "redis")]
 mod redis {
-    use oauth_stores::testing::{TestRedis, available};
+    use oauth_stores::testing::{TestRedis, TestRedisCluster, available};
 
     use super::Engine;
 
@@ -166,6 +166,31 @@ mod redis {
         }
     }
 
+    struct Cluster {
+        cluster: TestRedisCluster,
+    }
+
+    impl Engine for Cluster {
+        fn name(&self) -> &'static str {
+            "Redis Cluster"
+        }
+        fn url(&self) -> String {
+            self.cluster.url()
+        }
+        // It has many ports, and its nodes say themselves where they are: no wire leads by way of another port.
+        fn port(&self) -> Option<u16> {
+            None
+        }
+        // What befalls its masters is in `failover_redis`.
+        fn kill(&mut self) {}
+        fn restart(&mut self) {}
+    }
+
+    /// With `appendfsync always` on each node.
+    pub(crate) fn cluster() -> Option<Box<dyn Engine>> {
+        Some(Box::new(Cluster { cluster: available(TestRedisCluster::own())? }))
+    }
+
     /// With `appendfsync always`.
     pub(crate) fn redis() -> Option<Box<dyn Engine>> {
         Some(Box::new(Redis { server: available(TestRedis::own())? }))
@@ -175,7 +200,7 @@ mod redis {
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{Postgres, number, postgres, run};
 #[cfg(feature = "redis")]
-pub(crate) use redis::{Redis, redis};
+pub(crate) use redis::{Redis, cluster, redis};
 
 /// One test for each engine: `scene` is an async function of the engine.
 macro_rules! on_servers {
@@ -198,13 +223,21 @@ macro_rules! on_servers {
     };
 }
 
-/// The same, SQLite too.
+/// The same, on SQLite and a Redis Cluster too.
 macro_rules! on_all {
     ($scene:ident) => {
         #[cfg(feature = "sqlite")]
         #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
         async fn sqlite() {
             if let Some(engine) = crate::engine::sqlite() {
+                $scene(engine).await;
+            }
+        }
+
+        #[cfg(feature = "redis")]
+        #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+        async fn redis_cluster() {
+            if let Some(engine) = crate::engine::cluster() {
                 $scene(engine).await;
             }
         }

@@ -1,8 +1,9 @@
 //! Opening: each fault has one message, which names the URL without its password, and the remedy.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use oauth_core::GrantStore as _;
+use oauth_stores::sqlx::{Connection as _, PgConnection, raw_sql};
 use oauth_stores::testing::{TestPostgres, available, free_port};
 use oauth_stores::{PostgresOpenError, PostgresOptions, PostgresStore};
 
@@ -168,4 +169,80 @@ async fn it_is_reached_by_its_socket_too() {
     let folder = server.folder().display().to_string();
     let url = format!("{url}?host={}", folder.replace('/', "%2F"));
     assert!(PostgresStore::open(&url).await.is_ok());
+}
+
+#[tokio::test]
+async fn tables_that_somebody_has_locked_are_waited_for_within_the_time() {
+    let Some((_server, url)) = database() else { return };
+    PostgresOptions::default().migrate(&url).await.unwrap();
+    let mut other = PgConnection::connect(&url).await.unwrap();
+    raw_sql("BEGIN; LOCK TABLE oauth.migrations").execute(&mut other).await.unwrap();
+    let began = Instant::now();
+    for options in [PostgresOptions::default(), PostgresOptions::default().without_migration()] {
+        let error = fault(options.with_connect_time(Duration::from_millis(300)), &url).await;
+        assert!(matches!(error, PostgresOpenError::Locked { .. }), "{error:?}");
+        assert!(error.to_string().contains("pg_locks"), "{error}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    other.close().await.unwrap();
+    PostgresStore::open(&url).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_migration_that_does_not_come_to_an_end_is_given_up() {
+    let Some((_server, url)) = database() else { return };
+    run(&url, "CREATE SCHEMA oauth; CREATE TABLE oauth.migrations (version BIGINT PRIMARY KEY)").await;
+    // Another server is at it, and hangs.
+    let mut other = PgConnection::connect(&url).await.unwrap();
+    raw_sql("BEGIN; INSERT INTO oauth.migrations VALUES (1)").execute(&mut other).await.unwrap();
+    let error = fault(PostgresOptions::default().with_migration_time(Duration::from_millis(300)), &url).await;
+    assert!(matches!(error, PostgresOpenError::Locked { .. }), "{error:?}");
+    other.close().await.unwrap();
+    PostgresStore::open(&url).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_table_that_is_missing_is_named() {
+    let Some((_server, url)) = database() else { return };
+    PostgresOptions::default().migrate(&url).await.unwrap();
+    run(&url, "DROP TABLE oauth.sessions").await;
+    for options in [PostgresOptions::default(), PostgresOptions::default().without_migration()] {
+        let error = fault(options, &url).await;
+        assert!(matches!(error, PostgresOpenError::MissingTable { table: "sessions", .. }), "{error:?}");
+        assert!(
+            error.to_string().contains("oauth.sessions") && error.to_string().contains("dump"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_user_who_owns_the_schema_alone_makes_the_tables() {
+    let Some((_server, url)) = database() else { return };
+    let name = url.rsplit('/').next().unwrap();
+    let make = format!(
+        "DROP ROLE IF EXISTS {name}_own; CREATE ROLE {name}_own LOGIN PASSWORD 'hush'; CREATE SCHEMA login AUTHORIZATION {name}_own"
+    );
+    run(&url, &make).await;
+    let own = url.replace("oauth:p%40ss%2Fword", &format!("{name}_own:hush"));
+    let store = PostgresOptions::default().with_schema("login").open(&own).await.unwrap();
+    let (grant, token) = session();
+    store.open(&grant, &[token]).await.unwrap();
+    store.pool().close().await;
+    // A schema of another name takes the right to make one.
+    let error = fault(PostgresOptions::default(), &own).await;
+    assert!(matches!(error, PostgresOpenError::Forbidden { .. }), "{error:?}");
+    run(&url, &format!("DROP OWNED BY {name}_own CASCADE; DROP ROLE {name}_own")).await;
+}
+
+#[tokio::test]
+async fn a_disk_that_is_full_is_named() {
+    let Some((_server, url)) = database() else { return };
+    let full = "CREATE FUNCTION disk_full() RETURNS event_trigger LANGUAGE plpgsql AS $$
+            BEGIN RAISE EXCEPTION 'could not extend file' USING ERRCODE = 'disk_full'; END $$;
+        CREATE EVENT TRIGGER disk_full ON ddl_command_start WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION disk_full()";
+    run(&url, full).await;
+    let error = fault(PostgresOptions::default(), &url).await;
+    assert!(matches!(error, PostgresOpenError::Full { .. }), "{error:?}");
+    assert!(error.to_string().contains("free some space"), "{error}");
 }

@@ -198,3 +198,25 @@ async fn a_registration_that_died_takes_no_place_after_its_minute() {
         assert_eq!(scene.store.count(filter).await.unwrap(), 0, "{filter:?}");
     }
 }
+
+#[tokio::test]
+async fn a_removal_that_died_half_way_leaves_no_entry_for_good() {
+    let Some(server) = available(TestRedis::shared()) else { return };
+    let mut scene = Scene::at(&server).await;
+    let mut ids = Vec::new();
+    // More than are looked at in one go.
+    for number in 0..70 {
+        let mut endless = client(&format!("c_{number}"), NOW);
+        (endless.expires_at, endless.fingerprint) = (None, None);
+        assert!(matches!(scene.store.register(&endless, NOW).await.unwrap(), Registered::New));
+        ids.push(endless.id);
+    }
+    for id in &ids[..3] {
+        assert_eq!(scene.ask::<u32>("DEL", &format!("client:{id}"), &[]), 1);
+    }
+    assert_eq!(scene.store.count(ClientFilter::All).await.unwrap(), 70);
+    let _ = scene.store.purge(NOW).await.unwrap();
+    for filter in [ClientFilter::All, ClientFilter::Unused] {
+        assert_eq!(scene.store.count(filter).await.unwrap(), 67, "{filter:?}");
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use oauth_core::{
     Account, Client, Consent, CredentialKind, Exchanged, GrantFilter, Identity, KeyPurpose, LimitKey,
-    OsEntropy, Quota, Revocation, Secret, Session, StoredKey, Stores, TokenHash, VaultKey,
+    OsEntropy, PageRequest, Quota, Revocation, Secret, Session, StoredKey, Stores, TokenHash, VaultKey,
 };
 use oauth_stores::testing::{TestRedis, available, fresh_prefix};
 use oauth_stores::{RedisOptions, RedisStore};
@@ -148,6 +148,39 @@ async fn an_index_forgets_what_ended_long_ago() {
     for filter in [GrantFilter::All, GrantFilter::Subject(&old.subject), GrantFilter::Client(&old.client_id)]
     {
         assert_eq!(grants.count(filter).await.unwrap(), 16 * 8, "{filter:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_purge_forgets_what_ended_with_its_own_key_in_the_indexes_too() {
+    let Some(server) = available(TestRedis::shared()) else { return };
+    let prefix = fresh_prefix();
+    let store = RedisOptions::default().with_prefix(&prefix).open(&server.url()).await.unwrap();
+    let grants = Stores::new(store).grants;
+    let [mut over, live, mut unborn] = [grant(), grant(), grant()];
+    over.expires_at = NOW + GRACE;
+    for grant in [&over, &live] {
+        grants.open(grant, &[credential(grant, CredentialKind::RefreshToken)]).await.unwrap();
+    }
+    // Its entries are written, and it is not yet.
+    unborn.expires_at = NOW + 10 * GRACE;
+    grants.open(&unborn, &[]).await.unwrap();
+    for gone in [&over, &unborn] {
+        assert_eq!(server.ask(&format!("DEL {prefix}:{{{}}}", gone.id)).unwrap(), "1");
+    }
+    let _ = grants.purge(NOW + 2 * GRACE).await.unwrap();
+    for filter in
+        [GrantFilter::All, GrantFilter::Subject(&live.subject), GrantFilter::Client(&live.client_id)]
+    {
+        assert_eq!(grants.count(filter).await.unwrap(), 2, "{filter:?}");
+        let listed = grants.list(filter, PageRequest::first(9)).await.unwrap();
+        assert_eq!(listed.items.len(), 1, "{filter:?}");
+    }
+    let _ = grants.purge(NOW + 11 * GRACE).await.unwrap();
+    for filter in
+        [GrantFilter::All, GrantFilter::Subject(&live.subject), GrantFilter::Client(&live.client_id)]
+    {
+        assert_eq!(grants.count(filter).await.unwrap(), 1, "{filter:?}");
     }
 }
 

@@ -1,6 +1,7 @@
 //! What cannot be opened says why, and what helps, and never the password.
 
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::time::{Duration, Instant};
 
 use oauth_stores::testing::{TestRedis, TestRedisCluster, available, fresh_prefix};
 use oauth_stores::{RedisOpenError, RedisOptions, RedisStore};
@@ -23,7 +24,7 @@ async fn a_wrong_url_is_named() {
         ("http://:s3cret@host", "host", "write redis, rediss"),
         ("redis://me:s3cret@host:port", "host:port", "URL"),
         ("redis://me:s3cret@host/zero", "host/zero", "database"),
-        ("redis-cluster://me:s3cret@a:1,b:x", "a:1,b:x", "`x` is no port"),
+        ("redis-cluster://me:s3cret@a:1,b:x", "a:1,b:x", "no port"),
         ("redis-cluster://me:s3cret@a:1,b:2/3", "a:1,b:2/3", "tell deployments apart by their prefix"),
         ("redis-sentinel://me:s3cret@a:1", "a:1", "does not name the master"),
     ] {
@@ -160,6 +161,41 @@ async fn a_user_who_may_not_ask_for_the_settings_is_let_in_all_the_same() {
     RedisStore::open(&server.url().replace("://", "://app:pw@")).await.unwrap();
     // Without what it needs it is no store.
     server.ask("ACL SETUSER app -set").unwrap();
+    let error = fault(&server.url().replace("://", "://app:pw@")).await;
+    assert!(matches!(error, RedisOpenError::Forbidden { .. }), "{error:?}");
+    assert_says(&error, "127.0.0.1", "ACL SETUSER");
     let error = fault(&server.url().replace("://", "://app:s3cret@")).await;
     assert!(matches!(error, RedisOpenError::Refused { .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_server_that_takes_no_writes_is_named_with_what_helps() {
+    let (Some(master), Some(replica)) =
+        (available(TestRedis::own_with(&[])), available(TestRedis::own_with(&["save=1 1"])))
+    else {
+        return;
+    };
+    master.ask("CONFIG SET min-replicas-to-write 1").unwrap();
+    let error = fault(&master.url()).await;
+    assert!(matches!(error, RedisOpenError::TakesNoWrites { .. }), "{error:?}");
+    assert_says(&error, "127.0.0.1", "min-replicas-to-write");
+    master.ask("CONFIG SET min-replicas-to-write 0").unwrap();
+    master.ask("CONFIG SET maxmemory 1").unwrap();
+    assert_says(&fault(&master.url()).await, "127.0.0.1", "raise its maxmemory");
+    master.ask("CONFIG SET maxmemory 0").unwrap();
+
+    // It cannot save: where its file would be is a folder.
+    std::fs::create_dir(replica.folder().join("dump.rdb")).unwrap();
+    replica.ask("BGSAVE").unwrap();
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !replica.ask("INFO persistence").unwrap().contains("rdb_last_bgsave_status:err") {
+        assert!(Instant::now() < deadline, "it saves all the same");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_says(&fault(&replica.url()).await, "127.0.0.1", "cannot save");
+    replica.ask("CONFIG SET stop-writes-on-bgsave-error no").unwrap();
+    replica.ask(&format!("REPLICAOF 127.0.0.1 {}", master.port())).unwrap();
+    let error = fault(&replica.url()).await;
+    assert!(matches!(error, RedisOpenError::TakesNoWrites { .. }), "{error:?}");
+    assert_says(&error, "127.0.0.1", "name its master");
 }

@@ -8,17 +8,22 @@ use oauth_stores::testing::{TestRedis, available, fresh_prefix};
 
 use crate::scene::{GRACE, NOW, assert_unavailable, session, spend, tokens};
 
-#[tokio::test]
-async fn a_write_that_too_few_replicas_have_is_unavailable_and_stays() {
-    let (Some(master), Some(mut replica)) = (available(TestRedis::own()), available(TestRedis::own())) else {
-        return;
-    };
+/// Makes one server the replica of another.
+async fn follow(replica: &TestRedis, master: &TestRedis) {
     replica.ask(&format!("REPLICAOF 127.0.0.1 {}", master.port())).unwrap();
     let deadline = Instant::now() + Duration::from_secs(30);
     while !master.ask("INFO replication").unwrap().contains("state=online") {
         assert!(Instant::now() < deadline, "the replica does not reach its master");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+#[tokio::test]
+async fn a_write_that_too_few_replicas_have_is_unavailable_and_stays() {
+    let (Some(master), Some(mut replica)) = (available(TestRedis::own()), available(TestRedis::own())) else {
+        return;
+    };
+    follow(&replica, &master).await;
     let options = RedisOptions::default().with_prefix(&fresh_prefix());
     let plain = options.clone().open(&master.url()).await.unwrap();
     let store = options.with_replicas(1, Duration::from_millis(300)).open(&master.url()).await.unwrap();
@@ -40,12 +45,7 @@ async fn what_is_repeated_after_a_lost_answer_waits_for_the_first_write() {
     let (Some(master), Some(replica)) = (available(TestRedis::own()), available(TestRedis::own())) else {
         return;
     };
-    replica.ask(&format!("REPLICAOF 127.0.0.1 {}", master.port())).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !master.ask("INFO replication").unwrap().contains("state=online") {
-        assert!(Instant::now() < deadline, "the replica does not reach its master");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    follow(&replica, &master).await;
     let prefix = fresh_prefix();
     let options = RedisOptions::default().with_prefix(&prefix);
     let store = options.with_replicas(1, Duration::from_secs(5)).open(&master.url()).await.unwrap();
@@ -74,4 +74,74 @@ async fn what_is_repeated_after_a_lost_answer_waits_for_the_first_write() {
     master.ask("CONFIG SET maxmemory 1").unwrap();
     assert_eq!(store.revoke(Revocation::Grant(&grant.id), NOW).await.unwrap(), 0);
     assert_eq!(take_marks(), 1, "a revocation when memory is full");
+}
+
+/// For how long the store waits for a replica that is gone.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Far less than that.
+const AT_ONCE: Duration = Duration::from_millis(1500);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tokens_are_found_at_once_while_writes_wait_for_a_replica_that_is_gone() {
+    let (Some(master), Some(mut replica)) = (available(TestRedis::own()), available(TestRedis::own())) else {
+        return;
+    };
+    follow(&replica, &master).await;
+    let options = RedisOptions::default().with_prefix(&fresh_prefix()).with_replicas(1, PATIENCE);
+    let store = options.open(&master.url()).await.unwrap();
+    let mut sessions = Vec::new();
+    for _ in 0..8 {
+        sessions.push(session(&store).await.unwrap());
+    }
+    replica.kill();
+    let began = Instant::now();
+    let exchanges: Vec<_> = sessions
+        .iter()
+        .cloned()
+        .map(|(grant, refresh)| {
+            let store = store.clone();
+            tokio::spawn(async move { spend(&store, &refresh, &tokens(&grant), GRACE).await })
+        })
+        .collect();
+    // One of them is under way at least: its credential is spent, and nobody was told.
+    let mut spent = false;
+    while !spent {
+        assert!(began.elapsed() < PATIENCE, "nothing was written");
+        for (_, refresh) in &sessions {
+            let asked = Instant::now();
+            spent |= store.find(&refresh.key).await.unwrap().expect("it is there").spent.is_some();
+            assert!(asked.elapsed() < AT_ONCE, "a find waited {:?}", asked.elapsed());
+        }
+    }
+    let asked = Instant::now();
+    for (_, refresh) in &sessions {
+        assert!(store.find(&refresh.key).await.unwrap().is_some());
+    }
+    assert!(asked.elapsed() < AT_ONCE, "finds waited {:?}", asked.elapsed());
+    for exchange in exchanges {
+        let said = assert_unavailable(exchange.await.unwrap());
+        assert!(said.contains("0 of 1 replicas"), "{said}");
+    }
+    // All waited together, not one behind the other.
+    assert!(began.elapsed() < 4 * PATIENCE, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn nobody_waits_for_replicas_after_a_write_that_was_refused() {
+    let (Some(master), Some(mut replica)) = (available(TestRedis::own()), available(TestRedis::own())) else {
+        return;
+    };
+    follow(&replica, &master).await;
+    let options = RedisOptions::default().with_prefix(&fresh_prefix()).with_replicas(1, PATIENCE);
+    let store = options.open(&master.url()).await.unwrap();
+    let (grant, refresh) = session(&store).await.unwrap();
+    replica.kill();
+    master.ask("CONFIG SET min-replicas-to-write 1").unwrap();
+    let began = Instant::now();
+    let said = assert_unavailable(spend(&store, &refresh, &tokens(&grant), GRACE).await);
+    assert!(said.contains("NOREPLICAS"), "{said}");
+    assert!(began.elapsed() < AT_ONCE, "{:?}", began.elapsed());
+    master.ask("CONFIG SET min-replicas-to-write 0").unwrap();
+    assert!(store.find(&refresh.key).await.unwrap().unwrap().spent.is_none(), "nothing was written");
 }

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use oauth_core::{Exchanged, GrantStore as _};
 use oauth_stores::testing::{TestRedis, TestSentinel, available};
+use oauth_stores::{RedisOpenError, RedisStore};
 
 use crate::scene::{GRACE, open, recovered, session, spend, tokens};
 
@@ -34,4 +35,24 @@ async fn the_store_follows_sentinel_to_the_new_master() {
     assert_eq!(exchanged, Exchanged::Done);
     assert_eq!(replica.ask("ROLE").unwrap(), "master");
     assert!(store.find(&issued[0].key).await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn sentinels_and_their_master_have_each_a_password() {
+    let Some(master) = available(TestRedis::own_with(&["requirepass=m@ster"])) else { return };
+    let sentinel = TestSentinel::watching_with(
+        "main",
+        &master,
+        &["requirepass gu@rd", "sentinel auth-pass main m@ster"],
+    )
+    .unwrap();
+    let url = sentinel.url().replace("://", "://:m%40ster@");
+    let store = open(&format!("{url}?sentinel_password=gu%40rd")).await;
+    session(&store).await.unwrap();
+    for wrong in [url.clone(), format!("{url}?sentinel_password=m%40ster")] {
+        let error = RedisStore::open(&wrong).await.unwrap_err();
+        let said = format!("{error} {error:?}");
+        assert!(!said.contains("m@ster") && !said.contains("m%40ster"), "{said}");
+        assert!(matches!(error, RedisOpenError::Refused { .. }), "{said}");
+    }
 }

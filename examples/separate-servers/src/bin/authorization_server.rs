@@ -2,18 +2,18 @@
 //!
 //!     cargo run -p separate-servers --bin authorization-server
 
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 
-use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use axum::Router;
 use clap::Parser;
-use oauth_core::{Clock as _, OsEntropy, Secret, Stores, SystemClock};
+use oauth_core::{OsEntropy, Secret};
 use oauth_providers::OwnerPassphrase;
 use oauth_server::OfferedScope;
-use oauth_stores::SqliteStore;
-use separate_servers::{Fault, Offer, authorization_server, serve};
+use oauth_stores::Sweep;
+use separate_servers::{Fault, Offer, authorization_server, open, serve};
 use tokio::net::TcpListener;
 
 /// People sign in here.
@@ -48,9 +48,15 @@ struct Args {
     #[arg(long, default_value = "127.0.0.1:3001")]
     listen: std::net::SocketAddr,
 
-    /// The database. It is made if it is missing, for its owner alone.
-    #[arg(long, default_value = "authorization-server.sqlite")]
-    database: PathBuf,
+    /// The file of the database, which is made if it is missing, for its owner alone; or its URL: sqlite://…; with the features `postgres` and
+    /// `redis` also postgres://…, redis://…, redis-cluster://….
+    #[arg(
+        long,
+        env = "OAUTH_DATABASE",
+        hide_env_values = true,
+        default_value = "authorization-server.sqlite"
+    )]
+    database: String,
 }
 
 fn secret(text: &str) -> Result<Arc<Secret>, std::convert::Infallible> {
@@ -73,11 +79,22 @@ impl Args {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Fault> {
+async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter("warn").init();
-    let args = Args::parse();
-    let listener = TcpListener::bind(args.listen).await?;
-    let stores = Stores::new(SqliteStore::open(&args.database)?);
+    match run(Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("authorization-server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<(), Fault> {
+    let listener = TcpListener::bind(args.listen).await.map_err(|error| {
+        format!("cannot listen at {}: {error}; choose another place with --listen", args.listen)
+    })?;
+    let stores = open(&args.database).await?;
     let (owner, made) = OwnerPassphrase::open(&stores, &OsEntropy).await?;
     let secret = args.secret.clone().unwrap_or_else(|| Arc::new(Secret::generate(&OsEntropy)));
     let server =
@@ -90,19 +107,8 @@ async fn main() -> Result<(), Fault> {
         println!("\nThe MCP server beside it:");
         println!("  MCP_CLIENT_SECRET={} cargo run -p separate-servers --bin mcp-server", secret.expose());
     }
-    tokio::spawn(async move {
-        // What has ended is forgotten an hour later.
-        loop {
-            tokio::time::sleep(std::time::Duration::from_secs(600)).await;
-            let before = SystemClock.now().before(std::time::Duration::from_secs(3600));
-            if let Err(error) = stores.purge(before).await {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "what has ended could not be swept away"
-                );
-            }
-        }
-    });
+    // What has ended is forgotten an hour later, by one server of all.
+    let _sweeper = Sweep::new(stores).start();
     serve(listener, Router::new().fallback_service(server)).await?;
     Ok(())
 }

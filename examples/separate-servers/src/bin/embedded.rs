@@ -2,26 +2,53 @@
 //!
 //!     cargo run -p separate-servers --bin embedded
 
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 
-use oauth_core::{OsEntropy, Stores};
+use std::process::ExitCode;
+
+use clap::Parser;
+use oauth_core::OsEntropy;
 use oauth_providers::OwnerPassphrase;
-use oauth_stores::SqliteStore;
-use separate_servers::{Fault, embedded, serve};
+use oauth_stores::Sweep;
+use separate_servers::{Fault, embedded, open, serve};
 use tokio::net::TcpListener;
 
+/// People sign in here, and their programs calculate here.
+#[derive(Debug, Parser)]
+#[command(version, about)]
+struct Args {
+    /// The file of the database, which is made if it is missing, or its URL, as for `authorization-server`.
+    #[arg(long, env = "OAUTH_DATABASE", hide_env_values = true, default_value = "embedded.sqlite")]
+    database: String,
+}
+
 #[tokio::main]
-async fn main() -> Result<(), Fault> {
+async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter("warn").init();
-    let listener = TcpListener::bind("127.0.0.1:3232").await?;
+    match run(Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("embedded: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<(), Fault> {
+    let address = "127.0.0.1:3232";
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("cannot listen at {address}: {error}; end what listens there"))?;
     let origin = format!("http://{}", listener.local_addr()?);
-    let stores = Stores::new(SqliteStore::open("embedded.sqlite")?);
+    let stores = open(&args.database).await?;
     let (owner, made) = OwnerPassphrase::open(&stores, &OsEntropy).await?;
-    let app = embedded(&origin, stores, owner).await?;
+    let app = embedded(&origin, stores.clone(), owner).await?;
     println!("MCP server: {origin}/mcp");
     if let Some(passphrase) = made {
         println!("Your passphrase, shown this once: {}", passphrase.expose());
     }
+    // What has ended is forgotten an hour later.
+    let _sweeper = Sweep::new(stores).start();
     serve(listener, app).await?;
     Ok(())
 }

@@ -2,8 +2,9 @@
 //!
 //!     MCP_CLIENT_SECRET=… cargo run -p separate-servers --bin mcp-server
 
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, clippy::print_stderr)]
 
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
@@ -37,10 +38,21 @@ fn secret(text: &str) -> Result<Arc<Secret>, std::convert::Infallible> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), Fault> {
+async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_env_filter("warn").init();
-    let args = Args::parse();
-    let listener = TcpListener::bind(args.listen).await?;
+    match run(Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mcp-server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<(), Fault> {
+    let listener = TcpListener::bind(args.listen).await.map_err(|error| {
+        format!("cannot listen at {}: {error}; choose another place with --listen", args.listen)
+    })?;
     let app = mcp_server(&args.mcp, &args.issuer, &args.secret)?;
     println!("MCP server: {}\nTokens of:  {}", args.mcp, args.issuer);
     serve(listener, app).await?;

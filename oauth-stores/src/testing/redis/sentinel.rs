@@ -35,15 +35,25 @@ impl TestSentinel {
     /// # Errors
     /// [`LaunchError::Missing`] where Redis is not installed.
     pub fn watching(name: &str, master: &TestRedis) -> Result<Self, LaunchError> {
+        Self::watching_with(name, master, &[])
+    }
+
+    /// The same, with these settings besides (`requirepass word`), each a line of its file. One that wants a password answers no
+    /// [`ask`](Self::ask).
+    ///
+    /// # Errors
+    /// [`LaunchError::Missing`] where Redis is not installed.
+    pub fn watching_with(name: &str, master: &TestRedis, settings: &[&str]) -> Result<Self, LaunchError> {
         let lease = Lease::own("redis-sentinel")?;
         let folder = lease.folder();
         let port = free_port().map_err(failed)?;
         let file = folder.join("sentinel.conf");
         let settings = format!(
             "port {port}\nbind 127.0.0.1\ndir {}\nsentinel monitor {name} 127.0.0.1 {} 1\n\
-             sentinel down-after-milliseconds {name} 500\nsentinel failover-timeout {name} 2000\n",
+             sentinel down-after-milliseconds {name} 500\nsentinel failover-timeout {name} 2000\n{}\n",
             folder.display(),
-            master.port()
+            master.port(),
+            settings.join("\n")
         );
         fs::write(&file, settings).map_err(failed)?;
         let mut command: Command = detached(&needed("redis-server")?, &folder.join("log")).map_err(failed)?;
