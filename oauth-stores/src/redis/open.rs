@@ -174,7 +174,9 @@ async fn judge(link: &Link, place: &Place, url: &str) -> Result<(), RedisOpenErr
     if major < OLDEST {
         return Err(RedisOpenError::OldServer { url, found: version.to_owned() });
     }
-    if matches!(place, Place::Here) && said("redis_mode") == "cluster" {
+    // Valkey may call it `server_mode`.
+    let is_of_cluster = said("redis_mode") == "cluster" || said("cluster_enabled") == "1";
+    if matches!(place, Place::Here) && is_of_cluster {
         let why =
             "it is a node of a cluster; write redis-cluster://host:port,host:port with some of its nodes";
         return Err(RedisOpenError::OtherKind { url, why });
