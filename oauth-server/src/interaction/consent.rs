@@ -46,7 +46,7 @@ pub(super) async fn page(
 ) -> Result<Reply, StoreError> {
     let Asking { query, request, visitor, user } = *asking;
     let Some(asked) = pending.request() else { return Ok(show::expired(context)) };
-    let fingerprint = pending.client().consent_fingerprint();
+    let fingerprint = pending.fingerprint();
     let before = context.stores.consents.find(&user.account.subject, &pending.client().id).await?;
     let before = before.filter(|consent| consent.client_fingerprint == fingerprint);
 
@@ -136,7 +136,7 @@ async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Re
     let asking = Asking { query: &ticket.query, request, visitor: &visitor, user };
     // A no is a no to whatever the client is now.
     let denies = form.get("decision") == Some("deny");
-    if !denies && pending.client().consent_fingerprint() != shown.client {
+    if !denies && pending.fingerprint() != shown.client {
         return page(context, &pending, &asking, Some(CHANGED), now).await;
     }
     let asked_for = pending.request().map(|asked| &asked.resources);
@@ -171,6 +171,7 @@ async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Re
     let Some(resources) = pending.request().map(|asked| asked.resources.clone()) else {
         return Ok(show::expired(context));
     };
+    let is_memorable = pending.is_memorable();
     let answer = match pending.approve(&agreement, now).await? {
         Approval::Given(answer) => answer,
         Approval::Outdated => return ask_again(context, &asking, now).await,
@@ -186,7 +187,7 @@ async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Re
         given_at: now,
         expires_at: now + context.policy.consent,
     };
-    if let Err(error) = remember(context, consent, &shown.scopes).await {
+    if is_memorable && let Err(error) = remember(context, consent, &shown.scopes).await {
         // They are asked again the next time.
         tracing::warn!(error = &error as &dyn std::error::Error, "a consent was not remembered");
     }
@@ -211,7 +212,7 @@ fn chosen(context: &Context, form: &Form<'_>, shown: &ScopeSet) -> ScopeSet {
     shown.intersection(&ticked.union(&required))
 }
 
-/// Adds to what the user agreed to before, if the client is still the same. What was shown now and left unticked is taken back.
+/// Adds to what the user agreed to before, if the client and its address are still the same. What was shown now and left unticked is taken back.
 async fn remember(context: &Context, mut consent: Consent, shown: &ScopeSet) -> Result<(), StoreError> {
     if context.policy.consent.is_zero() {
         return Ok(());

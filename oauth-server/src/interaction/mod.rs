@@ -12,7 +12,7 @@ mod ticket;
 
 use std::sync::Arc;
 
-use oauth_core::{ErrorCode, Form, GrantId, OAuthError, RedirectKind, StoreError, Timestamp};
+use oauth_core::{ErrorCode, Form, GrantId, OAuthError, StoreError, Timestamp};
 
 use self::session::Visitor;
 use self::ticket::Ticket;
@@ -68,9 +68,8 @@ async fn go_on(
         }
         return sign_in::page(context, &pending, query, &visitor, request, now).await.map(Some);
     };
-    let may_remember = pending.redirect_kind() == RedirectKind::Https && !asked.prompt.consent;
-    if may_remember {
-        let fingerprint = pending.client().consent_fingerprint();
+    if pending.is_memorable() && !asked.prompt.consent {
+        let fingerprint = pending.fingerprint();
         let consent = context.stores.consents.find(&user.account.subject, &pending.client().id).await?;
         if consent.is_some_and(|given| given.covers(&fingerprint, &asked.scopes, &asked.resources, now)) {
             let scopes = asked.scopes.clone();
