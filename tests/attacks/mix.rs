@@ -268,6 +268,7 @@ async fn a_mix_10_cookie_tossing() {
         async move { String::from_utf8_lossy(sent.await.body()).contains("value=\"allow\"") }
     };
     assert!(signed_in(vec![format!("{SESSION}={own}")]).await);
+    assert!(signed_in(vec![format!("a=b;\t {SESSION}={own} \t;c=d")]).await);
     for cookies in [
         // Under any name that a neighbour can set.
         vec![format!("oauth-session={own}")],
@@ -281,6 +282,11 @@ async fn a_mix_10_cookie_tossing() {
         vec![format!("{SESSION}={own}"), format!("{SESSION}={own}")],
         vec![format!("{SESSION}=; {SESSION}={own}")],
         vec![format!("{SESSION}={own}x")],
+        // White space to Unicode is a part of the name to a browser, which lets a neighbour set it.
+        vec![format!("\u{2000}{SESSION}={own}")],
+        vec![format!("\u{a0}{SESSION}={own}")],
+        vec![format!("a=b; \u{85}{SESSION}={own}")],
+        vec![format!("\u{2028}{SESSION}={own}; c=d")],
     ] {
         assert!(!signed_in(cookies.clone()).await, "{cookies:?}");
     }

@@ -13,6 +13,15 @@ pub(crate) const MAX_BODY: usize = 64 * 1024;
 /// How long a body may take to arrive (TOK-16).
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A header's text without the white space around it: blanks and tabs alone (RFC 9110 §5.6.3). What else Unicode takes for white space is
+/// part of the text.
+pub(crate) fn without_blanks(text: &[u8]) -> &[u8] {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = text.iter().position(|byte| !is_blank(byte)).unwrap_or(text.len());
+    let end = text.iter().rposition(|byte| !is_blank(byte)).map_or(start, |last| last + 1);
+    &text[start..end]
+}
+
 /// A request, read whole.
 pub(crate) struct Request {
     pub(crate) head: Parts,
