@@ -127,6 +127,11 @@ impl Clients {
         if is_spoken_for { self.logos.of(context, client, source, now).await } else { None }
     }
 
+    /// Whether a client of this name would be known by its document alone.
+    pub(crate) fn is_by_document(&self, id: &ClientId) -> bool {
+        id.is_url() && !self.configured.contains_key(id)
+    }
+
     /// The client, if it is known and live. May fetch its document, within the limits of `source`.
     pub(crate) async fn resolve(
         &self,
