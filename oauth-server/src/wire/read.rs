@@ -5,10 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::request::Parts;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use oauth_core::{ErrorCode, Form, FormFault, OAuthError, REPEATABLE};
+use oauth_core::{ErrorCode, Form, FormFault, OAuthError};
 
 /// How many bytes a request's body may have (TOK-16).
 pub(crate) const MAX_BODY: usize = 64 * 1024;
+
+/// What may repeat in a form that a client posts (TOK-3): beside `resource` the `audience` of RFC 8693 §2.1, which nothing here reads.
+const REPEATABLE_AT_TOKEN: &[&str] = &["resource", "audience"];
 
 /// How long a body may take to arrive (TOK-16).
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -83,7 +86,8 @@ impl Request {
         if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(invalid("the content type must be application/x-www-form-urlencoded"));
         }
-        Form::read(&self.body, REPEATABLE, &[]).map_err(|fault| match fault {
+        // What stands in a scope is judged with the scope (A-SCOPE-2).
+        Form::read(&self.body, REPEATABLE_AT_TOKEN, &["scope"]).map_err(|fault| match fault {
             FormFault::Repeated { .. } => invalid("a parameter stands twice"),
             FormFault::TooMany => invalid("too many parameters"),
             _ => invalid("a parameter is not well-formed"),
