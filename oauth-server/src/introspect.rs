@@ -20,7 +20,7 @@ use oauth_core::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::clients::authenticate::{TWO_WAYS, authenticate, form_decoded, presented_assertion};
+use crate::clients::authenticate::{self, TWO_WAYS, form_decoded, presented_assertion};
 use crate::clients::guesses::Guesses;
 use crate::server::Context;
 use crate::wire::{Reply, Request, error_reply, json_reply, source_of};
@@ -155,7 +155,13 @@ async fn client(
     form: &Form<'_>,
     now: Timestamp,
 ) -> Result<Caller, OAuthError> {
-    let client = authenticate(context, request, form, now).await?.client;
+    let presented = authenticate::Presented::read(&request.head.headers, form)?;
+    // Who has no secret is nobody here: no document is fetched to say so (CIMD-11).
+    if !presented.has_secret() {
+        return Err(FAILED);
+    }
+    let source = source_of(&request.head, &context.trusted_proxies);
+    let client = presented.judge(context, source, now).await?.client;
     if client.auth.secrets().is_empty() { Err(FAILED) } else { Ok(Caller::Client(client)) }
 }
 

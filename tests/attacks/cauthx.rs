@@ -345,13 +345,16 @@ async fn a_cauthx_12_a_row_of_guesses_is_answered_alike_whoever_it_names() {
                 host.client().send(&request.header(crate::host::PEER, peer.parse().unwrap())).await.unwrap();
             answers.push((answer.status.as_u16(), answer.headers, answer.body));
         }
-        (answers, host.faults().calls())
+        // Whether it is asked for before or after does not count.
+        let mut calls = host.faults().calls();
+        calls.sort_unstable();
+        (answers, calls)
     };
     for path in ["/token", "/revoke", "/introspect"] {
         let (known_answers, known_calls) = guesses(&known, "198.51.100.1", path, 25).await;
         let statuses: Vec<u16> = known_answers.iter().map(|answer| answer.0).collect();
         assert_eq!(statuses, [[401; 20].as_slice(), &[429; 5]].concat(), "{path}");
-        for id in ["c_AAAAAAAAAAAAAAAAAAAAAA", "nobody", &other_method, &public] {
+        for id in ["c_AAAAAAAAAAAAAAAAAAAAAA", "nobody", &other_method, &public, "gateway", "legacy"] {
             let (answers, calls) = guesses(id, "198.51.100.1", path, 25).await;
             assert_eq!(answers, known_answers, "{path} {id}");
             assert_eq!(calls, known_calls, "{path} {id}");

@@ -410,13 +410,37 @@ async fn a_cimdx_20_key_sets() {
         .enumerate()
     {
         let id = format!("https://tool.example/{at}.json");
-        host.publish(&json!({ "client_id": id, "client_name": "Tool", "redirect_uris": [CALLBACK], "jwks_uri": keys, "jwks": { "keys": [{ "kty": "oct", "k": "AAAA" }] } }));
+        host.publish(
+            &json!({ "client_id": id, "client_name": "Tool", "redirect_uris": [CALLBACK], "jwks_uri": keys }),
+        );
         let callback = agree(&mut host.browser(), &ask(&id, CALLBACK), "alice").await;
         host.client().send(&redeem(&id, callback.code().unwrap())).await.unwrap().tokens().unwrap();
     }
     assert!(
         host.documents().requests().iter().all(|request| request.url.starts_with("https://tool.example/"))
     );
+}
+
+/// A key that everybody can read is no secret: whoever publishes one is told so (DCR-12, CIMD-6).
+#[tokio::test]
+async fn a_cimdx_20_keys_that_are_not_public() {
+    let host = Host::start().await;
+    let public = json!({ "kty": "EC", "crv": "P-256", "x": "x", "y": "y" });
+    let mut private = public.clone();
+    private["d"] = json!("d");
+    for (at, (key, is_good)) in
+        [(public.clone(), true), (private, false), (json!({ "kty": "oct", "k": "AAAA" }), false)]
+            .into_iter()
+            .enumerate()
+    {
+        let id = format!("https://tool.example/keys-{at}.json");
+        host.publish(&json!({ "client_id": id, "client_name": "Tool", "redirect_uris": [CALLBACK], "jwks": { "keys": [public, key] } }));
+        if is_good {
+            agree(&mut host.browser(), &ask(&id, CALLBACK), "alice").await.code().unwrap();
+        } else {
+            assert_shown(&visit(&host, &ask(&id, CALLBACK)).await);
+        }
+    }
 }
 
 /// This test starts itself again with the environment set: a process cannot safely change its own.

@@ -175,21 +175,19 @@ async fn a_cons_6_look_alike_text() {
         ("Claude&lt;b&gt; &#9989;", "Claude&lt;b&gt; &#9989;"),
         ("a\u{300}\u{300}\u{300}\u{300}\u{300}\u{300}", "a\u{300}\u{300}"),
         ("App\u{a0}\u{2003}from  Anthropic", "App from Anthropic"),
+        ("Claude\nVerified", "Claude Verified"),
+        ("Claude\u{1b}[31m", "Claude [31m"),
+        ("a\0b", "a b"),
     ] {
         let id = host.registered(name, EVIL).await;
         let page = consent_page(&mut host.browser(), &ask(&id, EVIL), "alice").await;
         assert!(page.text().contains(&format!("{shown} wants to use")), "{name:?}: {}", page.text());
         assert!(!page.html.contains(['\u{202e}', '\u{200b}', '\u{feff}', '✔', '✅']), "{name:?}");
     }
-    for name in [
-        "x".repeat(10 * 1024),
-        "Claude\nVerified".to_owned(),
-        "Claude\u{1b}[31m".to_owned(),
-        "a\0b".to_owned(),
-    ] {
-        let answer = host.register(&json!({ "client_name": name, "redirect_uris": [EVIL] })).await;
-        assert_refused(&answer, 400, "invalid_client_metadata");
-    }
+    // However long it is, the host beside it stays in sight.
+    let id = host.registered(&"x".repeat(10 * 1024), EVIL).await;
+    let page = consent_page(&mut host.browser(), &ask(&id, EVIL), "alice").await;
+    assert!(page.text().contains("evil.example") && !page.html.contains(&"x".repeat(61)), "{}", page.text());
     // Nothing but disguise is no name.
     let id = host.registered("\u{200b}🔒", EVIL).await;
     let page = consent_page(&mut host.browser(), &ask(&id, EVIL), "alice").await;

@@ -20,7 +20,6 @@ use oauth_core::{AuthMethod, Client, ClientId, ErrorCode, Form, OAuthError, Secr
 use super::ClientFault;
 use super::guesses::{Guesses, client_and_source};
 use crate::server::Context;
-use crate::wire::{Request, source_of};
 
 /// A client that proved who it is, as far as it was registered to. Made here alone.
 #[derive(Debug)]
@@ -46,18 +45,6 @@ pub(crate) fn presented_header(headers: &HeaderMap) -> bool {
 /// Whether the form has a part of an assertion (RFC 7521 §4.2): a way to authenticate by itself.
 pub(crate) fn presented_assertion(form: &Form<'_>) -> bool {
     form.get("client_assertion").is_some() || form.get("client_assertion_type").is_some()
-}
-
-/// The client that sends `form`.
-pub(crate) async fn authenticate(
-    context: &Context,
-    request: &Request,
-    form: &Form<'_>,
-    now: Timestamp,
-) -> Result<AuthenticatedClient, OAuthError> {
-    let presented = Presented::read(&request.head.headers, form)?;
-    let source = source_of(&request.head, &context.trusted_proxies);
-    presented.judge(context, source, now).await
 }
 
 /// What a caller presented: a name, and perhaps a secret in one of two places.
@@ -118,6 +105,16 @@ impl Presented {
         Ok(Self { ids, method, secrets })
     }
 
+    /// Whether a secret was presented.
+    pub(crate) fn has_secret(&self) -> bool {
+        self.method != AuthMethod::None
+    }
+
+    /// Whether a document may have to be fetched to know the client: only for what could succeed then (CIMD-11).
+    pub(crate) fn is_by_document(&self, context: &Context) -> bool {
+        !self.has_secret() && self.ids.iter().any(|id| context.clients.is_by_document(id))
+    }
+
     pub(crate) async fn judge(
         self,
         context: &Context,
@@ -130,13 +127,17 @@ impl Presented {
         let whose = client_and_source(id, source);
         context.count("token-client", &whose, context.limits.token_client, now).await?;
         let as_registered = found.as_ref().filter(|client| client.auth.method() == self.method);
-        if self.method == AuthMethod::None {
+        if !self.has_secret() {
             let client = as_registered.ok_or(FAILED)?.clone();
             return Ok(AuthenticatedClient { client });
         }
         // From here on nobody sees whether there is such a client, and by which method.
         let guesses = Guesses::new(context, id, found.is_some(), source);
-        let _look = guesses.admit(now).await?;
+        let look = guesses.admit(now).await;
+        if look.is_err() {
+            context.clients.ask_in_vain(id).await;
+        }
+        let _look = look?;
         let secrets = as_registered.map_or(&[][..], |client| client.auth.secrets());
         let live = secrets.iter().filter(|secret| secret.expires_at.is_none_or(|end| now < end));
         let mut hashes: Vec<TokenHash> = live.map(|secret| secret.hash).collect();
@@ -150,6 +151,7 @@ impl Presented {
                 Ok(AuthenticatedClient { client: client.clone() })
             }
             _ => {
+                context.clients.ask_in_vain(id).await;
                 guesses.wrong(now).await?;
                 Err(FAILED)
             }
@@ -164,7 +166,7 @@ impl Presented {
         now: Timestamp,
     ) -> Result<Option<Arc<Client>>, OAuthError> {
         for id in &self.ids {
-            if self.method != AuthMethod::None && context.clients.is_by_document(id) {
+            if self.has_secret() && context.clients.is_by_document(id) {
                 continue;
             }
             match context.clients.resolve(context, id, source, now).await {
@@ -174,6 +176,7 @@ impl Presented {
                 Err(ClientFault::Document { .. } | ClientFault::Busy | ClientFault::Store(_)) => {
                     return Err(OAuthError::unavailable());
                 }
+                Err(ClientFault::Limited(retry_after)) => return Err(OAuthError::limited(retry_after)),
             }
         }
         Ok(None)

@@ -132,7 +132,9 @@ async fn recheck(
 ) -> Result<Pending, Reply> {
     match authorize::check(context, query, &request.head, now).await {
         Checked::Ready(pending) => Ok(pending),
-        Checked::Shown(shown) if shown.code == ErrorCode::TemporarilyUnavailable => {
+        Checked::Shown(shown)
+            if matches!(shown.code, ErrorCode::TemporarilyUnavailable | ErrorCode::TooManyRequests) =>
+        {
             Err(show::refused(context, &shown))
         }
         _ => Err(show::expired(context)),
