@@ -1,7 +1,7 @@
 //! Do they agree? The consent page, and what comes back from it.
 //!
 //! What comes back counts if
-//! 1. the ticket opens in this browser, for this sign-in, in time (AS-64, AS-83);
+//! 1. the ticket opens in this browser, for who is signed in, and not earlier than they were when it was shown, in time (AS-64, AS-83);
 //! 2. the request passes its checks again, and the client is still what the user saw (A-CONS-10), to other servers over the store, too: else
 //!    the page is shown anew, and says why;
 //! 3. the page was not answered before: the grant that it opens has the ticket's name.
@@ -56,8 +56,9 @@ pub(super) async fn page(
         scopes: asked.scopes.clone(),
         resources: asked.resources.clone(),
         client: fingerprint,
+        auth_time: user.session.auth_time,
     });
-    let sealed = ticket.seal_consent(context, &visitor.browser, &user.session.key);
+    let sealed = ticket.seal_consent(context, &visitor.browser, &user.account.subject);
 
     let source = source_of(&request.head, &context.trusted_proxies);
     let logo = context.clients.logo(context, pending.client(), source, now).await;
@@ -120,13 +121,13 @@ async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Re
     let Some(user) = &visitor.user else { return Ok(show::expired(context)) };
     let ticket = form
         .get("ticket")
-        .and_then(|sealed| Ticket::open_consent(context, &request.head, &user.session.key, sealed, now));
+        .and_then(|sealed| Ticket::open_consent(context, &request.head, &user.account.subject, sealed, now));
     let Some((ticket, shown)) =
         ticket.and_then(|mut ticket| ticket.shown.take().map(|shown| (ticket, shown)))
     else {
         return Ok(show::expired(context));
     };
-    if shown.subject != user.account.subject {
+    if shown.subject != user.account.subject || user.session.auth_time < shown.auth_time {
         return Ok(show::expired(context));
     }
     let pending = match recheck(context, &ticket.query, request, now).await {
