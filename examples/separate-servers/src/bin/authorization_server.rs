@@ -103,6 +103,6 @@ async fn main() -> Result<(), Fault> {
             }
         }
     });
-    serve(listener, Router::new().fallback_service(server)).await?;
+    serve(listener, Router::new().fallback_service(server)).await;
     Ok(())
 }

@@ -22,6 +22,6 @@ async fn main() -> Result<(), Fault> {
     if let Some(passphrase) = made {
         println!("Your passphrase, shown this once: {}", passphrase.expose());
     }
-    serve(listener, app).await?;
+    serve(listener, app).await;
     Ok(())
 }

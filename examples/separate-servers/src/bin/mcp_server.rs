@@ -43,6 +43,6 @@ async fn main() -> Result<(), Fault> {
     let listener = TcpListener::bind(args.listen).await?;
     let app = mcp_server(&args.mcp, &args.issuer, &args.secret)?;
     println!("MCP server: {}\nTokens of:  {}", args.mcp, args.issuer);
-    serve(listener, app).await?;
+    serve(listener, app).await;
     Ok(())
 }
