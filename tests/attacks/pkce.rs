@@ -101,7 +101,7 @@ async fn a_pkce_7_verifier_without_challenge() {
 async fn a_pkce_8_malformed_verifiers() {
     let host = Host::start().await;
     for verifier in [
-        "x".repeat(1),
+        "x".to_owned(),
         "x".repeat(42),
         "x".repeat(129),
         format!("{}!", &VERIFIER[1..]),
