@@ -17,11 +17,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use oauth_core::fetch::{Fetch, FetchError, FetchRequest, SingleFlight};
+use oauth_core::fetch::{Fetch, FetchError, FetchRequest, Refusal, SingleFlight};
 use oauth_core::{Client, ClientId, RedirectKind, SourceNetwork, StoreError, Timestamp};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use url::Url;
+use url::{Host, Url};
 
 use super::ClientFault;
 use super::changes::{self, Standing};
@@ -348,14 +348,24 @@ fn stays_at(url: &Url, client: &Client) -> bool {
             .all(|uri| Url::parse(uri.as_str()).is_ok_and(|uri| uri.origin() == url.origin()))
 }
 
+/// Whether the host is a name that a resolver is asked for.
+fn is_looked_up(id: &ClientId) -> bool {
+    let url = Url::parse(id.as_str());
+    url.is_ok_and(
+        |url| matches!(url.host(), Some(Host::Domain(name)) if name.trim_end_matches('.') != "localhost"),
+    )
+}
+
 async fn ask(fetch: &dyn Fetch, id: &ClientId, now: Timestamp) -> Outcome {
     let answer = match fetch.fetch(FetchRequest::get(id.as_str()).with_body_limit(LARGEST_DOCUMENT)).await {
         Ok(answer) => answer,
         Err(error) => {
             tracing::debug!(client_id = %id, %error, "no metadata document");
             return Outcome::Down(match error {
-                // The same words for whatever is refused, and for what does not resolve to anything better: nobody
-                // learns from it which names and addresses we see from the inside (A-CIMDX-1).
+                // A name that leads inside is answered as one that leads nowhere: nobody learns from it which names we see from the
+                // inside (A-CIMDX-1).
+                FetchError::Refused(Refusal::Address) if is_looked_up(id) => Fault::Busy,
+                // The same words for whatever is refused by itself.
                 FetchError::Refused(_) => {
                     Fault::Document(MemberFault::new("document_address", "its address must not be fetched"))
                 }
