@@ -274,11 +274,12 @@ impl Client {
         self.redirect_uris.iter().all(|uri| uri.kind() == RedirectKind::Loopback)
     }
 
-    /// The hash of what a user agreed to when they agreed to this client: its name, redirects, way to authenticate and keys.
-    /// Consent given to another state of the client does not count (AS-68, CIMD-12).
+    /// The hash of what a user agreed to when they agreed to this client, answered at `redirect_uri`: its name, redirects, way to
+    /// authenticate and keys. Consent given to another state of the client, or for another of its addresses, does not count (AS-68,
+    /// CIMD-12).
     #[must_use]
-    pub fn consent_fingerprint(&self) -> TokenHash {
-        let shown = (&self.id, &self.name, &self.redirect_uris, self.auth.method());
+    pub fn consent_fingerprint(&self, redirect_uri: &str) -> TokenHash {
+        let shown = (&self.id, &self.name, &self.redirect_uris, self.auth.method(), redirect_uri);
         let mut text = serde_json::to_string(&shown).expect("a tuple of texts has a json form");
         for name in ["jwks", "jwks_uri"] {
             if let Some(keys) = self.extra.as_ref().and_then(|extra| extra.get(name)) {

@@ -2,7 +2,7 @@
 //!
 //! 1. At most [`Form::MAX_PARAMETERS`] parameters, or as many as the reader expects.
 //! 2. Percent-encoding is well-formed and yields UTF-8 without control characters (TOK-4); those named as opaque may have them.
-//! 3. A parameter with an empty value was not sent (RFC 6749 §3.1).
+//! 3. A parameter with an empty value was not sent (RFC 6749 §3.1), and does not count as standing there.
 //! 4. No parameter stands twice, but for those named as repeatable (AS-29, TOK-3).
 
 use std::borrow::Cow;
@@ -108,6 +108,9 @@ impl<'a> Form<'a> {
             if value.chars().any(char::is_control) && !opaque.contains(&&*name) {
                 return Err(FormFault::Malformed);
             }
+            if value.is_empty() {
+                continue;
+            }
             let again = !repeatable.contains(&&*name) && pairs.iter().any(|(other, _)| *other == name);
             if again && !repeated.iter().any(|other| *other == name) {
                 repeated.push(name.clone().into_owned());
@@ -115,10 +118,9 @@ impl<'a> Form<'a> {
             pairs.push((name, value));
         }
         if repeated.is_empty() {
-            pairs.retain(|(_, value)| !value.is_empty());
             Ok(Self { pairs })
         } else {
-            pairs.retain(|(name, value)| !value.is_empty() && !repeated.iter().any(|other| other == name));
+            pairs.retain(|(name, _)| !repeated.iter().any(|other| other == name));
             Err(FormFault::Repeated { names: repeated, rest: Self { pairs } })
         }
     }
@@ -191,5 +193,8 @@ mod tests {
             panic!()
         };
         assert_eq!((names, rest.get("state"), rest.get("x")), (vec!["state".to_owned()], None, Some("1")));
+        // TOK-3: one that is empty is not there.
+        let form = Form::read(b"code=&code=x&code=&scope=&scope=&scope", &[], &[]).unwrap();
+        assert_eq!((form.get("code"), form.get("scope")), (Some("x"), None));
     }
 }

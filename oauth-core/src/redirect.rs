@@ -13,7 +13,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use url::{Position, Url};
+use url::{Host, Position, Url};
 
 use crate::web::{UrlError, absolute, secure, shown};
 
@@ -35,7 +35,7 @@ const RESPONSE_PARAMETERS: &[&str] = &["code", "state", "iss", "error", "error_d
 pub enum RedirectKind {
     /// To a web server.
     Https,
-    /// To a port of the user's own machine. Any program there can listen.
+    /// To a port of the user's own machine, by http or https. Any program there can listen.
     Loopback,
     /// To whatever program claimed the scheme.
     PrivateUse,
@@ -67,7 +67,8 @@ impl RedirectUri {
     #[must_use]
     pub fn kind(&self) -> RedirectKind {
         if self.0.starts_with("https:") {
-            RedirectKind::Https
+            // A certificate for one's own machine is in the hands of whoever sits there.
+            if is_own_machine(&self.0) { RedirectKind::Loopback } else { RedirectKind::Https }
         } else if self.0.starts_with("http:") {
             RedirectKind::Loopback
         } else {
@@ -117,6 +118,25 @@ impl RedirectUri {
             separator = "&";
         }
         location
+    }
+}
+
+/// Whether an https URL leads back to the machine that opens it: a loopback address, `localhost` or a name below it (RFC 6761 §6.3).
+fn is_own_machine(url: &str) -> bool {
+    let Ok(url) = Url::parse(url) else { return false };
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
+        Some(Host::Ipv6(address)) => {
+            let mapped = address.to_ipv4_mapped();
+            address.is_loopback()
+                || address.is_unspecified()
+                || mapped.is_some_and(|address| address.is_loopback() || address.is_unspecified())
+        }
+        Some(Host::Domain(name)) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            name == "localhost" || name.ends_with(".localhost")
+        }
+        None => false,
     }
 }
 
@@ -335,6 +355,31 @@ mod tests {
             ("http://localhost:1/callback", "http://localhost/callback"),
         ] {
             assert!(uri(registered).admits(asked), "{registered} {asked}");
+        }
+    }
+
+    #[test]
+    fn ones_own_machine_is_told_from_the_web() {
+        // AS-66, A-CONS-3
+        for (text, kind) in [
+            ("https://app.example/cb", RedirectKind::Https),
+            ("https://localhost.example/cb", RedirectKind::Https),
+            ("https://notlocalhost/cb", RedirectKind::Https),
+            ("https://10.0.0.1/cb", RedirectKind::Https),
+            ("http://localhost/cb", RedirectKind::Loopback),
+            ("https://localhost/cb", RedirectKind::Loopback),
+            ("https://LOCALHOST:8443/cb", RedirectKind::Loopback),
+            ("https://localhost./cb", RedirectKind::Loopback),
+            ("https://app.localhost/cb", RedirectKind::Loopback),
+            ("https://127.0.0.1:8443/cb", RedirectKind::Loopback),
+            ("https://127.9.9.9/cb", RedirectKind::Loopback),
+            ("https://2130706433/cb", RedirectKind::Loopback),
+            ("https://0.0.0.0/cb", RedirectKind::Loopback),
+            ("https://[::1]/cb", RedirectKind::Loopback),
+            ("https://[::ffff:127.0.0.1]/cb", RedirectKind::Loopback),
+            ("cursor://localhost/cb", RedirectKind::PrivateUse),
+        ] {
+            assert_eq!(uri(text).kind(), kind, "{text}");
         }
     }
 

@@ -20,7 +20,7 @@ use oauth_core::{
 };
 use serde_json::{Map, Value, json};
 
-use crate::clients::authenticate::{authenticate, form_decoded};
+use crate::clients::authenticate::{self, TWO_WAYS, form_decoded, presented_assertion};
 use crate::clients::guesses::Guesses;
 use crate::server::Context;
 use crate::wire::{Reply, Request, error_reply, json_reply, source_of};
@@ -110,10 +110,9 @@ async fn caller(
 ) -> Result<Caller, OAuthError> {
     let headers = &request.head.headers;
     let presented = Presented::read(headers)?;
-    if presented.is_some()
-        && (form.get("client_secret").is_some() || headers.get_all(AUTHORIZATION).iter().count() > 1)
-    {
-        return Err(OAuthError::new(ErrorCode::InvalidRequest, "use one way to authenticate"));
+    let ways = [presented.is_some(), form.get("client_secret").is_some(), presented_assertion(form)];
+    if ways.iter().filter(|way| **way).count() > 1 || headers.get_all(AUTHORIZATION).iter().count() > 1 {
+        return Err(TWO_WAYS);
     }
     match presented {
         Some(presented) => {
@@ -156,7 +155,13 @@ async fn client(
     form: &Form<'_>,
     now: Timestamp,
 ) -> Result<Caller, OAuthError> {
-    let client = authenticate(context, request, form, now).await?.client;
+    let presented = authenticate::Presented::read(&request.head.headers, form)?;
+    // Who has no secret is nobody here: no document is fetched to say so (CIMD-11).
+    if !presented.has_secret() {
+        return Err(FAILED);
+    }
+    let source = source_of(&request.head, &context.trusted_proxies);
+    let client = presented.judge(context, source, now).await?.client;
     if client.auth.secrets().is_empty() { Err(FAILED) } else { Ok(Caller::Client(client)) }
 }
 
@@ -174,7 +179,7 @@ impl Presented {
         let authorization = headers.get(AUTHORIZATION);
         if let Some(secret) = headers.get(RESOURCE_SECRET) {
             if authorization.is_some() || headers.get_all(RESOURCE_SECRET).iter().count() > 1 {
-                return Err(OAuthError::new(ErrorCode::InvalidRequest, "use one way to authenticate"));
+                return Err(TWO_WAYS);
             }
             return Ok(Some(Self::Header(Secret::new(text(secret).unwrap_or_default()))));
         }

@@ -1,6 +1,6 @@
 //! `/revoke`: token revocation, [RFC 7009](https://www.rfc-editor.org/rfc/rfc7009).
 //!
-//! 1. The client authenticates as registered (REV-1).
+//! 1. The client authenticates as registered (REV-1). Without a token no document is fetched for it (CIMD-11).
 //! 2. The token is found by itself; `token_type_hint` is not needed and not read (REV-4).
 //! 3. Somebody else's token, or one that nobody issued, gets the same answer as success, and nothing happens (REV-2).
 //! 4. Any token of a grant ends the whole grant, at once and by one write: its refresh token and all access tokens
@@ -14,9 +14,9 @@ use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use oauth_core::{CredentialKey, ErrorCode, Event, EventKind, OAuthError, Revocation, StoreError, Timestamp};
 
-use crate::clients::authenticate::{authenticate, presented_header};
+use crate::clients::authenticate::{Presented, presented_header};
 use crate::server::Context;
-use crate::wire::{Reply, Request, error_reply, json_reply};
+use crate::wire::{Reply, Request, error_reply, json_reply, source_of};
 
 pub(crate) async fn handle(context: &Arc<Context>, request: &Request, now: Timestamp) -> Reply {
     match revoke(context, request, now).await {
@@ -31,8 +31,14 @@ pub(crate) async fn handle(context: &Arc<Context>, request: &Request, now: Times
 
 async fn revoke(context: &Context, request: &Request, now: Timestamp) -> Result<(), OAuthError> {
     let form = request.form()?;
-    let caller = authenticate(context, request, &form, now).await?;
-    let token = form.get("token").ok_or(OAuthError::new(ErrorCode::InvalidRequest, "token is missing"))?;
+    let presented = Presented::read(&request.head.headers, &form)?;
+    let token = form.get("token").ok_or(OAuthError::new(ErrorCode::InvalidRequest, "token is missing"));
+    if presented.is_by_document(context) {
+        token.clone()?;
+    }
+    let source = source_of(&request.head, &context.trusted_proxies);
+    let caller = presented.judge(context, source, now).await?;
+    let token = token?;
     let Some(key) = CredentialKey::of(token) else { return Ok(()) };
     let Some(found) = context.stores.grants.find(&key).await.map_err(|error| unavailable(&error))? else {
         return Ok(());

@@ -17,7 +17,7 @@ use oauth_server::{AuthorizationServer, BuildError, Limits};
 use serde_json::{Value, json};
 use support::{
     ISSUER, REDIRECT, RESOURCE, VERIFIER, authorize, authorize_from, authorize_query, builder, get, post,
-    refresh,
+    refresh, request, send,
 };
 use tokio::task::JoinSet;
 
@@ -344,7 +344,7 @@ async fn fetches_are_limited_for_a_source_and_in_total() {
     {
         statuses.push(authorize_from(&world.server, &url(at), REDIRECT, source).await.status.as_u16());
     }
-    assert_eq!(statuses, [303, 303, 303, 503, 303, 303, 503]);
+    assert_eq!(statuses, [303, 303, 303, 429, 303, 303, 429]);
     assert_eq!(world.fetches(), 5);
     // What is known needs no fetch, and what was refused a fetch is not remembered as bad.
     assert_eq!(
@@ -442,7 +442,7 @@ async fn no_flood_of_strangers_keeps_a_client_away_that_users_know() {
     }
     assert_eq!(fetch.requests().len(), 1 + 3);
     let late = authorize_from(&server, &url(99), REDIRECT, "198.51.100.7").await;
-    assert_eq!(late.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(late.status, StatusCode::TOO_MANY_REQUESTS);
     assert!(authorize_from(&server, URL, REDIRECT, "198.51.100.8").await.sent_back("code").is_some());
     assert_eq!(fetch.count(URL), 2);
     // It is kept, so that nobody makes the server fetch it again and again; and one source is held to its own limit.
@@ -455,6 +455,115 @@ async fn no_flood_of_strangers_keeps_a_client_away_that_users_know() {
         );
     }
     assert_eq!(fetch.count(URL), 2);
+}
+
+#[tokio::test]
+async fn nothing_is_fetched_for_a_request_that_cannot_succeed() {
+    // CIMD-11
+    let world = World::new(|builder| builder).await;
+    let token = format!("mcp_rt_{}", "A".repeat(64));
+    let grant = ("grant_type", "authorization_code");
+    for (path, form, told) in [
+        ("/token", vec![], (400, "invalid_request")),
+        ("/token", vec![("grant_type", "password")], (400, "unsupported_grant_type")),
+        ("/token", vec![grant], (400, "invalid_request")),
+        ("/token", vec![grant, ("code", "x")], (400, "invalid_request")),
+        ("/token", vec![grant, ("code_verifier", VERIFIER)], (400, "invalid_request")),
+        ("/token", vec![("grant_type", "refresh_token"), ("refresh_token", "")], (400, "invalid_request")),
+        // It has no secret that could be right.
+        (
+            "/token",
+            vec![grant, ("code", "x"), ("code_verifier", "x"), ("client_secret", "x")],
+            (401, "invalid_client"),
+        ),
+        ("/revoke", vec![], (400, "invalid_request")),
+        ("/revoke", vec![("token", &*token), ("client_secret", "x")], (401, "invalid_client")),
+        // Only who has a secret asks there.
+        ("/introspect", vec![("token", &*token)], (401, "invalid_client")),
+        ("/introspect", vec![("token", &*token), ("client_secret", "x")], (401, "invalid_client")),
+    ] {
+        let form = [&[("client_id", URL)], &form[..]].concat();
+        let answer = post(&world.server, path, &[], &form).await;
+        assert_eq!(answer.error(), (told.0, told.1.to_owned()), "{path} {form:?}");
+    }
+    let challenge = support::CHALLENGE;
+    let good = authorize_query(URL, REDIRECT, &[]);
+    let bends = [
+        ("response_type=code", "response_type=token"),
+        ("response_type=code", "response_type="),
+        ("code_challenge_method=S256", "code_challenge_method=plain"),
+        ("code_challenge_method=S256", "x=y"),
+        (challenge, "short"),
+        (challenge, ""),
+    ];
+    for (from, to) in bends {
+        assert!(good.contains(from), "{good}");
+        let answer = get(&world.server, &good.replace(from, to)).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{to}");
+        assert!(answer.text().contains("implausible"), "{to}: {}", answer.text());
+    }
+    assert_eq!(world.fetches(), 0);
+    // A document that is at hand costs nothing: the client is told, as any other (A-PKCE-1, A-PKCE-4, A-PKCE-9, AS-36, AS-37).
+    assert_eq!(world.asks().await, Ok(()));
+    let pinned = World::new(|builder| builder.pinned_document(URL, &document(URL).to_string())).await;
+    for world in [&world, &pinned] {
+        for (from, to) in bends {
+            let answer = get(&world.server, &good.replace(from, to)).await;
+            assert_eq!(answer.status, StatusCode::SEE_OTHER, "{to}: {}", answer.text());
+            let error = if to.ends_with("=token") { "unsupported_response_type" } else { "invalid_request" };
+            assert_eq!(answer.sent_back("error").as_deref(), Some(error), "{to}");
+        }
+    }
+    assert_eq!((world.fetches(), pinned.fetches()), (1, 0));
+    // When it is not fresh any more, it would have to be fetched.
+    world.clock.advance(Duration::from_secs(86_400));
+    assert_eq!(get(&world.server, &good.replace("S256", "plain")).await.status, StatusCode::BAD_REQUEST);
+    assert_eq!(world.fetches(), 1);
+}
+
+#[tokio::test]
+async fn too_many_documents_are_told_so_with_the_time_to_wait() {
+    // LIM-1
+    let limits = |source, total| {
+        let mut limits = Limits::default();
+        (limits.fetch_source, limits.fetch_total) = (Quota::new(source, MINUTE), Quota::new(total, MINUTE));
+        limits
+    };
+    for (source, total) in [(2, 300), (300, 2)] {
+        let world = World::new(|builder| builder.limits(limits(source, total))).await;
+        let named = |at: usize| format!("https://app{at}.example/client.json");
+        for at in 0..2 {
+            let answer = authorize_from(&world.server, &named(at), REDIRECT, "192.0.2.1").await;
+            assert_eq!(answer.status.as_u16(), 503, "not there");
+        }
+        let answer = authorize_from(&world.server, &named(2), REDIRECT, "192.0.2.1").await;
+        assert_eq!((answer.status.as_u16(), answer.header("retry-after")), (429, "30"), "{}", answer.text());
+        assert!(
+            answer.text().contains("too_many_requests")
+                && answer.header("content-type").starts_with("text/html")
+        );
+        for (path, form) in [
+            ("/token", &[("grant_type", "refresh_token"), ("refresh_token", "x")][..]),
+            ("/revoke", &[("token", "x")]),
+        ] {
+            let body = form.iter().map(|(name, value)| format!("{name}={value}&")).collect::<String>();
+            let headers = [("content-type", "application/x-www-form-urlencoded")];
+            let mut asked =
+                request(http::Method::POST, path, &headers, format!("{body}client_id={}", named(3)));
+            asked.extensions_mut().insert(oauth_server::PeerAddress("192.0.2.1".parse().unwrap()));
+            let answer = send(&world.server, asked).await;
+            assert_eq!(
+                (answer.error(), answer.header("retry-after")),
+                ((429, "too_many_requests".to_owned()), "30"),
+                "{path}"
+            );
+        }
+        world.clock.advance(Duration::from_secs(30));
+        assert_eq!(
+            authorize_from(&world.server, &named(2), REDIRECT, "192.0.2.1").await.status.as_u16(),
+            503
+        );
+    }
 }
 
 #[tokio::test]

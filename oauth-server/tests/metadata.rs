@@ -194,6 +194,42 @@ async fn the_documents_may_be_cached_briefly_and_read_from_anywhere() {
 }
 
 #[tokio::test]
+async fn scripts_read_what_is_refused_early_too() {
+    // AS-22
+    let server = server().await;
+    for (method, path, status) in [
+        ("GET", "/token", 405),
+        ("PUT", "/revoke", 405),
+        ("GET", "/introspect", 405),
+        ("DELETE", "/register", 405),
+        ("POST", "/jwks.json", 405),
+        ("POST", BOTH[0], 405),
+        ("GET", "/.well-known/oauth-authorization-server/mcp", 404),
+        ("GET", "/mcp/.well-known/openid-configuration", 404),
+        ("GET", "/.well-known/openid-configuration/mcp", 404),
+        ("GET", "/.well-known/oauth-protected-resource", 404),
+        ("OPTIONS", "/.well-known/oauth-authorization-server/mcp", 204),
+        ("OPTIONS", "/mcp/.well-known/openid-configuration", 204),
+    ] {
+        let origin = [("origin", "https://inspector.example")];
+        let answer = send(&server, request(method.parse().unwrap(), path, &origin, "")).await;
+        assert_eq!(answer.status.as_u16(), status, "{method} {path}");
+        assert_eq!(answer.header("access-control-allow-origin"), "*", "{method} {path}");
+        assert_eq!(answer.header("allow").is_empty(), status != 405, "{method} {path}");
+        if status == 204 {
+            assert!(answer.header("access-control-allow-headers").contains("MCP-Protocol-Version"));
+        }
+    }
+    // What people see stays closed, and so does what is not there.
+    for (method, path) in
+        [("PUT", "/authorize"), ("GET", "/authorize/consent"), ("GET", "/nothing"), ("OPTIONS", "/nothing")]
+    {
+        let answer = send(&server, request(method.parse().unwrap(), path, &[], "")).await;
+        assert!(!answer.headers.contains_key("access-control-allow-origin"), "{method} {path}");
+    }
+}
+
+#[tokio::test]
 async fn the_key_set_is_empty_because_nothing_is_signed() {
     // KEY-1, A-LOGX-5
     let answer = get(&server().await, "/jwks.json").await;

@@ -211,8 +211,6 @@ async fn what_cannot_be_accepted_is_refused_with_the_rfcs_word() {
         assert_eq!(refused.header("cache-control"), "no-store");
     }
     for changes in [
-        json!({ "client_name": "a\u{0}b" }),
-        json!({ "client_name": "x".repeat(201) }),
         json!({ "client_name": 1 }),
         json!({ "grant_types": "authorization_code" }),
         json!({ "client_uri": "javascript:alert(1)" }),

@@ -143,7 +143,7 @@ async fn a_code_is_bound_to_all_that_was_asked() {
         ("client_id=app", "client_id=other", "invalid_grant"),
         ("app.example%2Fcb", "other.example%2Fcb", "invalid_grant"),
         ("&code_verifier=", "&ignored=", "invalid_request"),
-        (VERIFIER, "short", "invalid_request"),
+        (VERIFIER, "short", "invalid_grant"),
         ("grant_type=authorization_code", "grant_type=password", "unsupported_grant_type"),
         (
             "grant_type=authorization_code",
@@ -227,6 +227,60 @@ async fn a_refresh_narrows_and_widens_within_the_grant() {
 }
 
 #[tokio::test]
+async fn what_is_offered_no_more_is_not_refreshed() {
+    // REF-10, A-RT-10
+    let host = host().await;
+    let (_, first) = host.redeem(&host.code("").await).await;
+    let token = text(&first, "refresh_token");
+    let form = format!("grant_type=refresh_token&client_id=app&refresh_token={token}");
+    let other = async |resource: &str, scope: &str| {
+        let server = AuthorizationServer::builder("https://as.example", host.stores.clone())
+            .resource(resource)
+            .scope(OfferedScope::new(scope, "Something"))
+            .client(Client::public("app".parse().unwrap(), [CALLBACK.parse().unwrap()]))
+            .clock(host.clock.clone())
+            .insecure_approve_all("owner");
+        Host { server: server.build().await.unwrap(), stores: host.stores.clone(), clock: host.clock.clone() }
+    };
+    // The grant's resource is served no more.
+    let moved = other("https://as.example/other", "notes:read").await;
+    let (status, body) = moved.token(&form).await;
+    assert_eq!((status, text(&body, "error")), (StatusCode::BAD_REQUEST, "invalid_grant"));
+    // None of its scopes is offered: no token without.
+    let bare = other("https://as.example/mcp", "tasks:read").await;
+    let (status, body) = bare.token(&form).await;
+    assert_eq!((status, text(&body, "error")), (StatusCode::BAD_REQUEST, "invalid_grant"));
+    // One of them is: that one, whether it is named or all that was granted is.
+    let less = other("https://as.example/mcp", "notes:read").await;
+    for scope in ["", "&scope=notes%3Aread", "&scope=notes%3Aread+notes%3Awrite"] {
+        let code = host.code("").await;
+        let (_, granted) = host.redeem(&code).await;
+        let token = text(&granted, "refresh_token");
+        let form = format!("grant_type=refresh_token&client_id=app&refresh_token={token}{scope}");
+        let (status, body) = less.token(&form).await;
+        assert_eq!((status, text(&body, "scope")), (StatusCode::OK, "notes:read"), "{scope}");
+    }
+    let (status, body) = less.token(&format!("{form}&scope=notes%3Awrite")).await;
+    assert_eq!((status, text(&body, "error")), (StatusCode::BAD_REQUEST, "invalid_scope"));
+    // Nothing of it has spent anything.
+    assert_eq!(host.token(&form).await.0, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn what_is_empty_is_not_there_and_an_audience_may_repeat() {
+    // TOK-3
+    let host = host().await;
+    let code = host.code("&scope=&scope=&state=").await;
+    let form = format!("{}&code=&scope=&scope=&audience=a&audience=b&client_id=", redeeming(&code));
+    let (status, body) = host.token(&form).await;
+    assert_eq!(status, StatusCode::OK, "{body}");
+    for twice in ["&scope=a&scope=b", "&code=x", "&client_id=app"] {
+        let (status, body) = host.token(&format!("{}{twice}", redeeming(&code))).await;
+        assert_eq!((status, text(&body, "error")), (StatusCode::BAD_REQUEST, "invalid_request"), "{twice}");
+    }
+}
+
+#[tokio::test]
 async fn a_form_must_be_one() {
     // TOK-1 to TOK-4
     let host = host().await;
@@ -263,5 +317,31 @@ async fn on_loopback_only_loopback_names_are_answered() {
         let request = Request::get("/.well-known/oauth-authorization-server").header("host", host);
         let response = server.clone().oneshot(request.body(Full::<Bytes>::default()).unwrap()).await.unwrap();
         assert_eq!(response.status().as_u16(), status, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_on_loopback_answers_to_its_own_name() {
+    // AS-5
+    for (issuer, own, other) in [
+        ("http://127.0.0.2:8080", "127.0.0.2:8080", "127.0.0.3:8080"),
+        ("http://127.0.0.2:8080/tenant", "127.0.0.2:8080", "127.0.0.3:8080"),
+        ("http://127.9.9.9", "127.9.9.9", "127.9.9.8"),
+        ("http://[::1]:8080", "[::1]:8080", "[::2]:8080"),
+    ] {
+        let server = AuthorizationServer::builder(issuer, Stores::memory())
+            .resource("http://127.0.0.1:8080/mcp")
+            .insecure_approve_all("owner")
+            .build()
+            .await
+            .unwrap();
+        for (host, status) in
+            [(own, 200), ("localhost:8080", 200), (other, 403), ("evil.example", 403), ("", 403)]
+        {
+            let request = Request::get("/jwks.json").header("host", host);
+            let response =
+                server.clone().oneshot(request.body(Full::<Bytes>::default()).unwrap()).await.unwrap();
+            assert_eq!(response.status().as_u16(), status, "{issuer} {host}");
+        }
     }
 }

@@ -58,17 +58,37 @@ async fn assert_no_assertion(claims: &Value) {
 
 #[tokio::test]
 async fn a_cauthx_1_two_methods() {
+    // CAUTH-1
     let host = Host::start().await;
     let own = |request: TokenRequest| request.set("client_secret", SECRET);
-    for (request, status, error) in [
-        (own(unproven().basic("gateway", SECRET)), 400, "invalid_request"),
-        (own(unproven().basic("legacy", SECRET).set("client_id", "legacy")), 400, "invalid_request"),
-        (unproven().basic("gateway", SECRET).basic("gateway", SECRET), 400, "invalid_request"),
-        (unproven().basic("gateway", SECRET).set("client_assertion", "x"), 401, "invalid_client"),
-        (own(unproven().set("client_id", "legacy").set("client_assertion", "x")), 401, "invalid_client"),
-        (unproven().basic("gateway", SECRET).set("client_assertion_type", JWT_BEARER), 401, "invalid_client"),
+    let by_header = || unproven().set("token", "x").basic("gateway", SECRET);
+    let by_form = || own(unproven().set("token", "x").set("client_id", "legacy"));
+    let signed = assertion(&claims());
+    for request in [
+        own(by_header()),
+        own(by_header().basic("legacy", SECRET).set("client_id", "legacy")),
+        by_header().basic("gateway", SECRET),
+        by_header().set("client_assertion", "x"),
+        by_header().set("client_assertion_type", JWT_BEARER),
+        by_header().set("client_assertion", &signed).set("client_assertion_type", JWT_BEARER),
+        by_form().set("client_assertion", "x"),
+        by_form().set("client_assertion_type", JWT_BEARER),
+        by_form()
+            .remove("client_id")
+            .set("client_assertion", &signed)
+            .set("client_assertion_type", JWT_BEARER),
+        own(by_header()).set("client_assertion", "x"),
+        // Whatever the header is: it is a second one.
+        by_form()
+            .remove("client_secret")
+            .header(AUTHORIZATION, "Bearer x".parse().unwrap())
+            .set("client_assertion", "x"),
     ] {
-        assert_refused(&host.client().send(&request).await.unwrap(), status, error);
+        for path in ["/token", "/revoke", "/introspect"] {
+            let mut request = request.clone();
+            request.url = host.url(path);
+            assert_refused(&host.client().send(&request).await.unwrap(), 400, "invalid_request");
+        }
     }
     assert_refused(
         &host.client().send(&unproven().basic("gateway", SECRET)).await.unwrap(),
@@ -273,9 +293,11 @@ async fn a_cauthx_13_basic_is_parsed_strictly() {
         );
     }
     // Bytes that are no text.
-    let odd = HeaderValue::from_bytes(b"Basic \xff\xfe").unwrap();
-    let answer = host.client().send(&unproven().header(AUTHORIZATION, odd)).await.unwrap();
-    assert_refused(&answer, 401, "invalid_client");
+    for odd in [&b"Basic \xff\xfe"[..], format!("Basic \u{2000}{good}").as_bytes()] {
+        let odd = HeaderValue::from_bytes(odd).unwrap();
+        let answer = host.client().send(&unproven().header(AUTHORIZATION, odd)).await.unwrap();
+        assert_refused(&answer, 401, "invalid_client");
+    }
 }
 
 #[tokio::test]
@@ -299,6 +321,89 @@ async fn a_cauthx_14_certificates_by_header() {
             .header(name, certificate);
         assert_eq!(host.send(request, "client_id=gateway&token=x").await.status(), StatusCode::UNAUTHORIZED);
     }
+}
+
+/// Whether there is such a client, and by which method: a row of guesses says nothing of it, nor does what they cost the store (A-LOGX-3).
+#[tokio::test]
+async fn a_cauthx_12_a_row_of_guesses_is_answered_alike_whoever_it_names() {
+    // CAUTH-18
+    let host = Host::start().await;
+    let registration =
+        |method: &str| json!({ "redirect_uris": [CALLBACK], "token_endpoint_auth_method": method });
+    let known =
+        host.register(&registration("client_secret_basic")).await.member("client_id").unwrap().to_owned();
+    let other_method =
+        host.register(&registration("client_secret_post")).await.member("client_id").unwrap().to_owned();
+    let public = host.registered("Public", "https://public.example/cb").await;
+    let guesses = async |id: &str, peer: &str, path: &str, most: usize| {
+        host.faults().reset();
+        let mut answers = Vec::new();
+        for at in 0..most {
+            let mut request = unproven().set("token", "x").basic(id, &format!("guess-{at}"));
+            request.url = host.url(path);
+            let answer =
+                host.client().send(&request.header(crate::host::PEER, peer.parse().unwrap())).await.unwrap();
+            answers.push((answer.status.as_u16(), answer.headers, answer.body));
+        }
+        // Whether it is asked for before or after does not count.
+        let mut calls = host.faults().calls();
+        calls.sort_unstable();
+        (answers, calls)
+    };
+    for path in ["/token", "/revoke", "/introspect"] {
+        let (known_answers, known_calls) = guesses(&known, "198.51.100.1", path, 25).await;
+        let statuses: Vec<u16> = known_answers.iter().map(|answer| answer.0).collect();
+        assert_eq!(statuses, [[401; 20].as_slice(), &[429; 5]].concat(), "{path}");
+        for id in ["c_AAAAAAAAAAAAAAAAAAAAAA", "nobody", &other_method, &public, "gateway", "legacy"] {
+            let (answers, calls) = guesses(id, "198.51.100.1", path, 25).await;
+            assert_eq!(answers, known_answers, "{path} {id}");
+            assert_eq!(calls, known_calls, "{path} {id}");
+        }
+        host.forward(3600);
+    }
+    // From many addresses, too.
+    let mut ends = Vec::new();
+    for id in [&*known, "nobody"] {
+        let mut last = 0;
+        for at in 0..=200 {
+            last = guesses(id, &format!("203.0.113.{at}"), "/token", 1).await.0[0].0;
+        }
+        ends.push(last);
+    }
+    assert_eq!(ends, [429, 429]);
+    // The one that says its secret is let in, from elsewhere and by its name.
+    assert_refused(
+        &host.client().send(&unproven().basic("gateway", SECRET)).await.unwrap(),
+        400,
+        "invalid_grant",
+    );
+}
+
+/// Strangers make up names without end; the store keeps no more of them than it would of registrations.
+#[tokio::test]
+async fn a_logx_3_names_that_are_made_up_do_not_fill_the_store() {
+    // CAUTH-18, LIM-2
+    let host = Host::start().await;
+    let guess = async |id: &str, peer: &str| {
+        let request = unproven().basic(id, "guess").header(crate::host::PEER, peer.parse().unwrap());
+        host.client().send(&request).await.unwrap().status.as_u16()
+    };
+    let mut work = Vec::new();
+    for at in 0..2000 {
+        host.faults().reset();
+        assert_eq!(guess(&format!("nobody-{at}"), &format!("203.0.{}.{}", at / 250, at % 250)).await, 401);
+        work.push(host.faults().calls());
+    }
+    assert!(work.iter().all(|calls| *calls == work[0]), "the work stays what it was");
+    // What is kept is soon whole again; from a time in which none is, all that is left is counted.
+    let kept = host.stores().limits.purge(oauth_core::Timestamp::MAX).await.unwrap();
+    assert!(kept <= 2 * 600 + 16, "{kept}");
+    // And still a name that is guessed at is held up.
+    let mut row = Vec::new();
+    for _ in 0..25 {
+        row.push(guess("nobody", "198.51.100.1").await);
+    }
+    assert_eq!(row, [[401; 20].as_slice(), &[429; 5]].concat());
 }
 
 /// Secrets cannot be guessed at leisure (CAUTH-18), and nobody is locked out by who tries (LIM-1).

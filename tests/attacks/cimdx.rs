@@ -24,7 +24,7 @@ fn document() -> Value {
     json!({ "client_id": ID, "client_name": "Tool", "redirect_uris": [CALLBACK] })
 }
 
-/// The first look-up gets the first of these answers, and so on; the last one stays.
+/// The first look-up gets the first of these answers, and so on; the last one stays. Without any, there is no such name.
 struct Flipping {
     answers: Vec<IpAddr>,
     asked: Arc<AtomicUsize>,
@@ -34,7 +34,10 @@ struct Flipping {
 impl Resolver for Flipping {
     async fn resolve(&self, _: &str) -> io::Result<Vec<IpAddr>> {
         let turn = self.asked.fetch_add(1, Ordering::SeqCst);
-        Ok(vec![self.answers[turn.min(self.answers.len() - 1)]])
+        match self.answers.get(turn).or(self.answers.last()) {
+            Some(answer) => Ok(vec![*answer]),
+            None => Err(io::Error::other("no such name")),
+        }
     }
 }
 
@@ -76,14 +79,24 @@ async fn a_cimdx_1_addresses_inside() {
         "https://100.64.0.1/x".to_owned(),
         "https://0.0.0.0/x".to_owned(),
         format!("https://localhost:{port}/x"),
-        // By a name that leads inside: the same words.
-        format!("https://inside.example:{port}/x"),
     ] {
         let page = visit(&host, &ask(&id, CALLBACK)).await;
         assert_shown(&page);
         texts.push(page.text().to_owned());
     }
     assert!(texts.windows(2).all(|pair| pair[0] == pair[1]), "{texts:#?}");
+    assert_eq!((connections.load(Ordering::SeqCst), asked.load(Ordering::SeqCst)), (0, 0));
+    // By a name that leads inside: as by one that leads nowhere, at the token endpoint, too.
+    let (nowhere, _) = guarded(FetchPolicy::new(), &[]).await;
+    let id = format!("https://inside.example:{port}/x");
+    let mut said = Vec::new();
+    for host in [&host, &nowhere] {
+        let page = visit(host, &ask(&id, CALLBACK)).await;
+        let answer = host.client().send(&refresh(&id, "x")).await.unwrap();
+        assert_refused(&answer, 503, "temporarily_unavailable");
+        said.push((page.status, page.text().to_owned(), answer.headers, answer.body));
+    }
+    assert_eq!((said[0].0, &said[0]), (StatusCode::SERVICE_UNAVAILABLE, &said[1]));
     assert_eq!((connections.load(Ordering::SeqCst), asked.load(Ordering::SeqCst)), (0, 1));
 }
 
@@ -140,7 +153,7 @@ async fn a_cimdx_4_dns_rebinding() {
     );
     // Asked again once the failure is forgotten, the name has changed its mind.
     host.forward(11);
-    assert_shown(&visit(&host, &request).await);
+    assert_eq!(visit(&host, &request).await.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(
         (asked.load(Ordering::SeqCst), allowed.load(Ordering::SeqCst), inside.load(Ordering::SeqCst)),
         (2, 1, 0)
@@ -410,13 +423,37 @@ async fn a_cimdx_20_key_sets() {
         .enumerate()
     {
         let id = format!("https://tool.example/{at}.json");
-        host.publish(&json!({ "client_id": id, "client_name": "Tool", "redirect_uris": [CALLBACK], "jwks_uri": keys, "jwks": { "keys": [{ "kty": "oct", "k": "AAAA" }] } }));
+        host.publish(
+            &json!({ "client_id": id, "client_name": "Tool", "redirect_uris": [CALLBACK], "jwks_uri": keys }),
+        );
         let callback = agree(&mut host.browser(), &ask(&id, CALLBACK), "alice").await;
         host.client().send(&redeem(&id, callback.code().unwrap())).await.unwrap().tokens().unwrap();
     }
     assert!(
         host.documents().requests().iter().all(|request| request.url.starts_with("https://tool.example/"))
     );
+}
+
+/// A key that everybody can read is no secret: whoever publishes one is told so (DCR-12, CIMD-6).
+#[tokio::test]
+async fn a_cimdx_20_keys_that_are_not_public() {
+    let host = Host::start().await;
+    let public = json!({ "kty": "EC", "crv": "P-256", "x": "x", "y": "y" });
+    let mut private = public.clone();
+    private["d"] = json!("d");
+    for (at, (key, is_good)) in
+        [(public.clone(), true), (private, false), (json!({ "kty": "oct", "k": "AAAA" }), false)]
+            .into_iter()
+            .enumerate()
+    {
+        let id = format!("https://tool.example/keys-{at}.json");
+        host.publish(&json!({ "client_id": id, "client_name": "Tool", "redirect_uris": [CALLBACK], "jwks": { "keys": [public, key] } }));
+        if is_good {
+            agree(&mut host.browser(), &ask(&id, CALLBACK), "alice").await.code().unwrap();
+        } else {
+            assert_shown(&visit(&host, &ask(&id, CALLBACK)).await);
+        }
+    }
 }
 
 /// This test starts itself again with the environment set: a process cannot safely change its own.
@@ -426,7 +463,8 @@ async fn a_cimdx_21_a_proxy_in_the_environment() {
     if std::env::var_os(MARK).is_some() {
         // The proxy would resolve the name by itself, past the guard.
         let (host, asked) = guarded(FetchPolicy::new(), &["127.0.0.1"]).await;
-        assert_shown(&visit(&host, &ask("https://inside.example/c.json", CALLBACK)).await);
+        let page = visit(&host, &ask("https://inside.example/c.json", CALLBACK)).await;
+        assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(asked.load(Ordering::SeqCst), 1);
         return;
     }

@@ -2,8 +2,8 @@
 
 use http::header::{CACHE_CONTROL, LOCATION};
 use http::{Request, StatusCode};
-use oauth_core::GrantFilter;
 use oauth_core::fetch::Fetched;
+use oauth_core::{GrantFilter, PageRequest};
 use oauth_testing::{BrowserError, Landed, Page};
 use serde_json::{Value, json};
 
@@ -72,6 +72,65 @@ async fn a_cons_3_loopback_clients_are_asked_for_each_time() {
     }
 }
 
+/// What was agreed to is kept for the return address that the page showed, and for none where any program may listen (AS-68).
+#[tokio::test]
+async fn a_cons_3_an_agreement_is_for_the_address_that_was_shown() {
+    let host = Host::start().await;
+    let elsewhere =
+        ["https://app.example/other", EVIL, "http://127.0.0.1:4444/callback", "cursor://anysphere.cursor/cb"];
+    let redirect_uris = [&[CALLBACK], &elsewhere[..]].concat();
+    let metadata = json!({ "client_name": "Claude", "redirect_uris": redirect_uris, "token_endpoint_auth_method": "none" });
+    let id = host.register(&metadata).await.member("client_id").unwrap().to_owned();
+    let mut browser = host.browser();
+    agree(&mut browser, &ask(&id, CALLBACK), "alice").await.code().unwrap();
+    let silently = |redirect_uri: &str| ask(&id, redirect_uri).set("prompt", "none").url();
+    for redirect_uri in elsewhere {
+        let page = browser.get(ask(&id, redirect_uri).url().as_str()).await.unwrap();
+        assert!(page.location().is_none() && page.form_with_button("allow").is_ok(), "{redirect_uri}");
+        assert!(!page.text().contains("Allowed before"), "{redirect_uri}: {}", page.text());
+        let location = browser.get(silently(redirect_uri).as_str()).await.unwrap().location().unwrap();
+        assert!(location.query().unwrap().contains("error=consent_required"), "{location}");
+    }
+    // Where it was shown, it counts.
+    let location = browser.get(silently(CALLBACK).as_str()).await.unwrap().location().unwrap();
+    assert!(location.query().unwrap().contains("code="), "{location}");
+    // And the other way round: the next address takes the first one's place.
+    agree(&mut browser, &ask(&id, EVIL), "alice").await.code().unwrap();
+    let location = browser.get(silently(CALLBACK).as_str()).await.unwrap().location().unwrap();
+    assert!(location.query().unwrap().contains("error=consent_required"), "{location}");
+}
+
+#[tokio::test]
+async fn a_cons_3_nothing_is_kept_of_an_agreement_on_the_users_own_machine() {
+    let host = Host::start().await;
+    let mut browser = host.browser();
+    for redirect_uri in [
+        "http://127.0.0.1:1111/callback",
+        "com.example.tool:/cb",
+        "https://localhost:8443/cb",
+        "https://127.0.0.1/cb",
+        "https://[::1]/cb",
+        "https://tool.localhost/cb",
+    ] {
+        let id = host.registered("Tool", redirect_uri).await;
+        let page = consent_page(&mut browser, &ask(&id, redirect_uri), "alice").await;
+        // https to oneself is no better than http to oneself (AS-66).
+        let warns = page.text().contains("any program could use its name");
+        assert_eq!(warns, redirect_uri.starts_with("http"), "{redirect_uri}: {}", page.text());
+        let next = decide(&mut browser, &page, "allow").await;
+        out(&mut browser, next).await.code().unwrap();
+        let again = browser.get(ask(&id, redirect_uri).url().as_str()).await.unwrap();
+        assert!(again.form_with_button("allow").is_ok(), "{redirect_uri}: asked each time");
+        let silent = ask(&id, redirect_uri).set("prompt", "none");
+        let location = browser.get(silent.url().as_str()).await.unwrap().location().unwrap();
+        assert!(location.as_str().contains("error=consent_required"), "{location}");
+    }
+    let grants = host.stores().grants.list(GrantFilter::All, PageRequest::first(99)).await.unwrap().items;
+    assert_eq!(grants.len(), 6);
+    let kept = host.stores().consents.of_subject(&grants[0].subject).await.unwrap();
+    assert_eq!(kept, []);
+}
+
 #[tokio::test]
 async fn a_cons_4_a_documents_name_on_localhost() {
     let host = Host::start().await;
@@ -116,21 +175,19 @@ async fn a_cons_6_look_alike_text() {
         ("Claude&lt;b&gt; &#9989;", "Claude&lt;b&gt; &#9989;"),
         ("a\u{300}\u{300}\u{300}\u{300}\u{300}\u{300}", "a\u{300}\u{300}"),
         ("App\u{a0}\u{2003}from  Anthropic", "App from Anthropic"),
+        ("Claude\nVerified", "Claude Verified"),
+        ("Claude\u{1b}[31m", "Claude [31m"),
+        ("a\0b", "a b"),
     ] {
         let id = host.registered(name, EVIL).await;
         let page = consent_page(&mut host.browser(), &ask(&id, EVIL), "alice").await;
         assert!(page.text().contains(&format!("{shown} wants to use")), "{name:?}: {}", page.text());
         assert!(!page.html.contains(['\u{202e}', '\u{200b}', '\u{feff}', '✔', '✅']), "{name:?}");
     }
-    for name in [
-        "x".repeat(10 * 1024),
-        "Claude\nVerified".to_owned(),
-        "Claude\u{1b}[31m".to_owned(),
-        "a\0b".to_owned(),
-    ] {
-        let answer = host.register(&json!({ "client_name": name, "redirect_uris": [EVIL] })).await;
-        assert_refused(&answer, 400, "invalid_client_metadata");
-    }
+    // However long it is, the host beside it stays in sight.
+    let id = host.registered(&"x".repeat(10 * 1024), EVIL).await;
+    let page = consent_page(&mut host.browser(), &ask(&id, EVIL), "alice").await;
+    assert!(page.text().contains("evil.example") && !page.html.contains(&"x".repeat(61)), "{}", page.text());
     // Nothing but disguise is no name.
     let id = host.registered("\u{200b}🔒", EVIL).await;
     let page = consent_page(&mut host.browser(), &ask(&id, EVIL), "alice").await;

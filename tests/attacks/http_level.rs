@@ -11,7 +11,8 @@ use oauth_testing::TokenRequest;
 use serde_json::json;
 
 use crate::host::{
-    CALLBACK, Host, PEER, agree, ask, assert_refused, assert_shown, redeem, token_request, url, visit,
+    CALLBACK, Host, PEER, agree, ask, assert_refused, assert_shown, assert_told, redeem, token_request, url,
+    visit,
 };
 use crate::wire;
 
@@ -371,15 +372,17 @@ async fn a_http_15_line_breaks_on_the_way_to_a_header() {
     for step in browser.history() {
         assert!(step.cookies.iter().all(|(cookie, _)| cookie.starts_with("__Host-")), "{:?}", step.cookies);
     }
-    for name in
-        ["scope", "nonce", "login_hint", "resource", "prompt", "client_id", "redirect_uri", "ui_locales"]
-    {
+    for name in ["nonce", "login_hint", "resource", "prompt", "client_id", "redirect_uri", "ui_locales"] {
         let page = visit(&host, &ask("app", CALLBACK).set(name, split)).await;
         assert_shown(&page);
         assert!(
             page.headers.get_all(SET_COOKIE).iter().all(|cookie| cookie.as_bytes().starts_with(b"__Host-"))
         );
     }
+    // A bad scope is the client's to know of; nothing of it goes along (A-SCOPE-2).
+    let page = visit(&host, &ask("app", CALLBACK).set("scope", split)).await;
+    assert_told(&page, "invalid_scope");
+    assert!(!page.location().unwrap().as_str().contains("evil") && !page.headers.contains_key(SET_COOKIE));
     for name in ["client_id", "scope", "code", "resource", "token"] {
         let answer = host.client().send(&redeem("app", "x").set(name, split)).await.unwrap();
         assert!(answer.status.is_client_error() && !answer.headers.contains_key(SET_COOKIE));

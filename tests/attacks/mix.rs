@@ -1,5 +1,7 @@
 //! MIX: whose answer, whose browser, whose session.
 
+use std::time::Duration;
+
 use http::header::{COOKIE, LOCATION, ORIGIN as ORIGIN_HEADER, SET_COOKIE};
 use http::{Request, StatusCode};
 use oauth_core::{GrantFilter, Quota};
@@ -268,6 +270,7 @@ async fn a_mix_10_cookie_tossing() {
         async move { String::from_utf8_lossy(sent.await.body()).contains("value=\"allow\"") }
     };
     assert!(signed_in(vec![format!("{SESSION}={own}")]).await);
+    assert!(signed_in(vec![format!("a=b;\t {SESSION}={own} \t;c=d")]).await);
     for cookies in [
         // Under any name that a neighbour can set.
         vec![format!("oauth-session={own}")],
@@ -281,6 +284,11 @@ async fn a_mix_10_cookie_tossing() {
         vec![format!("{SESSION}={own}"), format!("{SESSION}={own}")],
         vec![format!("{SESSION}=; {SESSION}={own}")],
         vec![format!("{SESSION}={own}x")],
+        // White space to Unicode is a part of the name to a browser, which lets a neighbour set it.
+        vec![format!("\u{2000}{SESSION}={own}")],
+        vec![format!("\u{a0}{SESSION}={own}")],
+        vec![format!("a=b; \u{85}{SESSION}={own}")],
+        vec![format!("\u{2028}{SESSION}={own}; c=d")],
     ] {
         assert!(!signed_in(cookies.clone()).await, "{cookies:?}");
     }
@@ -310,9 +318,7 @@ async fn a_mix_11_two_tabs() {
     assert!(tab_2.text().contains("one.example") && !tab_2.text().contains("app.example"));
     let Landed::Page(tab_1) = sign_in(&mut browser, tab_1, "alice").await else { panic!("nobody was asked") };
     assert!(tab_1.text().contains("app.example"));
-    // The second sign-in began another session: the page of the one before is over, and says so.
-    assert_expired(&decide(&mut browser, &tab_2, "allow").await);
-    let tab_2 = consent_page(&mut browser, &second, "alice").await;
+    // The second sign-in began another session, of the same person: the other tab's page is still theirs (AS-77).
     for (tab, redirect_uri, state) in
         [(&tab_2, "https://one.example/cb", "second"), (&tab_1, CALLBACK, "first")]
     {
@@ -321,6 +327,47 @@ async fn a_mix_11_two_tabs() {
         assert!(callback.url.as_str().starts_with(redirect_uri), "{}", callback.url);
         assert_eq!(callback.state(), Some(state));
     }
+}
+
+/// A page is for who was signed in when it was shown: nobody answers it for them, at the same browser either.
+#[tokio::test]
+async fn a_mix_11_two_people_at_one_browser() {
+    let host = Host::start().await;
+    let mut browser = host.browser();
+    let of_alice = consent_page(&mut browser, &ask("app", CALLBACK), "alice").await;
+    let request = ask("one", "https://one.example/cb").set("prompt", "login");
+    let of_bob = consent_page(&mut browser, &request, "bob").await;
+    assert_expired(&decide(&mut browser, &of_alice, "allow").await);
+    // Nor does it sign anybody out.
+    assert_expired(&decide(&mut browser, &of_alice, "Use another account").await);
+    let next = decide(&mut browser, &of_bob, "allow").await;
+    out(&mut browser, next).await.code().unwrap();
+    // In another browser it is of no use to the same person.
+    let mut other = host.browser();
+    agree(&mut other, &ask("app", CALLBACK), "bob").await;
+    let page = consent_page(&mut browser, &ask("app", CALLBACK).set("prompt", "consent"), "bob").await;
+    assert_expired(&decide(&mut other, &page, "allow").await);
+    let next = decide(&mut browser, &page, "allow").await;
+    out(&mut browser, next).await.code().unwrap();
+}
+
+/// A page was shown for a sign-in of then: a later one of the same person does as well, an earlier one does not (AS-77, AS-52).
+#[tokio::test]
+async fn a_mix_11_a_page_and_the_sign_ins_after_it() {
+    let host = Host::with(|server| server.limits(oauth_server::Limits::insecure_unlimited())).await;
+    let mut browser = host.browser();
+    let request = ask("app", CALLBACK).set("max_age", "60");
+    let page = consent_page(&mut browser, &request, "alice").await;
+    let again = ask("one", "https://one.example/cb").set("prompt", "login");
+    host.clock().step_back(Duration::from_secs(600));
+    consent_page(&mut browser, &again, "alice").await;
+    assert_expired(&decide(&mut browser, &page, "allow").await);
+    host.forward(900);
+    consent_page(&mut browser, &again, "alice").await;
+    let next = decide(&mut browser, &page, "allow").await;
+    out(&mut browser, next).await.code().unwrap();
+    // Once.
+    assert_expired(&decide(&mut browser, &page, "allow").await);
 }
 
 /// T3: what the attacker has begun, and even agreed to, ends in the attacker's browser alone.

@@ -100,22 +100,36 @@ async fn a_pkce_7_verifier_without_challenge() {
 #[tokio::test]
 async fn a_pkce_8_malformed_verifiers() {
     let host = Host::start().await;
-    let code = host.code().await;
     for verifier in [
+        "x".to_owned(),
         "x".repeat(42),
         "x".repeat(129),
         format!("{}!", &VERIFIER[1..]),
         format!("{}é", &VERIFIER[1..]),
-        format!("{VERIFIER}\n"),
-        format!("{VERIFIER}\0"),
         format!(" {VERIFIER}"),
         format!("{VERIFIER}="),
         "x".repeat(60_000),
     ] {
+        // It is a wrong one, and counts as one (AS-61).
+        let code = host.code().await;
+        let wrong = redeem("app", &code).set("code_verifier", &verifier);
+        for _ in 0..4 {
+            assert_refused(&host.client().send(&wrong).await.unwrap(), 400, "invalid_grant");
+        }
+        host.client().send(&redeem("app", &code)).await.unwrap().tokens().unwrap();
+        let code = host.code().await;
+        for _ in 0..5 {
+            let wrong = redeem("app", &code).set("code_verifier", &verifier);
+            assert_refused(&host.client().send(&wrong).await.unwrap(), 400, "invalid_grant");
+        }
+        assert_refused(&host.client().send(&redeem("app", &code)).await.unwrap(), 400, "invalid_grant");
+    }
+    // What is no form is not read that far.
+    let code = host.code().await;
+    for verifier in [format!("{VERIFIER}\n"), format!("{VERIFIER}\0")] {
         let answer = host.client().send(&redeem("app", &code).set("code_verifier", &verifier)).await.unwrap();
         assert_refused(&answer, 400, "invalid_request");
     }
-    // None of them counted as a guess.
     host.client().send(&redeem("app", &code)).await.unwrap().tokens().unwrap();
 }
 
@@ -145,10 +159,26 @@ async fn a_pkce_10_junk_for_a_challenge() {
         format!("{}+", &challenge()[1..]),
         format!("{}/", &challenge()[1..]),
         format!("{}é", &challenge()[2..]),
-        // 43 characters, of which the last has bits that no hash has.
-        format!("{}B", "A".repeat(42)),
     ];
     assert_no_code(junk.iter().map(|junk| ask("app", CALLBACK).set("code_challenge", junk))).await;
+}
+
+/// 43 characters of which the last has bits that no hash has: well-formed (AS-38), and of use to nobody.
+#[tokio::test]
+async fn a_pkce_10_a_challenge_that_no_hash_is_written_like() {
+    let host = Host::start().await;
+    // The right one, but for those bits; and one that could be a verifier.
+    let right = challenge();
+    let last = char::from(right.as_bytes()[42] + 1);
+    let (like, many) = (format!("{}{last}", &right[..42]), "a".repeat(43));
+    for challenge in [&like, &many] {
+        let request = ask("app", CALLBACK).set("code_challenge", challenge);
+        for verifier in [VERIFIER, challenge] {
+            let callback = agree(&mut host.browser(), &request, "alice").await;
+            let redemption = redeem("app", callback.code().unwrap()).set("code_verifier", verifier);
+            assert_refused(&host.client().send(&redemption).await.unwrap(), 400, "invalid_grant");
+        }
+    }
 }
 
 /// Time is not measured here: digests are compared, and in constant time by their type. What an attacker reads is the same to the byte,

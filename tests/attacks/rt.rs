@@ -129,12 +129,24 @@ async fn a_rt_7_scope_escalation() {
             .await;
     let tokens =
         host.client().send(&redeem("app", callback.code().unwrap())).await.unwrap().tokens().unwrap();
-    for scope in ["notes:read notes:write", "notes:write", "notes:delete", "admin", "notes:read\tnotes:write"]
-    {
+    for scope in [
+        "notes:read notes:write",
+        "notes:write",
+        "notes:delete",
+        "admin",
+        // What this server does not know was not granted either (REF-6).
+        "notes:read admin",
+        "notes:read openid",
+        "notes:read\tnotes:write",
+        "notes:read\n",
+    ] {
         let answer =
             host.client().send(&refresh("app", refresh_token(&tokens)).set("scope", scope)).await.unwrap();
-        assert!(answer.status == StatusCode::BAD_REQUEST, "{scope}: {}", answer.text());
+        assert_refused(&answer, 400, "invalid_scope");
     }
+    // It is no scope, and clients send it along.
+    let offline = refresh("app", refresh_token(&tokens)).set("scope", "notes:read offline_access");
+    let tokens = host.client().send(&offline).await.unwrap().tokens().unwrap();
     // The family lives.
     let tokens = host.client().send(&refresh("app", refresh_token(&tokens))).await.unwrap().tokens().unwrap();
     assert_eq!(tokens.scope.as_deref(), Some("notes:read"));
@@ -150,6 +162,8 @@ async fn a_rt_8_scope_widened_again() {
     // Beyond the grant: no. Back to it: yes (RFC 6749 §6).
     let beyond = refresh("app", refresh_token(&tokens)).set("scope", "notes:read notes:write notes:delete");
     assert_refused(&host.client().send(&beyond).await.unwrap(), 400, "invalid_scope");
+    let unknown = refresh("app", refresh_token(&tokens)).set("scope", "notes:read notes:write admin");
+    assert_refused(&host.client().send(&unknown).await.unwrap(), 400, "invalid_scope");
     let back = refresh("app", refresh_token(&tokens)).set("scope", "notes:write notes:read");
     let tokens = host.client().send(&back).await.unwrap().tokens().unwrap();
     assert_eq!(tokens.scope.as_deref(), Some("notes:read notes:write"));

@@ -276,6 +276,15 @@ async fn only_get_and_post_ask_and_only_get_of_a_person_counts() {
         assert!(!answer.headers().contains_key("access-control-allow-origin"));
     }
     site.faults().reset();
+    // As browsers say it, and said it (A-CODE-13).
+    for (name, value) in
+        [("purpose", "prefetch"), ("x-moz", "prefetch"), ("sec-purpose", "Prefetch;anonymous-client-ip")]
+    {
+        let mut looked = ask(Method::GET, None);
+        looked.headers_mut().insert(name, value.parse().unwrap());
+        let answer = wire.send(looked).await.unwrap();
+        assert_eq!((answer.status().as_u16(), answer.body().len()), (503, 0), "{name}");
+    }
     for (looked, status) in [
         (ask(Method::HEAD, None), 200),
         // Not an empty page to keep for later: the browser asks again when somebody goes there.

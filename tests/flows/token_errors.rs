@@ -41,7 +41,7 @@ async fn each_word_is_reached_and_none_of_them_burns_the_code() {
         ("no code", good.clone().remove("code"), 400, "invalid_request"),
         ("an empty code", good.clone().set("code", ""), 400, "invalid_request"),
         ("no verifier", good.clone().remove("code_verifier"), 400, "invalid_request"),
-        ("a short verifier", good.clone().set("code_verifier", "short"), 400, "invalid_request"),
+        ("a short verifier", good.clone().set("code_verifier", "short"), 400, "invalid_grant"),
         ("two codes", good.clone().add("code", "x"), 400, "invalid_request"),
         ("no client", good.clone().remove("client_id"), 400, "invalid_request"),
         (

@@ -5,21 +5,17 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use axum::extract::ConnectInfo;
-use axum::extract::Request;
 use oauth_core::fetch::FetchPolicy;
 use oauth_core::{Secret, Stores};
-use oauth_server::PeerAddress;
 use oauth_stores::{Connect as _, SqliteStore, Sweep};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tower::Layer as _;
-use tower::util::MapRequestLayer;
 
 use crate::args::Args;
 use crate::limits::Rates;
 use crate::notes::Notes;
+use crate::serve::serve;
 use crate::{Options, owner, protected_notes};
 
 /// Where the notes are if `--data` is a URL.
@@ -35,7 +31,7 @@ pub(crate) struct Running {
     /// The passphrase, if it was made at this start.
     pub(crate) made: Option<Secret>,
     stop: CancellationToken,
-    task: JoinHandle<std::io::Result<()>>,
+    task: JoinHandle<()>,
 }
 
 pub(crate) async fn start(args: Args) -> Result<Running, Box<dyn Error>> {
@@ -86,14 +82,11 @@ pub(crate) async fn start(args: Args) -> Result<Running, Box<dyn Error>> {
 
     let stop = CancellationToken::new();
     let app = protected_notes(&origin, &stores, owner, notes, &options, &stop).await?;
-    // Limits tell callers apart by their address.
-    let app = MapRequestLayer::new(with_peer).layer(app);
-    let app = axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
     let sweeper = Sweep::new(stores).start();
     let stopped = stop.clone();
     let task = tokio::spawn(async move {
         let _sweeper = sweeper;
-        axum::serve(listener, app).with_graceful_shutdown(async move { stopped.cancelled().await }).await
+        serve(listener, app, stopped).await;
     });
     Ok(Running { origin, made, stop, task })
 }
@@ -102,18 +95,11 @@ impl Running {
     pub(crate) async fn stop(self) -> Result<(), Box<dyn Error>> {
         self.stop.cancel();
         match tokio::time::timeout(PATIENCE, self.task).await {
-            Ok(served) => Ok(served??),
+            Ok(served) => Ok(served?),
             // Somebody holds a connection open; everything that was answered is on the disk.
             Err(_) => Ok(()),
         }
     }
-}
-
-fn with_peer(mut request: Request) -> Request {
-    if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
-        request.extensions_mut().insert(PeerAddress(peer.ip()));
-    }
-    request
 }
 
 /// Whether `--data` is a URL; else it is a folder. What somebody meant as an address of a database becomes no folder of that name, and is not

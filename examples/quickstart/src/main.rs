@@ -10,6 +10,7 @@ mod args;
 mod host;
 mod limits;
 mod notes;
+mod serve;
 mod tour;
 
 use std::error::Error;

@@ -123,7 +123,10 @@ impl Notes {
 
     fn with<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, ErrorData> {
         let db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
-        work(&db)
-            .map_err(|error| ErrorData::internal_error(format!("notes are not available: {error}"), None))
+        // What went wrong is for whoever runs the server; a caller learns nothing of tables and files from it.
+        work(&db).map_err(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, "the notes cannot be read or written");
+            ErrorData::internal_error("notes are not available", None)
+        })
     }
 }

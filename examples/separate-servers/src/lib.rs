@@ -1,12 +1,15 @@
 //! Three ways to put the same parts together: an authorization server, an MCP server that asks it, and both in one process.
 
 use std::error::Error;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, Request};
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use oauth_core::fetch::{FetchPolicy, GuardedFetch};
 use oauth_core::{Secret, Stores, TokenVerifier};
 use oauth_providers::OwnerPassphrase;
@@ -24,8 +27,8 @@ use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, Stream
 use rmcp::{ErrorData, ServerHandler, tool, tool_handler, tool_router};
 use serde::Deserialize;
 use tokio::net::TcpListener;
-use tower::Layer as _;
-use tower::util::MapRequestLayer;
+use tokio::task::JoinSet;
+use tower::{Layer as _, ServiceExt as _};
 
 /// What goes wrong at start.
 pub type Fault = Box<dyn Error + Send + Sync>;
@@ -64,6 +67,9 @@ pub async fn open(database: &str) -> Result<Stores, Fault> {
     }
     Ok(Stores::connect(database).await?)
 }
+
+/// How long the head of a request may take (TOK-16).
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where the MCP server asks.
 pub const INTROSPECT: &str = "/introspect";
@@ -188,20 +194,37 @@ impl ServerHandler for Calculator {
     }
 }
 
-/// Serves until it is stopped.
-///
-/// # Errors
-/// If it cannot listen there, or not go on.
-pub async fn serve(listener: TcpListener, app: Router) -> std::io::Result<()> {
-    // Limits tell callers apart by their address.
-    let app = MapRequestLayer::new(with_peer).layer(app);
-    let app = axum::ServiceExt::<Request>::into_make_service_with_connect_info::<SocketAddr>(app);
-    axum::serve(listener, app).await
-}
-
-fn with_peer(mut request: Request) -> Request {
-    if let Some(ConnectInfo(peer)) = request.extensions().get::<ConnectInfo<SocketAddr>>().copied() {
-        request.extensions_mut().insert(PeerAddress(peer.ip()));
+/// Serves until it is stopped. HTTP/1.1: what comes by HTTP/2 has a proxy before it.
+pub async fn serve(listener: TcpListener, app: Router) {
+    // They end with it.
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn Error, "a connection was not accepted");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                continue;
+            }
+        };
+        let app = app.clone();
+        connections.spawn(async move {
+            let service = service_fn(move |request: hyper::Request<Incoming>| {
+                let mut request = request.map(Body::new);
+                // Limits tell callers apart by their address.
+                request.extensions_mut().insert(PeerAddress(peer.ip()));
+                app.clone().oneshot(request)
+            });
+            let mut builder = http1::Builder::new();
+            // Who sends the head of a request drop by drop is cut off.
+            builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+            if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
+                tracing::debug!(error = &error as &dyn Error, "a connection broke off");
+            }
+        });
     }
-    request
 }

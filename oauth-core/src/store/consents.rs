@@ -55,7 +55,7 @@ use crate::time::Timestamp;
 /// # let client = oauth_core::Client::public("app".parse()?, ["https://app.example/cb".parse()?]);
 /// # let now = Timestamp::from_secs(1_700_000_000);
 /// # let consent = Consent {
-/// #     subject: "alice".parse()?, client_id: client.id.clone(), client_fingerprint: client.consent_fingerprint(),
+/// #     subject: "alice".parse()?, client_id: client.id.clone(), client_fingerprint: client.consent_fingerprint("https://app.example/cb"),
 /// #     scopes: "notes:read".parse()?, resources: "https://mcp.example/mcp".parse::<oauth_core::ResourceUri>()?.into(),
 /// #     given_at: now, expires_at: now + std::time::Duration::from_secs(60),
 /// # };
@@ -85,7 +85,7 @@ pub trait ConsentStore: Send + Sync + 'static {
     async fn purge(&self, before: Timestamp) -> Result<u64, StoreError>;
 }
 
-/// What a user agreed to: this client, in this state, for these scopes at these resources.
+/// What a user agreed to: this client, in this state and answered at this address, for these scopes at these resources.
 ///
 /// ```
 /// use std::time::Duration;
@@ -96,13 +96,14 @@ pub trait ConsentStore: Send + Sync + 'static {
 /// let consent = Consent {
 ///     subject: "alice".parse()?,
 ///     client_id: client.id.clone(),
-///     client_fingerprint: client.consent_fingerprint(),
+///     client_fingerprint: client.consent_fingerprint("https://app.example/cb"),
 ///     scopes: "notes:read".parse()?,
 ///     resources: "https://mcp.example/mcp".parse::<ResourceUri>()?.into(),
 ///     given_at: now,
 ///     expires_at: now + Duration::from_secs(180 * 86_400),
 /// };
-/// let covers = |scopes: &str| consent.covers(&client.consent_fingerprint(), &scopes.parse().unwrap(), &consent.resources, now);
+/// let shown = client.consent_fingerprint("https://app.example/cb");
+/// let covers = |scopes: &str| consent.covers(&shown, &scopes.parse().unwrap(), &consent.resources, now);
 /// assert!(covers("notes:read"));
 /// assert!(!covers("notes:read notes:write"));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -113,7 +114,7 @@ pub struct Consent {
     pub subject: Subject,
     /// To which client.
     pub client_id: ClientId,
-    /// In which state: [`Client::consent_fingerprint`](crate::Client::consent_fingerprint).
+    /// In which state, and answered where: [`Client::consent_fingerprint`](crate::Client::consent_fingerprint).
     pub client_fingerprint: TokenHash,
     /// To what.
     pub scopes: ScopeSet,
@@ -126,7 +127,7 @@ pub struct Consent {
 }
 
 impl Consent {
-    /// Whether it covers a request of the same client: same state, nothing more, in time.
+    /// Whether it covers a request of the same client: same state, same address, nothing more, in time.
     #[must_use]
     pub fn covers(
         &self,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use oauth_core::{
     Binding, Client, CodeBinding, CodeChallenge, Credential, CredentialKind, ErrorCode, Grant, GrantId,
     OAuthError, RedirectKind, RedirectUri, ResourceSet, Revocation, ScopeSet, Secret, StoreError, Subject,
-    SubjectKind, Timestamp,
+    SubjectKind, Timestamp, TokenHash,
 };
 
 use crate::clients::Standing;
@@ -123,6 +123,16 @@ impl Pending {
 
     pub(crate) fn redirect_uri(&self) -> &str {
         &self.redirect_uri
+    }
+
+    /// The client as the user is shown it: in this state, answered at this address (AS-68).
+    pub(crate) fn fingerprint(&self) -> TokenHash {
+        self.client.consent_fingerprint(&self.redirect_uri)
+    }
+
+    /// Whether a yes to it may count again. Where any program may listen, or claim the scheme, it is asked for each time (RFC 8252 §8.6).
+    pub(crate) fn is_memorable(&self) -> bool {
+        self.redirect_kind() == RedirectKind::Https
     }
 
     /// The kind of place that the answer goes to.

@@ -3,7 +3,7 @@
 //! What is wrong with 1 to 4 is *shown*: whoever sent it may not be the client. What is wrong with the rest is told to the client.
 //!
 //! 1. The query has a bounded length and is a form; neither `client_id` nor `redirect_uri` stands twice (AS-29, AS-54).
-//! 2. The client is known (AS-30).
+//! 2. The client is known (AS-30). A document is fetched only for what passes 7 and 8 (CIMD-11).
 //! 3. The redirect URI is registered; left out only where one is registered (AS-31 to AS-35).
 //! 4. The client may use the code grant.
 //! 5. No other parameter stands twice (AS-29); `state` has a bounded length.
@@ -15,11 +15,12 @@
 //! 11. `scope` is well-formed, and something of it can be granted (AS-44, AS-45).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::request::Parts;
 use oauth_core::{
-    Client, ClientId, ErrorCode, Form, FormFault, GrantTypeName, OAuthError, REPEATABLE, ResourceSet,
-    ResourceUri, ScopeSet, Timestamp,
+    Client, ClientId, CodeChallenge, ErrorCode, Form, FormFault, GrantTypeName, OAuthError, REPEATABLE,
+    ResourceSet, ResourceUri, ScopeSet, Timestamp,
 };
 
 use super::pending::{Pending, Prompt, Request};
@@ -50,6 +51,8 @@ pub(crate) struct Shown {
     pub(crate) code: ErrorCode,
     pub(crate) reason: &'static str,
     pub(crate) message: &'static str,
+    /// When it may be otherwise.
+    pub(crate) retry_after: Option<Duration>,
 }
 
 /// What a user is told whose client is one too many.
@@ -57,19 +60,24 @@ pub(crate) const NO_ROOM: Shown =
     Shown { code: ErrorCode::InvalidClient, ..shown("document_room", "This server takes no further apps.") };
 
 const fn shown(reason: &'static str, message: &'static str) -> Shown {
-    Shown { code: ErrorCode::InvalidRequest, reason, message }
+    Shown { code: ErrorCode::InvalidRequest, reason, message, retry_after: None }
 }
 
 pub(crate) async fn check(context: &Arc<Context>, query: &str, head: &Parts, now: Timestamp) -> Checked {
     if query.len() > MAX_QUERY {
         return Checked::Shown(shown("too_long", "The request is too long."));
     }
-    let read = Form::read(query.as_bytes(), REPEATABLE, &["state"]);
+    let read = Form::read(query.as_bytes(), REPEATABLE, &["state", "scope"]);
+    let malformed = shown("malformed", "The request is not well-formed.");
     let (form, repeated) = match read {
         Ok(form) => (form, Vec::new()),
         Err(FormFault::Repeated { names, rest }) => (rest, names),
-        Err(_) => return Checked::Shown(shown("malformed", "The request is not well-formed.")),
+        Err(_) => return Checked::Shown(malformed),
     };
+    // A line break in a scope is a bad scope, and the client is told (A-SCOPE-2). This is no text at all (A-HTTP-6).
+    if form.get("scope").is_some_and(|scope| scope.contains('\0')) {
+        return Checked::Shown(malformed);
+    }
     for name in ["client_id", "redirect_uri"] {
         if repeated.iter().any(|other| other == name) {
             return Checked::Shown(shown(
@@ -132,19 +140,25 @@ async fn client(
     let Ok(id) = id.parse::<ClientId>() else {
         return Err(Shown { code: ErrorCode::InvalidClient, ..unknown });
     };
-    // A document is fetched only for a request that could succeed (CIMD-11).
-    if id.is_url() && (form.get("response_type").is_none() || form.get("code_challenge").is_none()) {
-        return Err(shown("implausible", "The request lacks what every request of an app has."));
+    // A document is fetched only for a request that could succeed (CIMD-11). One that is at hand costs nothing: the client is told.
+    if context.clients.is_by_document(&id) && !is_plausible(form) {
+        let implausible = shown("implausible", "The request lacks what every request of an app has.");
+        return context.clients.at_hand(&id, now).ok_or(implausible);
     }
     let source = source_of(head, &context.trusted_proxies);
     context.clients.resolve(context, &id, source, now).await.map_err(|fault| match fault {
         ClientFault::Unknown => Shown { code: ErrorCode::InvalidClient, ..unknown },
         ClientFault::Document { reason, message, .. } => {
-            Shown { code: ErrorCode::InvalidClient, reason, message }
+            Shown { code: ErrorCode::InvalidClient, ..shown(reason, message) }
         }
         ClientFault::Busy => Shown {
             code: ErrorCode::TemporarilyUnavailable,
             ..shown("document_busy", "The app's description cannot be fetched now.")
+        },
+        ClientFault::Limited(retry_after) => Shown {
+            code: ErrorCode::TooManyRequests,
+            retry_after: Some(retry_after),
+            ..shown("document_limit", "Too many apps are to be looked up for the first time.")
         },
         ClientFault::Store(error) => {
             tracing::error!(
@@ -157,6 +171,13 @@ async fn client(
             }
         }
     })
+}
+
+/// Whether it asks for what can be had here, with a challenge.
+fn is_plausible(form: &Form<'_>) -> bool {
+    form.get("response_type") == Some("code")
+        && form.get("code_challenge_method") == Some("S256")
+        && form.get("code_challenge").is_some_and(|challenge| challenge.parse::<CodeChallenge>().is_ok())
 }
 
 /// Where the answer goes: as it was asked for, with the port of the day.
@@ -212,7 +233,7 @@ fn examine(context: &Context, form: &Form<'_>, client: &Client) -> Result<Reques
     Ok(Request {
         challenge,
         prompt,
-        max_age: max_age.map(|seconds| std::time::Duration::from_secs(seconds.into())),
+        max_age: max_age.map(|seconds| Duration::from_secs(seconds.into())),
         nonce: text("nonce", "nonce is too long")?,
         login_hint: text("login_hint", "login_hint is too long")?,
         resources: resources(context, form)?,

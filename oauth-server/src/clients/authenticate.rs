@@ -1,10 +1,12 @@
 //! Who calls: one credential, by the method that was registered (RFC 6749 §2.3).
 //!
-//! 1. At most one method is used: `Authorization: Basic`, or `client_secret` in the form (CAUTH-1).
+//! 1. At most one method is used: `Authorization: Basic`, `client_secret` in the form, or an assertion, which is not supported (CAUTH-1).
 //! 2. The names that are given agree (CAUTH-6).
-//! 3. The client is known, and the method is the registered one (CAUTH-2).
-//! 4. Wrong secrets are not tried without end ([`guesses`](super::guesses)).
+//! 3. Secrets are not tried without end ([`guesses`](super::guesses)), whether there is such a client or not.
+//! 4. The client is known, and the method is the registered one (CAUTH-2).
 //! 5. Its secret is one of the live ones, compared in constant time (CAUTH-18).
+//!
+//! Whoever does not pass 4 or 5 gets the same answer, in a row of tries too, for the same work in the store (A-LOGX-3).
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,7 +20,6 @@ use oauth_core::{AuthMethod, Client, ClientId, ErrorCode, Form, OAuthError, Secr
 use super::ClientFault;
 use super::guesses::{Guesses, client_and_source};
 use crate::server::Context;
-use crate::wire::{Request, source_of};
 
 /// A client that proved who it is, as far as it was registered to. Made here alone.
 #[derive(Debug)]
@@ -29,21 +30,21 @@ pub(crate) struct AuthenticatedClient {
 const FAILED: OAuthError =
     OAuthError::new(ErrorCode::InvalidClient, "the client is unknown or did not authenticate as registered");
 
+/// What the secret of no client hashes to: compared where there is none.
+const NOBODYS: TokenHash = TokenHash::from_bytes([0; 32]);
+
+/// More than one method in a request.
+pub(crate) const TWO_WAYS: OAuthError =
+    OAuthError::new(ErrorCode::InvalidRequest, "use one way to authenticate");
+
 /// Whether the caller used the `Authorization` header: a 401 then names its scheme.
 pub(crate) fn presented_header(headers: &HeaderMap) -> bool {
     headers.contains_key(AUTHORIZATION)
 }
 
-/// The client that sends `form`.
-pub(crate) async fn authenticate(
-    context: &Context,
-    request: &Request,
-    form: &Form<'_>,
-    now: Timestamp,
-) -> Result<AuthenticatedClient, OAuthError> {
-    let presented = Presented::read(&request.head.headers, form)?;
-    let source = source_of(&request.head, &context.trusted_proxies);
-    presented.judge(context, source, now).await
+/// Whether the form has a part of an assertion (RFC 7521 §4.2): a way to authenticate by itself.
+pub(crate) fn presented_assertion(form: &Form<'_>) -> bool {
+    form.get("client_assertion").is_some() || form.get("client_assertion_type").is_some()
 }
 
 /// What a caller presented: a name, and perhaps a secret in one of two places.
@@ -57,11 +58,16 @@ pub(crate) struct Presented {
 impl Presented {
     pub(crate) fn read(headers: &HeaderMap, form: &Form<'_>) -> Result<Self, OAuthError> {
         let invalid = |line| OAuthError::new(ErrorCode::InvalidRequest, line);
-        if form.get("client_assertion").is_some() || form.get("client_assertion_type").is_some() {
-            return Err(OAuthError::new(ErrorCode::InvalidClient, "client assertions are not supported"));
-        }
         let named = form.get("client_id");
         let mut values = headers.get_all(AUTHORIZATION).iter();
+        let ways =
+            [presented_header(headers), form.get("client_secret").is_some(), presented_assertion(form)];
+        if ways.iter().filter(|way| **way).count() > 1 {
+            return Err(TWO_WAYS);
+        }
+        if presented_assertion(form) {
+            return Err(OAuthError::new(ErrorCode::InvalidClient, "client assertions are not supported"));
+        }
         let Some(header) = values.next() else {
             let id = named.ok_or(invalid("client_id is missing"))?.parse().map_err(|_| FAILED)?;
             let secret = form.get("client_secret").map(|secret| Secret::new(secret.to_owned()));
@@ -70,9 +76,6 @@ impl Presented {
         };
         if values.next().is_some() {
             return Err(invalid("the authorization header stands twice"));
-        }
-        if form.get("client_secret").is_some() {
-            return Err(invalid("use one way to authenticate"));
         }
         let (id, secret) = basic(header.as_bytes()).ok_or(FAILED)?;
         let decoded = (form_decoded(&id), form_decoded(secret.expose()));
@@ -102,51 +105,81 @@ impl Presented {
         Ok(Self { ids, method, secrets })
     }
 
+    /// Whether a secret was presented.
+    pub(crate) fn has_secret(&self) -> bool {
+        self.method != AuthMethod::None
+    }
+
+    /// Whether a document may have to be fetched to know the client: only for what could succeed then (CIMD-11).
+    pub(crate) fn is_by_document(&self, context: &Context) -> bool {
+        !self.has_secret() && self.ids.iter().any(|id| context.clients.is_by_document(id))
+    }
+
     pub(crate) async fn judge(
         self,
         context: &Context,
         source: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<AuthenticatedClient, OAuthError> {
-        let mut found = None;
+        let found = self.find(context, source, now).await?;
+        // A client is known to everybody: who floods under its name must not lock it out for others.
+        let id = found.as_ref().map_or(&self.ids[0], |client| &client.id);
+        let whose = client_and_source(id, source);
+        context.count("token-client", &whose, context.limits.token_client, now).await?;
+        let as_registered = found.as_ref().filter(|client| client.auth.method() == self.method);
+        if !self.has_secret() {
+            let client = as_registered.ok_or(FAILED)?.clone();
+            return Ok(AuthenticatedClient { client });
+        }
+        // From here on nobody sees whether there is such a client, and by which method.
+        let guesses = Guesses::new(context, id, found.is_some(), source);
+        let look = guesses.admit(now).await;
+        if look.is_err() {
+            context.clients.ask_in_vain(id).await;
+        }
+        let _look = look?;
+        let secrets = as_registered.map_or(&[][..], |client| client.auth.secrets());
+        let live = secrets.iter().filter(|secret| secret.expires_at.is_none_or(|end| now < end));
+        let mut hashes: Vec<TokenHash> = live.map(|secret| secret.hash).collect();
+        if hashes.is_empty() {
+            hashes.push(NOBODYS);
+        }
+        let proven = self.proves(&hashes);
+        match as_registered {
+            Some(client) if proven => {
+                guesses.right(now).await?;
+                Ok(AuthenticatedClient { client: client.clone() })
+            }
+            _ => {
+                context.clients.ask_in_vain(id).await;
+                guesses.wrong(now).await?;
+                Err(FAILED)
+            }
+        }
+    }
+
+    /// The client of the first name that is one's. Documents have no secrets: none is fetched to try one.
+    async fn find(
+        &self,
+        context: &Context,
+        source: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<Option<Arc<Client>>, OAuthError> {
         for id in &self.ids {
+            if self.has_secret() && context.clients.is_by_document(id) {
+                continue;
+            }
             match context.clients.resolve(context, id, source, now).await {
-                Ok(client) => {
-                    found = Some(client);
-                    break;
-                }
+                Ok(client) => return Ok(Some(client)),
                 Err(ClientFault::Unknown | ClientFault::Document { passes: false, .. }) => {}
                 // What cannot be looked up is not unknown: clients throw their registration away on `invalid_client` (TOK-8).
                 Err(ClientFault::Document { .. } | ClientFault::Busy | ClientFault::Store(_)) => {
                     return Err(OAuthError::unavailable());
                 }
+                Err(ClientFault::Limited(retry_after)) => return Err(OAuthError::limited(retry_after)),
             }
         }
-        let Some(client) = found else {
-            // The same work as for a wrong secret (CAUTH-18, A-LOGX-3).
-            let _ = self.proves(&[TokenHash::of("")]);
-            return Err(FAILED);
-        };
-        // A client is known to everybody: who floods under its name must not lock it out for others.
-        let whose = client_and_source(&client, source);
-        context.count("token-client", &whose, context.limits.token_client, now).await?;
-        if client.auth.method() != self.method {
-            return Err(FAILED);
-        }
-        if self.method == AuthMethod::None {
-            return Ok(AuthenticatedClient { client });
-        }
-        let guesses = Guesses::new(context, &client, source);
-        let _look = guesses.admit(now).await?;
-        let live =
-            client.auth.secrets().iter().filter(|secret| secret.expires_at.is_none_or(|end| now < end));
-        let hashes: Vec<TokenHash> = live.map(|secret| secret.hash).collect();
-        if self.proves(&hashes) {
-            guesses.right(now).await?;
-            return Ok(AuthenticatedClient { client });
-        }
-        guesses.wrong(now).await?;
-        Err(FAILED)
+        Ok(None)
     }
 
     /// Whether one of the secrets is one of these; all are compared.
@@ -168,7 +201,7 @@ fn basic(header: &[u8]) -> Option<(String, Secret)> {
     if !scheme.eq_ignore_ascii_case("basic") || credentials.len() > MAX_CREDENTIALS {
         return None;
     }
-    let decoded = String::from_utf8(STANDARD.decode(credentials.trim()).ok()?).ok()?;
+    let decoded = String::from_utf8(STANDARD.decode(credentials.trim_matches([' ', '\t'])).ok()?).ok()?;
     if decoded.chars().any(char::is_control) {
         return None;
     }

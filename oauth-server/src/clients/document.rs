@@ -9,7 +9,7 @@
 //! The document (CIMD-3 to CIMD-6):
 //! 1. status 200, a JSON media type, a JSON object in which no member stands twice;
 //! 2. `client_id` is the URL, letter for letter; `client_name` and `redirect_uris` are there and valid;
-//! 3. no shared secret in it, and no method that needs one: everybody can read it;
+//! 3. no secret in it, shared or a private key (CIMD-6, DCR-12), and no method that needs a shared one: everybody can read it;
 //! 4. the client can do without authenticating: by `none`, or because `none` is among its choices (CAUTH-16).
 //!
 //! Public keys are kept, so that a change is seen (CIMD-12). `jwks_uri` and whatever else names a URL is not fetched here (A-CIMDX-19, A-CIMDX-20).
@@ -108,6 +108,9 @@ fn judge_document(id: &ClientId, bytes: &[u8], now: Timestamp) -> Result<Client,
     }
     if members.contains_key("client_secret") || members.contains_key("client_secret_expires_at") {
         return Err(MemberFault::new("document_secret", "it must not have a client_secret"));
+    }
+    if members::has_secret_keys(&members) {
+        return Err(MemberFault::new("document_secret", "its jwks must have public keys alone"));
     }
     let redirect_uris = members::redirect_uris(&members, MOST_REDIRECTS)?;
     let name = members::client_name(&members)?
@@ -266,7 +269,12 @@ mod tests {
             (json!({ "client_id": null }), "document_client_id"),
             (json!({ "client_name": null }), "client_name"),
             (json!({ "client_name": "" }), "client_name"),
-            (json!({ "client_name": "a\nb" }), "client_name"),
+            (json!({ "client_name": "\n" }), "client_name"),
+            (json!({ "jwks": { "keys": [{ "kty": "oct", "k": "AAAA" }] } }), "document_secret"),
+            (
+                json!({ "jwks": { "keys": [{ "kty": "EC", "crv": "P-256", "x": "x", "y": "y", "d": "d" }] } }),
+                "document_secret",
+            ),
             (json!({ "redirect_uris": null }), "redirect_uris"),
             (json!({ "redirect_uris": ["javascript:alert(1)"] }), "redirect_uris"),
             (json!({ "client_secret": "hush" }), "document_secret"),

@@ -17,16 +17,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
-use oauth_core::fetch::{Fetch, FetchError, FetchRequest, SingleFlight};
-use oauth_core::{Client, ClientId, RedirectKind, StoreError, Timestamp};
+use oauth_core::fetch::{Fetch, FetchError, FetchRequest, Refusal, SingleFlight};
+use oauth_core::{Client, ClientId, RedirectKind, SourceNetwork, StoreError, Timestamp};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use url::Url;
+use url::{Host, Url};
 
 use super::ClientFault;
 use super::changes::{self, Standing};
 use super::document::{judge_answer, judge_url, pinned};
-use super::fetches::may_fetch;
+use super::fetches::{Over, may_fetch};
 use super::freshness::{LEAST, freshness};
 use super::members::{MemberFault, REDIRECT_URIS};
 use crate::config::DocumentPolicy;
@@ -90,6 +90,7 @@ enum Fault {
     /// What came in its place is no good; the document may be.
     Elsewhere(MemberFault),
     Busy,
+    Limited(Over),
 }
 
 impl From<Fault> for ClientFault {
@@ -102,6 +103,7 @@ impl From<Fault> for ClientFault {
                 Self::Document { reason, message: sentence(reason), passes: true }
             }
             Fault::Busy => Self::Busy,
+            Fault::Limited(over) => Self::Limited(over.retry_after),
         }
     }
 }
@@ -117,7 +119,8 @@ fn sentence(reason: &str) -> &'static str {
         "document_size" => "The app's description is too large.",
         "document_type" | "document_json" => "The app's description is not a JSON document.",
         "document_client_id" => "The app's description is that of another app.",
-        "document_secret" | "document_auth_method" => {
+        "document_secret" => "The app's description has a secret in it that everybody can read.",
+        "document_auth_method" => {
             "The app's description asks for a way to authenticate that is not supported."
         }
         "document_host" => "This server does not take apps that are described at that site.",
@@ -215,16 +218,34 @@ impl Documents {
             if let Some(kept) = self.kept(id, now) {
                 return kept;
             }
-            if !may_fetch(context, id, source, now).await {
+            if let Err(over) = may_fetch(context, id, source, now).await {
                 // No fetch took place, so there is nothing to remember.
-                return self.last_good(id, now).ok_or(Fault::Busy);
+                return self.last_good(id, now).ok_or(Fault::Limited(over));
             }
             let outcome = self.judge(context, ask(&**fetch, id, now).await, &url, now).await;
             self.keep(id, outcome, now)
         };
         // No room for another flight: what is known has to do.
         let landed = self.flights.run(id.clone(), work).await;
-        Ok(landed.unwrap_or_else(|_| self.last_good(id, now).ok_or(Fault::Busy))?)
+        let landed = landed.unwrap_or_else(|_| self.last_good(id, now).ok_or(Fault::Busy));
+        Ok(landed.map_err(|fault| match fault {
+            // Somebody else was to fetch it, and may not.
+            Fault::Limited(Over { whose: Some(whose), .. })
+                if source.map(SourceNetwork::of) != Some(whose) =>
+            {
+                Fault::Busy
+            }
+            fault => fault,
+        })?)
+    }
+
+    /// The client whose document is pinned, or was fetched lately.
+    pub(super) fn at_hand(&self, id: &ClientId, now: Timestamp) -> Option<Arc<Client>> {
+        if let Some(client) = self.pinned.get(id) {
+            return Some(client.clone());
+        }
+        let document = self.good.get(id).filter(|document| document.is_fresh(now))?;
+        self.policy.admits(id.as_str()).then(|| document.client.clone())
     }
 
     /// What the operator's policy and what users agreed to before make of a document.
@@ -327,14 +348,24 @@ fn stays_at(url: &Url, client: &Client) -> bool {
             .all(|uri| Url::parse(uri.as_str()).is_ok_and(|uri| uri.origin() == url.origin()))
 }
 
+/// Whether the host is a name that a resolver is asked for.
+fn is_looked_up(id: &ClientId) -> bool {
+    let url = Url::parse(id.as_str());
+    url.is_ok_and(
+        |url| matches!(url.host(), Some(Host::Domain(name)) if name.trim_end_matches('.') != "localhost"),
+    )
+}
+
 async fn ask(fetch: &dyn Fetch, id: &ClientId, now: Timestamp) -> Outcome {
     let answer = match fetch.fetch(FetchRequest::get(id.as_str()).with_body_limit(LARGEST_DOCUMENT)).await {
         Ok(answer) => answer,
         Err(error) => {
             tracing::debug!(client_id = %id, %error, "no metadata document");
             return Outcome::Down(match error {
-                // The same words for whatever is refused, and for what does not resolve to anything better: nobody
-                // learns from it which names and addresses we see from the inside (A-CIMDX-1).
+                // A name that leads inside is answered as one that leads nowhere: nobody learns from it which names we see from the
+                // inside (A-CIMDX-1).
+                FetchError::Refused(Refusal::Address) if is_looked_up(id) => Fault::Busy,
+                // The same words for whatever is refused by itself.
                 FetchError::Refused(_) => {
                     Fault::Document(MemberFault::new("document_address", "its address must not be fetched"))
                 }

@@ -1,25 +1,33 @@
 //! How often strangers may make this server fetch: from one source, and in all.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
 use oauth_core::{ClientId, OAuthError, SourceNetwork, Timestamp};
 
 use crate::server::Context;
 
-/// Whether a document may be fetched now.
+/// That no more may be fetched for a while.
+#[derive(Clone, Copy)]
+pub(super) struct Over {
+    pub(super) retry_after: Duration,
+    /// By whom; `None`: by anybody.
+    pub(super) whose: Option<SourceNetwork>,
+}
+
+/// Lets a document be fetched now, or says when.
 pub(super) async fn may_fetch(
     context: &Context,
     id: &ClientId,
     source: Option<IpAddr>,
     now: Timestamp,
-) -> bool {
-    if within_own_limit(context, source, now).await.is_err() {
-        return false;
+) -> Result<(), Over> {
+    let over = |error: &OAuthError, whose| Over { retry_after: error.retry_after.unwrap_or_default(), whose };
+    if let Err(error) = within_own_limit(context, source, now).await {
+        return Err(over(&error, source.map(SourceNetwork::of)));
     }
     let total = context.limits.fetch_total;
-    if context.count("fetch", "", total, now).await.is_ok() {
-        return true;
-    }
+    let Err(error) = context.count("fetch", "", total, now).await else { return Ok(()) };
     // A stranger can name any number of documents, but none that a user has agreed to: those are few, and kept once they are fetched.
     let is_known = match context.stores.clients.find(id).await {
         Ok(found) => found.is_some(),
@@ -28,7 +36,10 @@ pub(super) async fn may_fetch(
             false
         }
     };
-    is_known && context.count("fetch-known", "", total, now).await.is_ok()
+    if is_known && context.count("fetch-known", "", total, now).await.is_ok() {
+        return Ok(());
+    }
+    Err(over(&error, None))
 }
 
 /// The limits on fetches of what is not a document.

@@ -7,6 +7,9 @@
 //! 4. One look after the other, and a wrong one is counted before the next: guesses that arrive at once get no further than those that
 //!    arrive in a row. Sources that are known do not wait for those that are not. Servers over one store do not wait for each other: each
 //!    may have one look under way that the others do not know of yet.
+//! 5. A name that is no client's is guessed at as any other: nobody learns from the answers, or from what they cost, whose name it is.
+//!    Such names are without end, so the process counts all of them, and the store only as many as strangers could also register; what is more
+//!    than that is work for the store and adds nothing to it.
 //!
 //! All of it is counted in the store: servers over one store count together, and a restart forgives nothing.
 
@@ -14,8 +17,8 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use oauth_core::{
-    Client, Event, EventKind, LimitKey, OAuthError, Quota, RateLimiter, SourceNetwork, StoreError, Timestamp,
-    Verdict,
+    ClientId, Event, EventKind, LimitKey, OAuthError, Quota, RateLimiter, SourceNetwork, StoreError,
+    Timestamp, Verdict,
 };
 
 use super::looks::Look;
@@ -27,10 +30,16 @@ const KNOWN: Quota = Quota::new(1, Duration::from_secs(30 * 86_400));
 /// How often at most that is written down again, for each process.
 const WRITTEN: Quota = Quota::new(1, Duration::from_secs(86_400));
 
+/// How many different keys the store has for names that are no clients' and are too many to be counted there.
+const SPARE: u8 = 16;
+
 /// The guesses at one client's secrets, or at those of the resources, from one source.
 pub(crate) struct Guesses<'a> {
     context: &'a Context,
-    client: Option<&'a Client>,
+    /// Whose secrets: of a name that is no client's, whatever is presented as one.
+    id: Option<&'a ClientId>,
+    is_known: bool,
+    source: Option<IpAddr>,
     /// From this source.
     here: LimitKey,
     /// From all sources that are not known.
@@ -40,8 +49,8 @@ pub(crate) struct Guesses<'a> {
 }
 
 /// A client and a source, for keys.
-pub(super) fn client_and_source(client: &Client, source: Option<IpAddr>) -> String {
-    format!("{}\0{}", client.id, network_of(source))
+pub(super) fn client_and_source(id: &ClientId, source: Option<IpAddr>) -> String {
+    format!("{id}\0{}", network_of(source))
 }
 
 fn network_of(source: Option<IpAddr>) -> String {
@@ -49,13 +58,21 @@ fn network_of(source: Option<IpAddr>) -> String {
 }
 
 impl<'a> Guesses<'a> {
-    pub(super) fn new(context: &'a Context, client: &'a Client, source: Option<IpAddr>) -> Self {
-        let whose = client_and_source(client, source);
+    /// `is_known`: whether there is such a client.
+    pub(super) fn new(
+        context: &'a Context,
+        id: &'a ClientId,
+        is_known: bool,
+        source: Option<IpAddr>,
+    ) -> Self {
+        let whose = client_and_source(id, source);
         Self {
             context,
-            client: Some(client),
+            id: Some(id),
+            is_known,
+            source,
             here: LimitKey::new("wrong-secret", &whose),
-            total: Some(LimitKey::new("wrong-secret-client", client.id.as_str())),
+            total: Some(LimitKey::new("wrong-secret-client", id.as_str())),
             known: LimitKey::new("right-secret", &whose),
         }
     }
@@ -63,19 +80,22 @@ impl<'a> Guesses<'a> {
     /// Resources come from many addresses, and each of their requests waits for the answer: there is no total, by which whoever guesses
     /// elsewhere could keep them from asking.
     pub(crate) fn at_resources(context: &'a Context, source: Option<IpAddr>) -> Self {
-        let source = network_of(source);
+        let network = network_of(source);
         Self {
             context,
-            client: None,
-            here: LimitKey::new("wrong-resource-secret", &source),
+            id: None,
+            is_known: true,
+            source,
+            here: LimitKey::new("wrong-resource-secret", &network),
             total: None,
-            known: LimitKey::new("right-resource-secret", &source),
+            known: LimitKey::new("right-resource-secret", &network),
         }
     }
 
     /// Whether a right secret has lately come from here. What this process knows by itself saves a look into the store.
     pub(crate) async fn is_home(&self, now: Timestamp) -> Result<bool, OAuthError> {
-        Ok(is_limited(&*self.context.flood, &self.known, WRITTEN, now).await? || self.is_known(now).await?)
+        Ok(is_limited(&*self.context.flood, &self.known, WRITTEN, now).await?
+            || self.is_home_in_store(now).await?)
     }
 
     /// Lets a secret be tried, or says that it may not be. The next one may once the look is dropped, after [`wrong`](Self::wrong) or
@@ -101,17 +121,58 @@ impl<'a> Guesses<'a> {
     /// The secret was wrong. An error: other servers have counted so many meanwhile that nobody is told of it.
     pub(crate) async fn wrong(&self, now: Timestamp) -> Result<(), OAuthError> {
         let limits = &self.context.limits;
-        if let Verdict::Limited { retry_after } = self.hit(&self.here, limits.wrong_secret, now).await? {
+        let is_spare = !self.is_known && !self.has_room(now).await;
+        if let Some(retry_after) = self.count(&self.here, limits.wrong_secret, is_spare, now).await? {
             return Err(self.limited("wrong_secret", retry_after, now));
         }
         let Some(total) = &self.total else { return Ok(()) };
-        if self.is_known(now).await? {
+        if self.is_home_in_store(now).await? {
             return Ok(());
         }
-        match self.hit(total, limits.wrong_secret_client, now).await? {
-            Verdict::Limited { retry_after } => Err(self.limited("wrong_secret_client", retry_after, now)),
-            Verdict::Allowed => Ok(()),
+        match self.count(total, limits.wrong_secret_client, is_spare, now).await? {
+            Some(retry_after) => Err(self.limited("wrong_secret_client", retry_after, now)),
+            None => Ok(()),
         }
+    }
+
+    /// Whether the store takes another name that is no client's: as many as registrations, for each of those is a write, too.
+    async fn has_room(&self, now: Timestamp) -> bool {
+        let limits = &self.context.limits;
+        let within = async |whose: &str, quota| {
+            let key = LimitKey::new("guessed-name", whose);
+            matches!(self.context.flood.hit(&key, quota, now).await, Ok(Verdict::Allowed))
+        };
+        // The source first: one that is over its own limit must not use up everybody's.
+        (self.source.is_none() || within(&network_of(self.source), limits.register_source).await)
+            && within("", limits.register_total).await
+    }
+
+    /// Counts a wrong guess. For how long nothing may be tried, if it is one too many.
+    async fn count(
+        &self,
+        key: &LimitKey,
+        quota: Quota,
+        is_spare: bool,
+        now: Timestamp,
+    ) -> Result<Option<Duration>, OAuthError> {
+        let stored =
+            if is_spare { self.hit_spare(key, quota, now).await? } else { self.hit(key, quota, now).await? };
+        let verdict = match stored {
+            Verdict::Allowed if !self.is_known => {
+                self.context.flood.hit(key, quota, now).await.map_err(|error| unavailable(&error))?
+            }
+            verdict => verdict,
+        };
+        Ok(match verdict {
+            Verdict::Limited { retry_after } => Some(retry_after),
+            Verdict::Allowed => None,
+        })
+    }
+
+    /// The work of a hit in the store, for a key that it is not to keep: under one that many names share, and that has room for all.
+    async fn hit_spare(&self, key: &LimitKey, quota: Quota, now: Timestamp) -> Result<Verdict, OAuthError> {
+        let spare = LimitKey::new("wrong-secret-spare", &(key.as_bytes()[0] % SPARE).to_string());
+        self.hit(&spare, Quota::new(u32::MAX, quota.per), now).await
     }
 
     /// The secret was right: the source is known from now on.
@@ -127,7 +188,7 @@ impl<'a> Guesses<'a> {
         here.hit(&self.known, WRITTEN, now).await.map(|_| ()).map_err(|error| unavailable(&error))
     }
 
-    async fn is_known(&self, now: Timestamp) -> Result<bool, OAuthError> {
+    async fn is_home_in_store(&self, now: Timestamp) -> Result<bool, OAuthError> {
         is_limited(&*self.context.stores.limits, &self.known, KNOWN, now).await
     }
 
@@ -139,6 +200,17 @@ impl<'a> Guesses<'a> {
         now: Timestamp,
     ) -> Result<Option<Duration>, OAuthError> {
         match self.context.stores.limits.peek(key, quota, now).await.map_err(|error| unavailable(&error))? {
+            // The store has not heard of each guess at a name that is no client's; the process has.
+            Verdict::Allowed if !self.is_known => {
+                let verdict = self.context.flood.peek(key, quota, now).await;
+                match verdict.map_err(|error| unavailable(&error))? {
+                    Verdict::Allowed => Ok(None),
+                    Verdict::Limited { retry_after } => {
+                        let _ = self.hit_spare(key, quota, now).await?;
+                        Ok(Some(retry_after))
+                    }
+                }
+            }
             Verdict::Allowed => Ok(None),
             Verdict::Limited { retry_after } => {
                 // What is refused takes no room. But a look writes nothing down: after the clock was set back, the count from a time that
@@ -155,7 +227,7 @@ impl<'a> Guesses<'a> {
 
     fn limited(&self, reason: &'static str, retry_after: Duration, now: Timestamp) -> OAuthError {
         self.context.record(&Event {
-            client_id: self.client.map(|client| &client.id),
+            client_id: self.id.filter(|_| self.is_known),
             reason: Some(reason),
             ..Event::new(EventKind::Limited, now)
         });

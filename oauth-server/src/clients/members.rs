@@ -128,17 +128,13 @@ fn redirect_line(error: &UrlError) -> &'static str {
     }
 }
 
-/// `client_name`, as it was given. Pages clean it before they show it (AS-67).
-pub(super) fn client_name(members: &Members) -> Result<Option<&str>, MemberFault> {
-    let fault = MemberFault::new(
-        "client_name",
-        "client_name must be a text of at most 200 bytes without control characters",
-    );
-    let name = text(members, "client_name", fault)?;
-    match name {
-        Some(name) if name.len() > LONGEST_NAME || name.chars().any(char::is_control) => Err(fault),
-        name => Ok(name.filter(|name| !name.trim().is_empty())),
-    }
+/// `client_name`, cut to what is kept, with a blank for each control character (A-CONS-6). Pages clean it before they show it (AS-67).
+pub(super) fn client_name(members: &Members) -> Result<Option<String>, MemberFault> {
+    let fault = MemberFault::new("client_name", "client_name must be a text");
+    let name = text(members, "client_name", fault)?.unwrap_or_default();
+    let end = (0..=name.len().min(LONGEST_NAME)).rfind(|at| name.is_char_boundary(*at)).unwrap_or_default();
+    let name = name[..end].replace(char::is_control, " ");
+    Ok(Some(name).filter(|name| !name.trim().is_empty()))
 }
 
 /// Of the grant types asked for those that a client can have by its own word: the code grant and refresh. Nobody gets
@@ -226,6 +222,13 @@ pub(super) fn link<'m>(members: &'m Members, name: &'static str) -> Result<Optio
     }
 }
 
+/// Whether a private or symmetric key is among the keys.
+pub(super) fn has_secret_keys(members: &Members) -> bool {
+    let keys = member(members, "jwks").and_then(|jwks| jwks.get("keys")).and_then(Value::as_array);
+    let is_secret = |key: &Value| PRIVATE_MEMBERS.iter().any(|name| key.get(name).is_some());
+    keys.is_some_and(|keys| keys.iter().any(is_secret))
+}
+
 /// Public keys, by value or by reference, not both (DCR-12). The reference is not fetched.
 pub(super) fn jwks(members: &Members) -> Result<Option<&Value>, MemberFault> {
     let fault = |line| MemberFault::new("jwks", line);
@@ -238,10 +241,10 @@ pub(super) fn jwks(members: &Members) -> Result<Option<&Value>, MemberFault> {
         .and_then(Value::as_array)
         .ok_or(fault("jwks must be an object with a list of keys"))?;
     for key in list {
-        let key = key.as_object().ok_or(fault("jwks must be an object with a list of keys"))?;
-        if PRIVATE_MEMBERS.iter().any(|name| key.contains_key(*name)) {
-            return Err(fault("jwks must have public keys alone; the one sent is no secret any more"));
-        }
+        key.as_object().ok_or(fault("jwks must be an object with a list of keys"))?;
+    }
+    if has_secret_keys(members) {
+        return Err(fault("jwks must have public keys alone; the one sent is no secret any more"));
     }
     if keys.to_string().len() > LARGEST_KEYS {
         return Err(fault("jwks is too large"));
@@ -344,17 +347,22 @@ mod tests {
 
     #[test]
     fn names_and_links_are_bounded() {
-        // DCR-13, A-XSS-2
+        // DCR-13, A-XSS-2, A-CONS-6
+        let (long, cut) = ("x".repeat(10 * 1024), "x".repeat(200));
         for (value, name) in [
             (json!("App"), Some(Some("App"))),
             (json!(""), Some(None)),
             (json!(" "), Some(None)),
+            (json!("\n"), Some(None)),
             (json!(null), Some(None)),
-            (json!("a\u{1b}[31m"), None),
-            (json!("x".repeat(201)), None),
+            (json!("a\u{1b}[31m"), Some(Some("a [31m"))),
+            (json!("a\0\nb"), Some(Some("a  b"))),
+            (json!(long), Some(Some(&*cut))),
+            (json!(format!("{}é", &cut[1..])), Some(Some(&cut[1..]))),
             (json!({}), None),
         ] {
-            assert_eq!(client_name(&members(json!({ "client_name": value }))).ok(), name, "{value}");
+            let read = client_name(&members(json!({ "client_name": value }))).ok();
+            assert_eq!(read.as_ref().map(Option::as_deref), name, "{value}");
         }
         for bad in [
             "javascript:alert(1)",

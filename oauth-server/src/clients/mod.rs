@@ -17,6 +17,7 @@ mod room;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use oauth_core::fetch::Fetch;
 use oauth_core::{Client, ClientId, ClientOrigin, ClientStore, StoreError, Timestamp};
@@ -54,9 +55,12 @@ pub(crate) enum ClientFault {
         /// It may be usable the next time: no reason for a client to throw its identity away (TOK-8).
         passes: bool,
     },
-    /// Its metadata document cannot be fetched now, or too many are asked for.
+    /// Its metadata document cannot be fetched now.
     #[error("the client's metadata document cannot be fetched now")]
     Busy,
+    /// Too many documents are asked for; when to try again.
+    #[error("too many metadata documents are asked for")]
+    Limited(Duration),
     /// The store cannot be asked.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -125,6 +129,24 @@ impl Clients {
             _ => false,
         };
         if is_spoken_for { self.logos.of(context, client, source, now).await } else { None }
+    }
+
+    /// Whether a client of this name would be known by its document alone.
+    pub(crate) fn is_by_document(&self, id: &ClientId) -> bool {
+        id.is_url() && !self.configured.contains_key(id)
+    }
+
+    /// Asks the store for a client that is configured, which [`resolve`](Self::resolve) does not: what is refused costs the same for all names
+    /// (A-LOGX-3).
+    async fn ask_in_vain(&self, id: &ClientId) {
+        if !id.is_url() && self.configured.contains_key(id) {
+            let _ = self.registered.find(id).await;
+        }
+    }
+
+    /// The client that is known by the document at `id`, if nothing has to be fetched to say so.
+    pub(crate) fn at_hand(&self, id: &ClientId, now: Timestamp) -> Option<Arc<Client>> {
+        self.documents.at_hand(id, now)
     }
 
     /// The client, if it is known and live. May fetch its document, within the limits of `source`.

@@ -1,7 +1,7 @@
 //! Do they agree? The consent page, and what comes back from it.
 //!
 //! What comes back counts if
-//! 1. the ticket opens in this browser, for this sign-in, in time (AS-64, AS-83);
+//! 1. the ticket opens in this browser, for who is signed in, and not earlier than they were when it was shown, in time (AS-64, AS-83);
 //! 2. the request passes its checks again, and the client is still what the user saw (A-CONS-10), to other servers over the store, too: else
 //!    the page is shown anew, and says why;
 //! 3. the page was not answered before: the grant that it opens has the ticket's name.
@@ -46,7 +46,7 @@ pub(super) async fn page(
 ) -> Result<Reply, StoreError> {
     let Asking { query, request, visitor, user } = *asking;
     let Some(asked) = pending.request() else { return Ok(show::expired(context)) };
-    let fingerprint = pending.client().consent_fingerprint();
+    let fingerprint = pending.fingerprint();
     let before = context.stores.consents.find(&user.account.subject, &pending.client().id).await?;
     let before = before.filter(|consent| consent.client_fingerprint == fingerprint);
 
@@ -56,8 +56,9 @@ pub(super) async fn page(
         scopes: asked.scopes.clone(),
         resources: asked.resources.clone(),
         client: fingerprint,
+        auth_time: user.session.auth_time,
     });
-    let sealed = ticket.seal_consent(context, &visitor.browser, &user.session.key);
+    let sealed = ticket.seal_consent(context, &visitor.browser, &user.account.subject);
 
     let source = source_of(&request.head, &context.trusted_proxies);
     let logo = context.clients.logo(context, pending.client(), source, now).await;
@@ -120,13 +121,13 @@ async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Re
     let Some(user) = &visitor.user else { return Ok(show::expired(context)) };
     let ticket = form
         .get("ticket")
-        .and_then(|sealed| Ticket::open_consent(context, &request.head, &user.session.key, sealed, now));
+        .and_then(|sealed| Ticket::open_consent(context, &request.head, &user.account.subject, sealed, now));
     let Some((ticket, shown)) =
         ticket.and_then(|mut ticket| ticket.shown.take().map(|shown| (ticket, shown)))
     else {
         return Ok(show::expired(context));
     };
-    if shown.subject != user.account.subject {
+    if shown.subject != user.account.subject || user.session.auth_time < shown.auth_time {
         return Ok(show::expired(context));
     }
     let pending = match recheck(context, &ticket.query, request, now).await {
@@ -136,7 +137,7 @@ async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Re
     let asking = Asking { query: &ticket.query, request, visitor: &visitor, user };
     // A no is a no to whatever the client is now.
     let denies = form.get("decision") == Some("deny");
-    if !denies && pending.client().consent_fingerprint() != shown.client {
+    if !denies && pending.fingerprint() != shown.client {
         return page(context, &pending, &asking, Some(CHANGED), now).await;
     }
     let asked_for = pending.request().map(|asked| &asked.resources);
@@ -171,6 +172,7 @@ async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Re
     let Some(resources) = pending.request().map(|asked| asked.resources.clone()) else {
         return Ok(show::expired(context));
     };
+    let is_memorable = pending.is_memorable();
     let answer = match pending.approve(&agreement, now).await? {
         Approval::Given(answer) => answer,
         Approval::Outdated => return ask_again(context, &asking, now).await,
@@ -186,7 +188,7 @@ async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Re
         given_at: now,
         expires_at: now + context.policy.consent,
     };
-    if let Err(error) = remember(context, consent, &shown.scopes).await {
+    if is_memorable && let Err(error) = remember(context, consent, &shown.scopes).await {
         // They are asked again the next time.
         tracing::warn!(error = &error as &dyn std::error::Error, "a consent was not remembered");
     }
@@ -211,7 +213,7 @@ fn chosen(context: &Context, form: &Form<'_>, shown: &ScopeSet) -> ScopeSet {
     shown.intersection(&ticked.union(&required))
 }
 
-/// Adds to what the user agreed to before, if the client is still the same. What was shown now and left unticked is taken back.
+/// Adds to what the user agreed to before, if the client and its address are still the same. What was shown now and left unticked is taken back.
 async fn remember(context: &Context, mut consent: Consent, shown: &ScopeSet) -> Result<(), StoreError> {
     if context.policy.consent.is_zero() {
         return Ok(());

@@ -12,7 +12,7 @@ mod ticket;
 
 use std::sync::Arc;
 
-use oauth_core::{ErrorCode, Form, GrantId, OAuthError, RedirectKind, StoreError, Timestamp};
+use oauth_core::{ErrorCode, Form, GrantId, OAuthError, StoreError, Timestamp};
 
 use self::session::Visitor;
 use self::ticket::Ticket;
@@ -68,9 +68,8 @@ async fn go_on(
         }
         return sign_in::page(context, &pending, query, &visitor, request, now).await.map(Some);
     };
-    let may_remember = pending.redirect_kind() == RedirectKind::Https && !asked.prompt.consent;
-    if may_remember {
-        let fingerprint = pending.client().consent_fingerprint();
+    if pending.is_memorable() && !asked.prompt.consent {
+        let fingerprint = pending.fingerprint();
         let consent = context.stores.consents.find(&user.account.subject, &pending.client().id).await?;
         if consent.is_some_and(|given| given.covers(&fingerprint, &asked.scopes, &asked.resources, now)) {
             let scopes = asked.scopes.clone();
@@ -133,7 +132,9 @@ async fn recheck(
 ) -> Result<Pending, Reply> {
     match authorize::check(context, query, &request.head, now).await {
         Checked::Ready(pending) => Ok(pending),
-        Checked::Shown(shown) if shown.code == ErrorCode::TemporarilyUnavailable => {
+        Checked::Shown(shown)
+            if matches!(shown.code, ErrorCode::TemporarilyUnavailable | ErrorCode::TooManyRequests) =>
+        {
             Err(show::refused(context, &shown))
         }
         _ => Err(show::expired(context)),

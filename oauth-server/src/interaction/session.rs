@@ -89,6 +89,13 @@ pub(super) async fn end(context: &Context, head: &Parts) -> Result<(), StoreErro
     Ok(())
 }
 
+/// Another name for the browser, with the header that gives it: no page that was open in it counts any more.
+pub(super) fn renamed(context: &Context) -> (String, HeaderValue) {
+    let browser = Secret::generate(&*context.entropy).expose().to_owned();
+    let cookie = Cookie::Browser.set(&browser, BROWSER_AGE, &context.issuer);
+    (browser, cookie)
+}
+
 /// The header that takes the session's cookie away.
 pub(super) fn forgotten(context: &Context) -> HeaderValue {
     Cookie::Session.set("", std::time::Duration::ZERO, &context.issuer)

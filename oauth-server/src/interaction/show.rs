@@ -1,14 +1,19 @@
 //! Pages as answers: each with the headers that keep it to itself (AS-70 to AS-74).
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body_util::Full;
 use oauth_core::{ErrorCode, OAuthError, StoreError};
 
 use crate::authorize::Shown;
 use crate::pages::{ErrorPage, NoticePage, Page};
 use crate::server::Context;
-use crate::wire::Reply;
+use crate::wire::{Reply, whole_seconds};
+
+/// When to try again what the server cannot do now.
+const SOON: Duration = Duration::from_secs(2);
 
 /// A page with a status.
 pub(crate) fn page(context: &Context, status: StatusCode, page: &Page<'_>) -> Reply {
@@ -39,7 +44,7 @@ pub(crate) fn not_now(context: &Context) -> Reply {
 /// A request that cannot be told to its client.
 pub(crate) fn refused(context: &Context, shown: &Shown) -> Reply {
     let status = match shown.code {
-        ErrorCode::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::TemporarilyUnavailable | ErrorCode::TooManyRequests => shown.code.status(),
         // 401 would ask the browser for credentials: the page is the answer (AS-30).
         _ => StatusCode::BAD_REQUEST,
     };
@@ -48,14 +53,18 @@ pub(crate) fn refused(context: &Context, shown: &Shown) -> Reply {
         code: shown.code.as_str(),
         title: "This request cannot be answered",
         message: shown.message,
-        help: Some(
-            "Go back to the app and connect again. If that does not help, remove the server from the app and add it anew.",
-        ),
+        help: Some(match shown.code {
+            ErrorCode::TooManyRequests => "Wait a little, then try again.",
+            _ => {
+                "Go back to the app and connect again. If that does not help, remove the server from the app and add it anew."
+            }
+        }),
         reference: Some(shown.reason),
     };
     let mut reply = page(context, status, &Page::Error(error));
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        reply.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from_static("2"));
+    let soon = (status == StatusCode::SERVICE_UNAVAILABLE).then_some(SOON);
+    if let Some(after) = shown.retry_after.or(soon) {
+        reply.headers_mut().insert(http::header::RETRY_AFTER, whole_seconds(after));
     }
     reply
 }
@@ -83,7 +92,7 @@ pub(crate) fn error(context: &Context, error: &OAuthError) -> Reply {
     };
     let mut reply = page(context, status, &Page::Error(shown));
     if let Some(after) = error.retry_after {
-        reply.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+        reply.headers_mut().insert(http::header::RETRY_AFTER, whole_seconds(after));
     }
     reply
 }

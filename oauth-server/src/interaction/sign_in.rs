@@ -323,13 +323,15 @@ pub(crate) async fn sign_out(context: &Arc<Context>, request: &Request, now: Tim
         Err(error) => return show::store_failed(context, &error),
     };
     let ticket = visitor.user.as_ref().zip(form.get("ticket")).and_then(|(user, sealed)| {
-        Ticket::open_consent(context, &request.head, &user.session.key, sealed, now)
+        Ticket::open_consent(context, &request.head, &user.account.subject, sealed, now)
     });
     let Some(ticket) = ticket else { return show::expired(context) };
     if let Err(error) = session::end(context, &request.head).await {
         return show::store_failed(context, &error);
     }
-    let mut reply = continue_with(context, &Ticket { shown: None, ..ticket }, &visitor.browser);
+    let (browser, cookie) = session::renamed(context);
+    let mut reply = continue_with(context, &Ticket { shown: None, ..ticket }, &browser);
     reply.headers_mut().append(SET_COOKIE, session::forgotten(context));
+    reply.headers_mut().append(SET_COOKIE, cookie);
     reply
 }

@@ -31,6 +31,8 @@ pub(super) struct ShownConsent {
     pub(super) scopes: ScopeSet,
     pub(super) resources: ResourceSet,
     pub(super) client: TokenHash,
+    /// When they had signed in. A later sign-in of theirs will do, an earlier one is not as fresh as the page asked for.
+    pub(super) auth_time: Timestamp,
 }
 
 /// For what a ticket is: one never opens as another.
@@ -95,19 +97,20 @@ impl Ticket {
         Self::open(context, RESUMED, &[browser_of(context, head)?], sealed, now)
     }
 
-    /// A consent page's ticket is its CSRF token, too: bound to the browser and to the sign-in (AS-64).
-    pub(super) fn seal_consent(&self, context: &Context, browser: &str, session: &TokenHash) -> String {
-        self.seal(context, CONSENT, &[browser, &hex(session)])
+    /// A consent page's ticket is its CSRF token, too: bound to the browser and to who signed in there (AS-64). Not to their session: signing
+    /// in in another tab begins a new one, and does not end this page (AS-77). Signing out does: the browser gets another name.
+    pub(super) fn seal_consent(&self, context: &Context, browser: &str, subject: &Subject) -> String {
+        self.seal(context, CONSENT, &[browser, subject.as_str()])
     }
 
     pub(super) fn open_consent(
         context: &Context,
         head: &Parts,
-        session: &TokenHash,
+        subject: &Subject,
         sealed: &str,
         now: Timestamp,
     ) -> Option<Self> {
-        Self::open(context, CONSENT, &[browser_of(context, head)?, &hex(session)], sealed, now)
+        Self::open(context, CONSENT, &[browser_of(context, head)?, subject.as_str()], sealed, now)
     }
 
     fn seal(&self, context: &Context, label: &str, bound_to: &[&str]) -> String {
@@ -120,8 +123,4 @@ impl Ticket {
         let ticket: Self = serde_json::from_slice(&plain).ok()?;
         (now.since(ticket.issued_at) < context.policy.interaction).then_some(ticket)
     }
-}
-
-fn hex(hash: &TokenHash) -> String {
-    hash.as_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -33,7 +33,7 @@ where
     let now = context.clock.now();
     let path = request.uri().path().to_owned();
     let Some(endpoint) = Endpoint::at(&path, context.issuer.path(), true) else {
-        return not_found();
+        return elsewhere(&path, request.method());
     };
     if !is_for_us(&context, request.headers()) {
         return misdirected();
@@ -46,7 +46,11 @@ where
         return cors::preflight(endpoint.methods());
     }
     if !endpoint.methods().split(", ").any(|allowed| allowed == method.as_str()) {
-        return method_not_allowed(endpoint);
+        let mut reply = method_not_allowed(endpoint);
+        if endpoint.is_cross_origin() {
+            cors::open(&mut reply);
+        }
+        return reply;
     }
     let mut reply = match Request::read(request).await {
         Ok(request) => dispatch(&context, endpoint, &request, now).await,
@@ -56,6 +60,19 @@ where
     if endpoint.is_cross_origin() {
         cors::open(&mut reply);
     }
+    reply
+}
+
+/// A path at which there is nothing. Clients try several for metadata: a browser's script must see the 404, to try the next (AS-22).
+fn elsewhere(path: &str, method: &Method) -> Reply {
+    if !path.contains("/.well-known/") {
+        return not_found();
+    }
+    if method == Method::OPTIONS {
+        return cors::preflight("GET, HEAD, OPTIONS");
+    }
+    let mut reply = not_found();
+    cors::open(&mut reply);
     reply
 }
 
@@ -69,11 +86,16 @@ fn is_for_us(context: &Context, headers: &http::HeaderMap) -> bool {
     let (first, second) = (hosts.next(), hosts.next());
     let Some(host) = first else { return true };
     let Some(host) = host.to_str().ok().filter(|_| second.is_none()) else { return false };
-    let name = match host.rsplit_once(':') {
+    let own = context.issuer.origin().strip_prefix("http://").map_or("", without_port);
+    let name = without_port(host);
+    ["127.0.0.1", "[::1]", "localhost", own].iter().any(|own| name.eq_ignore_ascii_case(own))
+}
+
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
-    };
-    ["127.0.0.1", "[::1]", "localhost"].iter().any(|own| name.eq_ignore_ascii_case(own))
+    }
 }
 
 async fn dispatch(
@@ -118,7 +140,12 @@ async fn dispatch(
 
 /// A browser that fetches a page before somebody asks for it.
 fn looks_ahead(head: &http::request::Parts) -> bool {
-    head.headers.get("sec-purpose").is_some_and(|purpose| purpose.as_bytes().starts_with(b"prefetch"))
+    // The second was Chromium's before the first was agreed on, the third is Firefox's.
+    ["sec-purpose", "purpose", "x-moz"].into_iter().flat_map(|name| head.headers.get_all(name)).any(
+        |purpose| {
+            purpose.as_bytes().get(..8).is_some_and(|purpose| purpose.eq_ignore_ascii_case(b"prefetch"))
+        },
+    )
 }
 
 /// Floods are stopped before anything is looked up (LIM-1). What a client may do is counted where the client is known.

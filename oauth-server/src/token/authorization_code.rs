@@ -5,7 +5,7 @@
 //! 2. its grant is not revoked, and it is unspent and in time, or spent: then `exchange` decides;
 //! 3. `redirect_uri`, if sent, is the one that the code was sent to;
 //! 4. the resources are this server's and within what was granted, and the user is not disabled;
-//! 5. the verifier meets the challenge. An unspent code dies with the fifth wrong one (AS-61).
+//! 5. the verifier meets the challenge; one that has not the form of a verifier does not. An unspent code dies with the fifth wrong one (AS-61).
 
 use oauth_core::{
     CodeVerifier, CredentialKey, CredentialKind, Found, GrantTypeName, LimitKey, Revocation, Secret,
@@ -30,8 +30,6 @@ impl GrantType for AuthorizationCode {
         let code = asked.form.get("code").ok_or(TokenFault::Malformed("code is missing"))?;
         let verifier =
             asked.form.get("code_verifier").ok_or(TokenFault::Malformed("code_verifier is missing"))?;
-        let verifier = CodeVerifier::parse(verifier)
-            .map_err(|_| TokenFault::Malformed("code_verifier must be 43 to 128 unreserved characters"))?;
 
         let key = CredentialKey::of(code).ok_or(TokenFault::Unknown)?;
         let found = asked.grants().find(&key).await?.ok_or(TokenFault::Unknown)?;
@@ -49,7 +47,8 @@ impl GrantType for AuthorizationCode {
         if asked.is_disabled(&found.grant.subject).await? {
             return Err(TokenFault::SubjectDisabled);
         }
-        if !binding.challenge.is_met_by(&verifier) {
+        // One that has not the form of a verifier is a wrong one, and a guess.
+        if !CodeVerifier::parse(verifier).is_ok_and(|verifier| binding.challenge.is_met_by(&verifier)) {
             return Err(wrong_verifier(&asked, &found).await?);
         }
         Ok(Entitlement {

@@ -144,7 +144,7 @@ impl<'a> Asked<'a> {
 
     /// The scopes that are asked for, all within `granted`; all of `granted` if none is named.
     ///
-    /// What this server does not know is dropped, not refused: clients ask again for all that they once asked for.
+    /// Nothing is dropped: what was granted was told (RFC 6749 §6). `offline_access` asks for no scope, and goes with any.
     ///
     /// # Errors
     /// [`TokenFault::ScopeMalformed`], [`TokenFault::ScopeNotGranted`].
@@ -153,13 +153,12 @@ impl<'a> Asked<'a> {
             return Ok(granted.clone());
         };
         let named: ScopeSet = text.parse().map_err(|_| TokenFault::ScopeMalformed)?;
-        let known = named.intersection(&self.context.grantable);
-        if !known.is_subset(granted)
-            || (known.is_empty() && named.iter().any(|scope| scope != OFFLINE_ACCESS))
-        {
+        let asked: ScopeSet =
+            named.iter().filter(|scope| *scope != OFFLINE_ACCESS || granted.contains(scope)).collect();
+        if !asked.is_subset(granted) {
             return Err(TokenFault::ScopeNotGranted);
         }
-        Ok(if known.is_empty() { granted.clone() } else { known })
+        Ok(if asked.is_empty() { granted.clone() } else { asked })
     }
 
     /// Whether the subject has an account that was disabled.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use oauth_core::{ClientOrigin, Event, EventKind, Form, OAuthError, Timestamp};
+use oauth_core::{ClientOrigin, Event, EventKind, Form, GrantTypeName, OAuthError, Timestamp};
 
 pub use entitlement::Entitlement;
 pub use fault::TokenFault;
@@ -61,7 +61,12 @@ async fn issue(
     now: Timestamp,
 ) -> Result<Bytes, OAuthError> {
     let presented = Presented::read(headers, form)?;
-    let caller = presented.judge(context, source, now).await.inspect_err(|error| {
+    let judged = match plausible(context, form) {
+        // A document is fetched only for a request that could succeed (CIMD-11).
+        Err(fault) if presented.is_by_document(context) => Err(fault.into()),
+        _ => presented.judge(context, source, now).await,
+    };
+    let caller = judged.inspect_err(|error| {
         context
             .record(&Event { reason: Some(error.code.as_str()), ..Event::new(EventKind::TokenRefused, now) });
     })?;
@@ -97,14 +102,32 @@ async fn issue(
     }
 }
 
+/// Whether the request has what each of its kind must have, whoever sends it.
+fn plausible(context: &Context, form: &Form<'_>) -> Result<(), TokenFault> {
+    let present = |name: &str, line| form.get(name).map(|_| ()).ok_or(TokenFault::Malformed(line));
+    match requested(context, form)?.name() {
+        GrantTypeName::AuthorizationCode => {
+            present("code", "code is missing")?;
+            present("code_verifier", "code_verifier is missing")
+        }
+        GrantTypeName::RefreshToken => present("refresh_token", "refresh_token is missing"),
+        _ => Ok(()),
+    }
+}
+
+/// The grant type that is asked for.
+fn requested<'c>(context: &'c Context, form: &Form<'_>) -> Result<&'c dyn GrantType, TokenFault> {
+    let name = form.get("grant_type").ok_or(TokenFault::Malformed("grant_type is missing"))?;
+    context.grant_types.get(name).map(|grant_type| &**grant_type).ok_or(TokenFault::UnsupportedGrantType)
+}
+
 async fn entitled(
     context: &Context,
     form: &Form<'_>,
     caller: &AuthenticatedClient,
     now: Timestamp,
 ) -> Result<mint::Issued, TokenFault> {
-    let name = form.get("grant_type").ok_or(TokenFault::Malformed("grant_type is missing"))?;
-    let grant_type = context.grant_types.get(name).ok_or(TokenFault::UnsupportedGrantType)?;
+    let grant_type = requested(context, form)?;
     if !caller.client.may(grant_type.name()) {
         return Err(TokenFault::UnauthorizedClient);
     }

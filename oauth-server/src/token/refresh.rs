@@ -1,9 +1,12 @@
 //! The refresh grant, [RFC 6749 §6](https://www.rfc-editor.org/rfc/rfc6749#section-6), with rotation.
 //!
 //! Each use buys a successor and spends the token (REF-1). Everything that was true at sign-in is checked again (REF-10): the client and
-//! the user are enabled, the resource and the scopes are still offered.
+//! the user are enabled, the resource and some of the scopes are still offered. What is offered no more is left out; what was never granted is
+//! refused (REF-6).
 
-use oauth_core::{CredentialKey, CredentialKind, GrantTypeName, ResourceSet, Secret, TokenHash, async_trait};
+use oauth_core::{
+    CredentialKey, CredentialKind, GrantTypeName, ResourceSet, ScopeSet, Secret, TokenHash, async_trait,
+};
 
 use super::authorization_code::judge;
 use super::entitlement::{Basis, Entitlement};
@@ -32,14 +35,23 @@ impl GrantType for RefreshToken {
         let context = asked.context;
         let offered = asked.offered(&found.grant.resources);
         if offered.is_empty() {
-            return Err(TokenFault::TargetNotGranted);
+            return Err(TokenFault::NotAccepted("resource_not_offered"));
         }
         let resources = asked.resources_within(&offered)?;
-        let mut granted = found.grant.scopes.intersection(&context.grantable);
-        if let Some(ceiling) = &asked.client.scope_ceiling {
-            granted = granted.intersection(ceiling);
+        let today = |scopes: &ScopeSet| {
+            let scopes = scopes.intersection(&context.grantable);
+            asked.client.scope_ceiling.as_ref().map_or(scopes.clone(), |ceiling| scopes.intersection(ceiling))
+        };
+        let granted = &found.grant.scopes;
+        // Without any scope a token would open what needs none, which nobody agreed to.
+        if today(granted).is_empty() && !granted.is_empty() {
+            return Err(TokenFault::NotAccepted("scopes_not_offered"));
         }
-        let scopes = asked.scopes_within(&granted)?;
+        let named = asked.scopes_within(granted)?;
+        let scopes = today(&named);
+        if scopes.is_empty() && !named.is_empty() {
+            return Err(TokenFault::ScopeNotGranted);
+        }
         let request = request_of(&asked, &scopes, &resources);
         Ok(Entitlement {
             scopes,
@@ -57,7 +69,7 @@ impl GrantType for RefreshToken {
 }
 
 /// What a retry must ask for again, to be one.
-fn request_of(asked: &Asked<'_>, scopes: &oauth_core::ScopeSet, resources: &ResourceSet) -> TokenHash {
+fn request_of(asked: &Asked<'_>, scopes: &ScopeSet, resources: &ResourceSet) -> TokenHash {
     let mut text = format!("{}\n{}\n", asked.client.id, scopes);
     for resource in resources.as_slice() {
         text.push_str(resource.as_str());

@@ -8,6 +8,8 @@ use http::header::COOKIE;
 use http::request::Parts;
 use oauth_core::{Issuer, TokenHash};
 
+use super::read::without_blanks;
+
 /// A cookie of this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cookie {
@@ -47,8 +49,8 @@ impl Cookie {
             .get_all(COOKIE)
             .iter()
             .flat_map(|value| value.as_bytes().split(|byte| *byte == b';'));
-        for pair in pairs.filter_map(|pair| std::str::from_utf8(pair).ok()) {
-            let Some((name, value)) = pair.trim().split_once('=') else { continue };
+        for pair in pairs.filter_map(|pair| std::str::from_utf8(without_blanks(pair)).ok()) {
+            let Some((name, value)) = pair.split_once('=') else { continue };
             if name == own && found.replace(value).is_some() {
                 return None;
             }
@@ -92,11 +94,19 @@ mod tests {
             Cookie::Session.read(&head(&format!("a=b; {name}=x")), &issuer("https://as.example")),
             Some("x")
         );
+        assert_eq!(
+            Cookie::Session.read(&head(&format!("a=b;\t {name}=x \t")), &issuer("https://as.example")),
+            Some("x")
+        );
         for bad in [
             format!("{name}=x; {name}=y"),
             "session=x".to_owned(),
             "insecure-oauth-session=x".to_owned(),
             format!("{name}="),
+            // A browser takes it for another name, without the promises of `__Host-`.
+            format!("\u{2000}{name}=x"),
+            format!("a=b; \u{a0}{name}=x"),
+            format!("\u{85}{name}=x"),
         ] {
             assert_eq!(Cookie::Session.read(&head(&bad), &issuer("https://as.example")), None, "{bad}");
         }

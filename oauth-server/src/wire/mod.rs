@@ -7,5 +7,5 @@ mod reply;
 mod source;
 
 pub(crate) use read::{Request, Unread};
-pub(crate) use reply::{Reply, error_reply, json_reply, redirect_reply};
+pub(crate) use reply::{Reply, error_reply, json_reply, redirect_reply, whole_seconds};
 pub(crate) use source::source_of;

@@ -5,13 +5,25 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::request::Parts;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use oauth_core::{ErrorCode, Form, FormFault, OAuthError, REPEATABLE};
+use oauth_core::{ErrorCode, Form, FormFault, OAuthError};
 
 /// How many bytes a request's body may have (TOK-16).
 pub(crate) const MAX_BODY: usize = 64 * 1024;
 
+/// What may repeat in a form that a client posts (TOK-3): beside `resource` the `audience` of RFC 8693 §2.1, which nothing here reads.
+const REPEATABLE_AT_TOKEN: &[&str] = &["resource", "audience"];
+
 /// How long a body may take to arrive (TOK-16).
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A header's text without the white space around it: blanks and tabs alone (RFC 9110 §5.6.3). What else Unicode takes for white space is
+/// part of the text.
+pub(crate) fn without_blanks(text: &[u8]) -> &[u8] {
+    let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = text.iter().position(|byte| !is_blank(byte)).unwrap_or(text.len());
+    let end = text.iter().rposition(|byte| !is_blank(byte)).map_or(start, |last| last + 1);
+    &text[start..end]
+}
 
 /// A request, read whole.
 pub(crate) struct Request {
@@ -74,7 +86,8 @@ impl Request {
         if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(invalid("the content type must be application/x-www-form-urlencoded"));
         }
-        Form::read(&self.body, REPEATABLE, &[]).map_err(|fault| match fault {
+        // What stands in a scope is judged with the scope (A-SCOPE-2).
+        Form::read(&self.body, REPEATABLE_AT_TOKEN, &["scope"]).map_err(|fault| match fault {
             FormFault::Repeated { .. } => invalid("a parameter stands twice"),
             FormFault::TooMany => invalid("too many parameters"),
             _ => invalid("a parameter is not well-formed"),

@@ -1,5 +1,7 @@
 //! Answers: JSON, redirects, errors. None of them may be stored by anybody on the way.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::header::{
     CACHE_CONTROL, CONTENT_TYPE, LOCATION, PRAGMA, REFERRER_POLICY, RETRY_AFTER, WWW_AUTHENTICATE,
@@ -31,10 +33,15 @@ pub(crate) fn error_reply(error: &OAuthError, challenge: bool) -> Reply {
             .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Basic realm=\"token\", charset=\"UTF-8\""));
     }
     if let Some(after) = error.retry_after {
-        let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
-        reply.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        reply.headers_mut().insert(RETRY_AFTER, whole_seconds(after));
     }
     reply
+}
+
+/// The value of `Retry-After`: never too early, and never at once.
+pub(crate) fn whole_seconds(after: Duration) -> HeaderValue {
+    let seconds = after.as_secs() + u64::from(after.subsec_nanos() > 0);
+    HeaderValue::from(seconds.max(1))
 }
 
 /// 303: the browser goes on with GET, whatever brought it here (AS-49). `None` if `location` cannot stand in a header.

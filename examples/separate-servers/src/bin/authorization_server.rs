@@ -109,6 +109,6 @@ async fn run(args: Args) -> Result<(), Fault> {
     }
     // What has ended is forgotten an hour later, by one server of all.
     let _sweeper = Sweep::new(stores).start();
-    serve(listener, Router::new().fallback_service(server)).await?;
+    serve(listener, Router::new().fallback_service(server)).await;
     Ok(())
 }

@@ -49,6 +49,6 @@ async fn run(args: Args) -> Result<(), Fault> {
     }
     // What has ended is forgotten an hour later.
     let _sweeper = Sweep::new(stores).start();
-    serve(listener, app).await?;
+    serve(listener, app).await;
     Ok(())
 }

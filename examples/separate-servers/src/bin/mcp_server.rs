@@ -55,6 +55,6 @@ async fn run(args: Args) -> Result<(), Fault> {
     })?;
     let app = mcp_server(&args.mcp, &args.issuer, &args.secret)?;
     println!("MCP server: {}\nTokens of:  {}", args.mcp, args.issuer);
-    serve(listener, app).await?;
+    serve(listener, app).await;
     Ok(())
 }

@@ -1,0 +1,113 @@
+//! Connections, each in a task of its own: who sends the head of a request drop by drop is cut off.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use oauth_server::PeerAddress;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+/// How long the head of a request may take, the next one's on a connection that is kept open, too (TOK-16). Bodies have a time-out of the
+/// server's own.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long to wait when the system has no room for another connection.
+const NO_ROOM: Duration = Duration::from_secs(1);
+
+/// Serves until `stop`, and then what was asked before. HTTP/1.1: what comes by HTTP/2 has a proxy before it.
+pub(crate) async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+            () = stop.cancelled() => break,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                connections.spawn(converse(stream, peer, app.clone(), stop.clone()));
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "a connection was not accepted");
+                tokio::time::sleep(NO_ROOM).await;
+            }
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+async fn converse(stream: TcpStream, peer: SocketAddr, app: Router, stop: CancellationToken) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        // Limits tell callers apart by their address.
+        request.extensions_mut().insert(PeerAddress(peer.ip()));
+        app.clone().oneshot(request)
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error = &error as &dyn std::error::Error, "a connection broke off");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    #[tokio::test(start_paused = true)]
+    async fn who_sends_a_head_drop_by_drop_is_cut_off() -> std::io::Result<()> {
+        // TOK-16
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let stop = CancellationToken::new();
+        let app = Router::new().route("/", get(|| async { "here" }));
+        let server = tokio::spawn(serve(listener, app, stop.clone()));
+
+        let mut slow = TcpStream::connect(address).await?;
+        slow.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n").await?;
+        let began = tokio::time::Instant::now();
+        let mut answer = Vec::new();
+        slow.read_to_end(&mut answer).await?;
+        assert!(
+            began.elapsed() >= HEAD_TIMEOUT && began.elapsed() < 2 * HEAD_TIMEOUT,
+            "{:?}",
+            began.elapsed()
+        );
+
+        let mut quick = TcpStream::connect(address).await?;
+        quick.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await?;
+        let mut answer = String::new();
+        quick.read_to_string(&mut answer).await?;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("here"), "{answer}");
+
+        // Who waits for nothing is let go when it stops.
+        let mut idle = TcpStream::connect(address).await?;
+        idle.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await?;
+        let mut first = [0; 12];
+        idle.read_exact(&mut first).await?;
+        assert_eq!(&first, b"HTTP/1.1 200");
+        stop.cancel();
+        server.await?;
+        Ok(())
+    }
+}
