@@ -9,7 +9,8 @@
 //!
 //! - **Addresses.** Put a [`PeerAddress`] into each request's extensions, and behind a proxy name it with
 //!   [`Builder::trusted_proxy`]: else all visitors count as one, and one of them uses up everybody's limits.
-//! - **Sweeping.** Call [`Stores::purge`](oauth_core::Stores::purge) every few minutes, with a time that lies back: never less than
+//! - **Sweeping.** `Sweep` of `oauth-stores` forgets what has ended, one server at a time. Without it, call
+//!   [`Stores::purge`](oauth_core::Stores::purge) every few minutes, with a time that lies back: never less than
 //!   [`Policy::interaction`] (10 minutes), because a page that was answered is known by its grant; an hour also bears a clock that is set back.
 //! - **The store** has the key that seals tickets, and hashes of everything else: keep it private (`oauth-stores` creates an SQLite file
 //!   for its owner alone, mode 0600).

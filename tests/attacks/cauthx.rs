@@ -354,8 +354,12 @@ async fn a_cauthx_12_a_row_of_guesses_is_answered_alike_whoever_it_names() {
         let (known_answers, known_calls) = guesses(&known, "198.51.100.1", path, 25).await;
         let statuses: Vec<u16> = known_answers.iter().map(|answer| answer.0).collect();
         assert_eq!(statuses, [[401; 20].as_slice(), &[429; 5]].concat(), "{path}");
-        for id in ["c_AAAAAAAAAAAAAAAAAAAAAA", "nobody", &other_method, &public, "gateway", "legacy"] {
-            let (answers, calls) = guesses(id, "198.51.100.1", path, 25).await;
+        for (at, id) in ["c_AAAAAAAAAAAAAAAAAAAAAA", "nobody", &other_method, &public, "gateway", "legacy"]
+            .iter()
+            .enumerate()
+        {
+            // Each from a place of its own: one place may make up so many names a minute.
+            let (answers, calls) = guesses(id, &format!("198.51.{at}.1"), path, 25).await;
             assert_eq!(answers, known_answers, "{path} {id}");
             assert_eq!(calls, known_calls, "{path} {id}");
         }
@@ -394,10 +398,12 @@ async fn a_logx_3_names_that_are_made_up_do_not_fill_the_store() {
         assert_eq!(guess(&format!("nobody-{at}"), &format!("203.0.{}.{}", at / 250, at % 250)).await, 401);
         work.push(host.faults().calls());
     }
-    assert!(work.iter().all(|calls| *calls == work[0]), "the work stays what it was");
+    assert!(work[..600].iter().all(|calls| *calls == work[0]), "the work stays what it was");
+    // A flood is not written down.
+    assert!(work[0].contains(&"limits.hit") && !work[1999].contains(&"limits.hit"), "{:?}", work[1999]);
     // What is kept is soon whole again; from a time in which none is, all that is left is counted.
     let kept = host.stores().limits.purge(oauth_core::Timestamp::MAX).await.unwrap();
-    assert!(kept <= 2 * 600 + 16, "{kept}");
+    assert!(kept <= 2 * 600, "{kept}");
     // And still a name that is guessed at is held up.
     let mut row = Vec::new();
     for _ in 0..25 {

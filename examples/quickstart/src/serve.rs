@@ -36,14 +36,24 @@ pub(crate) async fn serve(listener: TcpListener, app: Router, stop: Cancellation
             Ok((stream, peer)) => {
                 connections.spawn(converse(stream, peer, app.clone(), stop.clone()));
             }
+            // Somebody came and went.
+            Err(error) if is_of_peer(&error) => {}
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "a connection was not accepted");
-                tokio::time::sleep(NO_ROOM).await;
+                tokio::select! {
+                    () = tokio::time::sleep(NO_ROOM) => {}
+                    () = stop.cancelled() => break,
+                }
             }
         }
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
+}
+
+fn is_of_peer(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
 async fn converse(stream: TcpStream, peer: SocketAddr, app: Router, stop: CancellationToken) {

@@ -1,6 +1,7 @@
 //! Three ways to put the same parts together: an authorization server, an MCP server that asks it, and both in one process.
 
 use std::error::Error;
+use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -205,6 +206,8 @@ pub async fn serve(listener: TcpListener, app: Router) {
         };
         let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
+            // Somebody came and went.
+            Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
             Err(error) => {
                 tracing::warn!(error = &error as &dyn Error, "a connection was not accepted");
                 tokio::time::sleep(Duration::from_secs(1)).await;

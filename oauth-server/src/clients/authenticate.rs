@@ -6,7 +6,7 @@
 //! 4. The client is known, and the method is the registered one (CAUTH-2).
 //! 5. Its secret is one of the live ones, compared in constant time (CAUTH-18).
 //!
-//! Whoever does not pass 4 or 5 gets the same answer, in a row of tries too, for the same work in the store (A-LOGX-3).
+//! Whoever does not pass 4 or 5 gets the same answer, in a row of tries too, for the same work in the store as long as there are not too many names (A-LOGX-3).
 
 use std::net::IpAddr;
 use std::sync::Arc;

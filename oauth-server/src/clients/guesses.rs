@@ -7,11 +7,12 @@
 //! 4. One look after the other, and a wrong one is counted before the next: guesses that arrive at once get no further than those that
 //!    arrive in a row. Sources that are known do not wait for those that are not. Servers over one store do not wait for each other: each
 //!    may have one look under way that the others do not know of yet.
-//! 5. A name that is no client's is guessed at as any other: nobody learns from the answers, or from what they cost, whose name it is.
-//!    Such names are without end, so the process counts all of them, and the store only as many as strangers could also register; what is more
-//!    than that is work for the store and adds nothing to it.
+//! 5. A name that is no client's is guessed at as any other: the answers are the same, and so is what they cost, for as many names as strangers
+//!    could also register. Such names are without end; beyond that each process counts them for itself and writes nothing down, for a write
+//!    to the store for each made-up name would be a flood's aim. That there is no such client is no secret then: whoever opens the
+//!    authorization endpoint in its name is told so.
 //!
-//! All of it is counted in the store: servers over one store count together, and a restart forgives nothing.
+//! All else is counted in the store: servers over one store count together, and a restart forgives nothing.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -29,9 +30,6 @@ const KNOWN: Quota = Quota::new(1, Duration::from_secs(30 * 86_400));
 
 /// How often at most that is written down again, for each process.
 const WRITTEN: Quota = Quota::new(1, Duration::from_secs(86_400));
-
-/// How many different keys the store has for names that are no clients' and are too many to be counted there.
-const SPARE: u8 = 16;
 
 /// The guesses at one client's secrets, or at those of the resources, from one source.
 pub(crate) struct Guesses<'a> {
@@ -155,8 +153,7 @@ impl<'a> Guesses<'a> {
         is_spare: bool,
         now: Timestamp,
     ) -> Result<Option<Duration>, OAuthError> {
-        let stored =
-            if is_spare { self.hit_spare(key, quota, now).await? } else { self.hit(key, quota, now).await? };
+        let stored = if is_spare { Verdict::Allowed } else { self.hit(key, quota, now).await? };
         let verdict = match stored {
             Verdict::Allowed if !self.is_known => {
                 self.context.flood.hit(key, quota, now).await.map_err(|error| unavailable(&error))?
@@ -167,12 +164,6 @@ impl<'a> Guesses<'a> {
             Verdict::Limited { retry_after } => Some(retry_after),
             Verdict::Allowed => None,
         })
-    }
-
-    /// The work of a hit in the store, for a key that it is not to keep: under one that many names share, and that has room for all.
-    async fn hit_spare(&self, key: &LimitKey, quota: Quota, now: Timestamp) -> Result<Verdict, OAuthError> {
-        let spare = LimitKey::new("wrong-secret-spare", &(key.as_bytes()[0] % SPARE).to_string());
-        self.hit(&spare, Quota::new(u32::MAX, quota.per), now).await
     }
 
     /// The secret was right: the source is known from now on.
@@ -203,13 +194,10 @@ impl<'a> Guesses<'a> {
             // The store has not heard of each guess at a name that is no client's; the process has.
             Verdict::Allowed if !self.is_known => {
                 let verdict = self.context.flood.peek(key, quota, now).await;
-                match verdict.map_err(|error| unavailable(&error))? {
-                    Verdict::Allowed => Ok(None),
-                    Verdict::Limited { retry_after } => {
-                        let _ = self.hit_spare(key, quota, now).await?;
-                        Ok(Some(retry_after))
-                    }
-                }
+                Ok(match verdict.map_err(|error| unavailable(&error))? {
+                    Verdict::Allowed => None,
+                    Verdict::Limited { retry_after } => Some(retry_after),
+                })
             }
             Verdict::Allowed => Ok(None),
             Verdict::Limited { retry_after } => {

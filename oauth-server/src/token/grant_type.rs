@@ -93,7 +93,8 @@ pub struct Asked<'a> {
 }
 
 impl<'a> Asked<'a> {
-    /// The request's parameters.
+    /// The request's parameters. `resource` and `audience` may stand there more than once: [`Form::all`]. `scope` is as it was sent, control
+    /// characters included; [`scopes_within`](Self::scopes_within) reads it.
     #[must_use]
     pub const fn form(&self) -> &'a Form<'a> {
         self.form
