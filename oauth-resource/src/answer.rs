@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, Entry, RETRY_AFTER};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use oauth_core::{ErrorCode, OAuthError};
@@ -27,18 +27,27 @@ pub(crate) fn json(status: StatusCode, text: impl Into<Bytes>) -> Answer {
 
 /// What is told to one caller is nobody else's: nothing between may keep it, unless the server behind says as much itself (RS-89).
 pub(crate) fn keep_private(headers: &mut HeaderMap) {
-    let (mut is_private, mut is_shared, mut stays) = (false, false, false);
-    let said = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
-    for directive in said.flat_map(|value| value.split(',')) {
-        let is = |name: &str| directive.trim().eq_ignore_ascii_case(name);
-        is_private |= is("private") || is("no-store");
-        is_shared |= is("public") || directive.trim_start().to_ascii_lowercase().starts_with("s-maxage");
-        stays |= is("no-transform");
-    }
-    if !is_private || is_shared {
-        // Whoever compresses a stream holds it up.
-        let own = if stays { "private, no-store, no-transform" } else { "private, no-store" };
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static(own));
+    match headers.entry(CACHE_CONTROL) {
+        Entry::Vacant(place) => drop(place.insert(HeaderValue::from_static("private, no-store"))),
+        Entry::Occupied(mut said) => {
+            let (mut is_private, mut is_shared, mut stays) = (false, false, false);
+            let directives =
+                said.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+            for directive in directives.map(str::trim) {
+                let is = |name: &str| directive.eq_ignore_ascii_case(name);
+                let begins = |name: &str| {
+                    directive.get(..name.len()).is_some_and(|start| start.eq_ignore_ascii_case(name))
+                };
+                is_private |= is("private") || is("no-store");
+                is_shared |= is("public") || begins("s-maxage");
+                stays |= is("no-transform");
+            }
+            if !is_private || is_shared {
+                // Whoever compresses a stream holds it up.
+                let own = if stays { "private, no-store, no-transform" } else { "private, no-store" };
+                said.insert(HeaderValue::from_static(own));
+            }
+        }
     }
 }
 
