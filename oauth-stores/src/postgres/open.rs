@@ -84,6 +84,11 @@ impl Place {
                 "there is a parameter that is none".into()
             }));
         }
+        // The driver would show the value: what was meant as another parameter may be in it.
+        let is_word = |value: &str| value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if url.query_pairs().any(|(key, value)| matches!(&*key, "sslmode" | "ssl-mode") && !is_word(&value)) {
+            return Err(bad("its sslmode is none".into()));
+        }
         let connect = PgConnectOptions::from_url(&url).map_err(|error| bad(error.to_string()))?;
         // Statements and how long they took are no news at every request.
         let connect = connect.disable_statement_logging();
