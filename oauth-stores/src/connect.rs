@@ -72,9 +72,7 @@ pub trait Connect: Sized {
 #[non_exhaustive]
 pub enum ConnectError {
     /// It does not say which engine.
-    #[error(
-        "cannot open {url}: it has no scheme; write sqlite://{url} for a file, or postgres://… or redis://… for a server"
-    )]
+    #[error("cannot open {url}: it has no scheme; {}", with_scheme(url))]
     NoScheme {
         /// The URL without its password.
         url: String,
@@ -114,6 +112,16 @@ pub enum ConnectError {
     /// The engine's own error, which says all that.
     #[error(transparent)]
     Engine(Box<dyn Error + Send + Sync>),
+}
+
+/// What to write in place of an address without a scheme.
+fn with_scheme(url: &str) -> String {
+    let file = match url {
+        // It may be the name of a file, or hold a password.
+        "…" => "if it is the name of a file, write sqlite:// before it".to_owned(),
+        _ => format!("write sqlite://{url} for a file"),
+    };
+    format!("{file}, or postgres://… or redis://… for a server")
 }
 
 impl ConnectError {

@@ -14,13 +14,18 @@ pub(crate) fn shown(url: &str) -> String {
         (_, None) => ("", rest),
     };
     let (place, query) = place.split_once('?').map_or((place, ""), |(place, _)| (place, "?…"));
-    let (hosts, path) =
-        place.split_once('/').map_or((place, String::new()), |(hosts, path)| (hosts, format!("/{path}")));
-    if !credentials.is_empty() || are_hosts(hosts) {
-        format!("{scheme}://{credentials}{hosts}{path}{query}")
-    } else {
-        format!("{scheme}://…")
+    let (hosts, path) = place.split_once('/').map_or((place, None), |(hosts, path)| (hosts, Some(path)));
+    let doubtful = |host: &str| !is_host(host, !credentials.is_empty(), path.is_some());
+    if !hosts.is_empty() && hosts.split(',').any(doubtful) {
+        return format!("{scheme}://…");
     }
+    let path = match path {
+        None => String::new(),
+        Some(path) if path.bytes().all(|byte| is_plain(byte) || byte == b'/') => format!("/{path}"),
+        // What was meant as a parameter, and a `?` is missing?
+        Some(_) => "/…".to_owned(),
+    };
+    format!("{scheme}://{credentials}{hosts}{path}{query}")
 }
 
 /// The scheme and what follows it, if this is one.
@@ -33,26 +38,39 @@ pub(crate) fn split(url: &str) -> Option<(&str, &str)> {
 
 /// Whether this is the name of a file and nothing else: of plain letters, and in a folder or with an ending, which passwords seldom have.
 fn is_path(text: &str) -> bool {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-' | b'/' | b'\\');
-    text.bytes().all(plain) && text.contains(['.', '/', '\\'])
+    text.bytes().all(|byte| is_plain(byte) || matches!(byte, b'/' | b'\\')) && text.contains(['.', '/', '\\'])
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-')
 }
 
 /// The ports that servers have by themselves.
-const USUAL_PORTS: [u16; 2] = [5432, 6379];
+const USUAL_PORTS: [u16; 3] = [5432, 6379, 26_379];
 
-/// Whether these are hosts, beyond doubt. `user:password` whose `@host` was forgotten looks like a host with a port: one that is no number, or
-/// is one, behind a word that is like a host's name or not.
-fn are_hosts(hosts: &str) -> bool {
-    let is_host = |host: &str| match host.rsplit_once(':') {
-        // An address of IPv6 without a port.
-        Some(_) if host.starts_with('[') && host.ends_with(']') => true,
-        Some((name, port)) => port.parse().is_ok_and(|port: u16| {
-            let is_name = name == "localhost" || name.contains('.') || name.starts_with('[');
-            !name.is_empty() && (is_name || hosts.contains(',') || USUAL_PORTS.contains(&port))
-        }),
-        None => true,
+/// Whether this is a host, beyond doubt. `user:password` whose `@host` was forgotten looks like a host with a port: one that is no number, or
+/// is one, behind a word that is like a host's name or not. Behind an `@`, which a password may have, too, a word alone is no more certain:
+/// a port or a path is to follow.
+fn is_host(text: &str, behind_credentials: bool, before_path: bool) -> bool {
+    let (name, port) = match text.rsplit_once(':') {
+        // The last colon of an address in brackets is its own.
+        Some((name, port)) if !port.ends_with(']') => (name, Some(port)),
+        _ => (text, None),
     };
-    hosts.split(',').all(is_host)
+    let bracketed = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    let is_name = match bracketed {
+        Some(address) => address.contains(':') && address.bytes().all(|byte| is_plain(byte) || byte == b':'),
+        None => !name.is_empty() && name.bytes().all(is_plain),
+    };
+    let is_certain = name == "localhost" || name.contains('.') || bracketed.is_some();
+    is_name
+        && match port {
+            None => is_certain || !behind_credentials || before_path,
+            Some(port) => port.parse().is_ok_and(|number: u16| {
+                port.bytes().all(|byte| byte.is_ascii_digit())
+                    && (is_certain || behind_credentials || USUAL_PORTS.contains(&number))
+            }),
+        }
 }
 
 #[cfg(test)]
@@ -68,7 +86,8 @@ mod tests {
             ("postgres://me:s3@cret@host/oauth", "postgres://…@host/oauth"),
             ("redis://:s3cret@[::1]:6379/0", "redis://…@[::1]:6379/0"),
             ("redis-cluster://me:s3cret@a:1,b:2", "redis-cluster://…@a:1,b:2"),
-            ("redis-cluster://a:1,b:2", "redis-cluster://a:1,b:2"),
+            ("redis-cluster://a:1,b:2", "redis-cluster://…"),
+            ("redis-cluster://a:6379,b.example:2,c", "redis-cluster://a:6379,b.example:2,c"),
             ("redis://host?password=s3cret", "redis://host?…"),
             ("redis://host?password=s3@cret", "redis://…"),
             ("redis://me:s3?c@ret@host", "redis://…"),
@@ -88,7 +107,27 @@ mod tests {
             ("postgres://localhost:40001/oauth", "postgres://localhost:40001/oauth"),
             ("postgres://db.example:6543/oauth", "postgres://db.example:6543/oauth"),
             ("redis://[::1]:40001", "redis://[::1]:40001"),
-            ("postgres://s3cret@host:not-a-port", "postgres://…@host:not-a-port"),
+            ("postgres://s3cret@host:not-a-port", "postgres://…"),
+            ("redis://me:s3@cret", "redis://…"),
+            ("redis://me:s3@cret;et", "redis://…"),
+            ("redis://me:s3@cret,et", "redis://…"),
+            ("redis://me:s3cret@host", "redis://…"),
+            ("redis://me:s3cret@host:1", "redis://…@host:1"),
+            ("redis://me:s3cret@host/1", "redis://…@host/1"),
+            ("redis://me:s3cret@db.example", "redis://…@db.example"),
+            ("redis://me:1234,5", "redis://…"),
+            ("redis-cluster://me:1234,5:6", "redis-cluster://…"),
+            ("redis://db.example:6379,password=s3cret,ssl=True", "redis://…"),
+            ("redis://db.example:+379", "redis://…"),
+            ("postgres://db.example;password=s3cret", "postgres://…"),
+            ("postgres://db.example/oauth&password=s3cret", "postgres://db.example/…"),
+            ("postgres://me:s3cret@db.example/oauth;password=s3cret", "postgres://…@db.example/…"),
+            ("redis://db:6379/0&password=x", "redis://db:6379/…"),
+            ("redis-sentinel://a,b/main&sentinel_password=s3cret", "redis-sentinel://a,b/…"),
+            ("redis://[s3cret]", "redis://…"),
+            ("redis+unix:///var/run/redis.sock?pass=s3cret", "redis+unix:///var/run/redis.sock?…"),
+            ("sqlite://C:\\data\\oauth.sqlite", "sqlite://…"),
+            ("sqlite://my data/oauth.sqlite", "sqlite://…"),
             ("sqlite:///var/lib/oauth.sqlite", "sqlite:///var/lib/oauth.sqlite"),
             ("me:s3cret@host", "…"),
             ("redis:me:s3cret", "…"),

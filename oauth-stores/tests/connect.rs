@@ -95,7 +95,11 @@ async fn a_scheme_that_no_store_has_is_named() {
     // A file's name, as somebody writes it who does not know of URLs.
     let text = refused("data/oauth.sqlite").await;
     assert!(text.contains("sqlite://data/oauth.sqlite"), "{text}");
-    assert!(matches!(Stores::connect(r"C:\oauth.sqlite").await, Err(ConnectError::NoScheme { .. })));
+    for name in [r"C:\oauth.sqlite", "my data.sqlite", "bücher.sqlite"] {
+        let error = Stores::connect(name).await.unwrap_err();
+        assert!(matches!(error, ConnectError::NoScheme { .. }), "{error:?}");
+        assert!(error.to_string().contains("write sqlite:// before it"), "{error}");
+    }
 }
 
 #[tokio::test]
@@ -132,6 +136,14 @@ async fn no_error_shows_a_password() {
         "host=db user=app password=s3cret options=://",
         "Server=db;User Id=app;Password=s3cret",
         "db:6379,password=s3cret,ssl=True",
+        "redis://127.0.0.1:1,password=s3cret,ssl=True",
+        "redis://127.0.0.1:1/0&password=s3cret",
+        "redis://me:s3@s3cret",
+        "redis-cluster://127.0.0.1:1/0&password=s3cret",
+        "redis-sentinel://127.0.0.1:1,127.0.0.1:2/main&sentinel_password=s3cret",
+        "postgres://127.0.0.1:1/oauth&password=s3cret",
+        "postgres://127.0.0.1:1/oauth?sslmode=disable;password=s3cret",
+        "postgres://127.0.0.1;password=s3cret",
     ] {
         let text = refused(url).await;
         assert!(!text.contains("s3cret") && !text.contains("s3%63ret"), "{url}: {text}");

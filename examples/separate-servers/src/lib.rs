@@ -19,7 +19,7 @@ use oauth_resource::{
     TrustedIssuer, WELL_KNOWN,
 };
 use oauth_server::{AuthorizationServer, OfferedScope, PeerAddress};
-use oauth_stores::{Connect as _, SqliteStore};
+use oauth_stores::{Connect as _, ConnectError, SqliteStore};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{Implementation, ServerCapabilities, ServerConfig};
 use rmcp::schemars::{self, JsonSchema};
@@ -66,7 +66,12 @@ pub async fn open(database: &str) -> Result<Stores, Fault> {
     if is_path && !database.contains("://") {
         return Ok(Stores::new(SqliteStore::open(database)?));
     }
-    Ok(Stores::connect(database).await?)
+    match Stores::connect(database).await {
+        Err(error @ ConnectError::NoScheme { .. }) => {
+            Err(format!("{error}; before a file of such a name write ./").into())
+        }
+        opened => Ok(opened?),
+    }
 }
 
 /// How long the head of a request may take (TOK-16).

@@ -126,6 +126,8 @@ async fn the_database_is_a_file_or_a_url_and_a_wrong_one_is_told_in_a_line() {
         let error = open(database).await.unwrap_err().to_string();
         assert!(error.contains("cannot open") && !error.contains("s3cret"), "{error}");
     }
+    let error = open("a=b").await.unwrap_err().to_string();
+    assert!(error.contains("write ./"), "{error}");
     std::fs::remove_dir_all(folder).unwrap();
     // As a program: one line, and no success.
     for program in [env!("CARGO_BIN_EXE_authorization-server"), env!("CARGO_BIN_EXE_embedded")] {

@@ -84,6 +84,11 @@ impl Place {
                 "there is a parameter that is none".into()
             }));
         }
+        // The driver would show the value: what was meant as another parameter may be in it.
+        let is_word = |value: &str| value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if url.query_pairs().any(|(key, value)| matches!(&*key, "sslmode" | "ssl-mode") && !is_word(&value)) {
+            return Err(bad("its sslmode is none".into()));
+        }
         let connect = PgConnectOptions::from_url(&url).map_err(|error| bad(error.to_string()))?;
         // Statements and how long they took are no news at every request.
         let connect = connect.disable_statement_logging();
@@ -110,7 +115,8 @@ impl Place {
         options: &PostgresOptions,
         migrate: bool,
     ) -> Result<(), PostgresOpenError> {
-        let of_schema = |mismatch| self.of_schema(mismatch, options);
+        let of_look = |mismatch| self.of_schema(mismatch, options, || self.slow_look(options));
+        let of_migration = |mismatch| self.of_schema(mismatch, options, || self.slow(options));
         let (time, schema) = (options.connect_time, &*options.schema);
         let look = async {
             limit_statements(connection, time).await?;
@@ -125,7 +131,7 @@ impl Place {
                 other => other.map(|()| Some(Ok(()))),
             }
         };
-        let looked = limited(time, look).await.map_err(of_schema)?;
+        let looked = limited(time, look).await.map_err(of_look)?;
         if let Some(done) = looked {
             done?;
         } else {
@@ -136,9 +142,11 @@ impl Place {
             timeout(options.migration_time + HEADSTART, bring)
                 .await
                 .map_err(|_| self.slow(options))?
-                .map_err(of_schema)?;
+                .map_err(of_migration)?;
+            // What is looked at now has the time of a look again.
+            limited(time, limit_statements(connection, time)).await.map_err(|error| of_look(error.into()))?;
         }
-        limited(time, schema::whole(connection, schema)).await.map_err(of_schema)
+        limited(time, schema::whole(connection, schema)).await.map_err(of_look)
     }
 
     /// The first connection, for which nobody waits longer than needed: a pool would knock again and again.
@@ -151,7 +159,17 @@ impl Place {
         PostgresOpenError::Slow { url: self.shown.clone(), time: options.migration_time }
     }
 
-    fn of_schema(&self, mismatch: Mismatch, options: &PostgresOptions) -> PostgresOpenError {
+    fn slow_look(&self, options: &PostgresOptions) -> PostgresOpenError {
+        let (url, schema) = (self.shown.clone(), options.schema.to_string());
+        PostgresOpenError::SlowLook { url, schema, time: options.connect_time }
+    }
+
+    fn of_schema(
+        &self,
+        mismatch: Mismatch,
+        options: &PostgresOptions,
+        slow: impl FnOnce() -> PostgresOpenError,
+    ) -> PostgresOpenError {
         let (url, schema) = (self.shown.clone(), options.schema.to_string());
         let version = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
         match mismatch {
@@ -160,7 +178,7 @@ impl Place {
             Mismatch::Missing(table) => PostgresOpenError::MissingTable { url, schema, table },
             Mismatch::Engine(error) => match fault::code(&error).as_deref() {
                 Some("55P03") => PostgresOpenError::Locked { url, schema, source: error.into() },
-                Some("57014") => self.slow(options),
+                Some("57014") => slow(),
                 _ => self.of_engine(error),
             },
         }

@@ -154,6 +154,19 @@ pub enum PostgresOpenError {
         /// How long it had.
         time: Duration,
     },
+    /// Looking at the tables takes too long.
+    #[error(
+        "cannot open {url}: the server has not said within {time:?} what is in schema {schema}; look what else the database does, or give it more \
+         time with `PostgresOptions::with_connect_time`"
+    )]
+    SlowLook {
+        /// The URL.
+        url: String,
+        /// In which schema.
+        schema: String,
+        /// How long it had.
+        time: Duration,
+    },
     /// There is no room.
     #[error("cannot open {url}: the server's disk is full ({source}); free some space there")]
     Full {

@@ -65,6 +65,13 @@ impl PostgresOptions {
     /// minutes.
     pub const MIGRATION_TIME: Duration = Duration::from_secs(600);
 
+    /// The longest that any of these times can be: the server counts milliseconds, in 31 bits.
+    const LONGEST: Duration = Duration::from_secs(24 * 24 * 3600);
+
+    const fn bounded(time: Duration) -> Duration {
+        if time.as_secs() < Self::LONGEST.as_secs() { time } else { Self::LONGEST }
+    }
+
     /// How many connections to open at most, in place of [`CONNECTIONS`](Self::CONNECTIONS). Zero is taken as one.
     #[must_use]
     pub fn with_connections(mut self, most: u32) -> Self {
@@ -72,31 +79,32 @@ impl PostgresOptions {
         self
     }
 
-    /// For how long a call waits for a connection, in place of [`ACQUIRE_TIME`](Self::ACQUIRE_TIME).
+    /// For how long a call waits for a connection, in place of [`ACQUIRE_TIME`](Self::ACQUIRE_TIME). More than 24 days is taken as 24 days, here
+    /// as with the other times.
     #[must_use]
     pub const fn with_acquire_time(mut self, time: Duration) -> Self {
-        self.acquire_time = time;
+        self.acquire_time = Self::bounded(time);
         self
     }
 
     /// For how long opening waits for the first connection and for an answer about the tables, in place of [`CONNECT_TIME`](Self::CONNECT_TIME).
     #[must_use]
     pub const fn with_connect_time(mut self, time: Duration) -> Self {
-        self.connect_time = time;
+        self.connect_time = Self::bounded(time);
         self
     }
 
     /// For how long a statement may run, in place of [`STATEMENT_TIME`](Self::STATEMENT_TIME).
     #[must_use]
     pub const fn with_statement_time(mut self, time: Duration) -> Self {
-        self.statement_time = time;
+        self.statement_time = Self::bounded(time);
         self
     }
 
     /// For how long bringing the tables up to date may take, in place of [`MIGRATION_TIME`](Self::MIGRATION_TIME).
     #[must_use]
     pub const fn with_migration_time(mut self, time: Duration) -> Self {
-        self.migration_time = time;
+        self.migration_time = Self::bounded(time);
         self
     }
 

@@ -66,6 +66,10 @@ pub(super) fn parse(url: &str) -> Result<Address, Cow<'static, str>> {
             if master.is_empty() {
                 return Err("it does not name the master: redis-sentinel://host:port,host:port/master".into());
             }
+            // Else the password in them would go to the sentinels as a part of the name.
+            if master.contains(['&', ';', '=']) {
+                return Err("its parameters stand behind no question mark".into());
+            }
             let several = Several { database: database(path)?, ..several };
             Ok(Address::Sentinel(several, master.to_owned(), guards))
         }
@@ -175,6 +179,7 @@ mod tests {
             "redis-cluster://a?b=c",
             "redis-sentinel://a",
             "redis-sentinel://a/main?password=b",
+            "redis-sentinel://a/main&sentinel_password=b",
         ] {
             assert!(parse(bad).is_err(), "{bad}");
         }

@@ -30,7 +30,8 @@ use crate::redis::life::{LONGEST, MARGIN, lifetime, millis, score};
 use crate::redis::link;
 use crate::redis::names;
 use crate::redis::script::{
-    CLAIM, CONFIRM, EXTEND, PLACE_CLIENT, PURGE_CLIENT, REGISTER, RELEASE, RENEW_CLIENT, UPDATE_CLIENT,
+    CLAIM, CONFIRM, EXTEND, PLACE_CLIENT, PURGE_CLIENT, REGISTER, RELEASE, RENEW_CLIENT, STRIKE_CLIENT,
+    UPDATE_CLIENT,
 };
 
 /// For how long a record is there before it is confirmed: far longer than a registration takes.
@@ -363,9 +364,11 @@ impl RedisStore {
 
     pub(super) async fn strike_client(&self, id: &ClientId) -> Result<(), StoreError> {
         let names = self.names();
-        for index in [names.all_clients(), names.unused_clients(), names.document_clients()] {
-            index::strike(self.link(), &index, &[id.as_str()]).await?;
-        }
+        let all = names.all_clients();
+        let call = STRIKE_CLIENT
+            .call([all.clone(), names.unused_clients(), names.document_clients()])
+            .text(id.as_str());
+        let _: u64 = self.link().write_lightly(&all, &call).await?;
         Ok(())
     }
 }

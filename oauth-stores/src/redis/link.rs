@@ -12,7 +12,7 @@ use tokio::time::Instant;
 
 use crate::redis::names::Names;
 use crate::redis::node::Node;
-use crate::redis::retry::{Again, judge};
+use crate::redis::retry::{Again, judge, judge_waiting};
 use crate::redis::script::{Call, MARK};
 use crate::redis::slot::{master_of, neighbour};
 
@@ -223,19 +223,26 @@ impl Link {
         loop {
             let asked = there.take();
             let to = asked.as_ref().unwrap_or(route);
-            let error = match self.send(make(whole), wait, to, asked.is_some()).await {
+            let (error, again) = match self.send(make(whole), wait, to, asked.is_some()).await {
                 Ok(mut answers) => match refused(&mut answers, only_reads) {
                     None => return Ok(answers),
-                    Some(error) => error,
+                    Some(error) => {
+                        let again = judge(&error);
+                        (error, again)
+                    }
                 },
                 // A read whose answer was lost, but for one that took too long: once more.
                 Err(error) if only_reads && !lost && error.is_connection_dropped() => {
                     lost = true;
                     continue;
                 }
-                Err(error) => error,
+                Err(error) => {
+                    let is_one_of_several = wait.is_some() && matches!(self.to, To::Cluster(_));
+                    let again = if is_one_of_several { judge_waiting(&error) } else { judge(&error) };
+                    (error, again)
+                }
             };
-            match judge(&error) {
+            match again {
                 Again::No => return Err(error),
                 Again::WithText if whole => return Err(error),
                 Again::WithText => {
@@ -282,7 +289,7 @@ impl Link {
                 let waiting = waiting.as_ref().filter(|_| wait.is_some());
                 let mut cluster = waiting.unwrap_or(connection).clone();
                 // In one go: who asks for replicas later may be answered by a master that took over, and never had the write. The driver answers
-                // with one refusal for all of them; what follows the write is never refused in a way that has it sent again.
+                // with one refusal for all of them.
                 commands.extend(wait.into_iter().flatten().cloned());
                 let count = commands.len();
                 if count == 1 && !asking {

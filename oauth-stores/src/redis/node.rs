@@ -11,7 +11,8 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::sentinel::SentinelClient;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, Pipeline, PushInfo, PushKind, RedisError, RedisResult, Value,
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, Pipeline, PushInfo, PushKind, RedisError, RedisResult,
+    Value, cmd,
 };
 use tokio::sync::Mutex;
 
@@ -33,12 +34,11 @@ pub(super) struct Live {
 }
 
 /// Waiting for replicas, all callers together: who comes while a wait is under way is served by the next.
-#[derive(Default)]
 struct Rounds {
     /// How many began.
     begun: AtomicU64,
     /// Which ended last, and how.
-    last: Mutex<(u64, Vec<Value>)>,
+    last: Mutex<(u64, RedisResult<Vec<Value>>)>,
 }
 
 impl Live {
@@ -79,14 +79,29 @@ impl Rounds {
     async fn wait(&self, mut connection: MultiplexedConnection, wait: &[Cmd; 2]) -> RedisResult<Vec<Value>> {
         let seen = self.begun.load(Ordering::Acquire);
         let mut last = self.last.lock().await;
-        if last.0 > seen {
-            return Ok(last.1.clone());
+        // After one that failed nobody begins another: the connection is over, and the next would find it out as slowly.
+        if last.0 > seen || last.1.is_err() {
+            return last.1.clone();
         }
         let number = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
-        let answers = connection.send_packed_commands(&piped(wait), 0, wait.len()).await?;
+        let answers = connection.send_packed_commands(&piped(wait), 0, wait.len()).await;
         *last = (number, answers.clone());
-        Ok(answers)
+        answers
     }
+}
+
+impl Default for Rounds {
+    fn default() -> Self {
+        Self { begun: AtomicU64::new(0), last: Mutex::new((0, Ok(Vec::new()))) }
+    }
+}
+
+/// What a server calls itself since it was started. Nothing, if it does not tell this user.
+async fn run_id(mut connection: MultiplexedConnection) -> RedisResult<String> {
+    let info = connection.send_packed_command(cmd("INFO").arg("server")).await?;
+    let info: String = redis::from_redis_value(info).unwrap_or_default();
+    let id = info.lines().find_map(|line| line.trim().strip_prefix("run_id:"));
+    Ok(id.unwrap_or_default().to_owned())
 }
 
 fn piped(commands: &[Cmd]) -> Pipeline {
@@ -172,8 +187,16 @@ impl Node {
             .set_pipeline_buffer_size(QUEUE)
             .set_push_sender(watch);
         let connection = self.connect_once(&config).await?;
-        let waiting =
-            if self.waits { Some((self.connect_once(&config).await?, Arc::default())) } else { None };
+        let waiting = if self.waits {
+            let waiting = self.connect_once(&config).await?;
+            // At a failover the name leads to another server from one moment to the next: what the one wrote the other may never read.
+            if run_id(connection.clone()).await? != run_id(waiting.clone()).await? {
+                return Err((ErrorKind::Io, "two connections led to two servers").into());
+            }
+            Some((waiting, Arc::default()))
+        } else {
+            None
+        };
         Ok(Live { connection, waiting, ended })
     }
 

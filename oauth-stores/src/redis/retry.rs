@@ -4,7 +4,9 @@
 //!    it is asked again, for a bounded time.
 //! 2. The connection was known to be gone before the command was sent: another one is made, the command goes there.
 //! 3. A read whose answer was lost is asked again, once.
-//! 4. A write whose answer was lost may have happened. It is never sent again: with a code, for which there is no grace, the second of
+//! 4. Of a write in a cluster and what waits for replicas behind it the driver says only that one was refused. It is sent again if that can be the
+//!    write alone: what follows names no key, so no `MOVED`, `ASK` or `TRYAGAIN` is its.
+//! 5. A write whose answer was lost may have happened. It is never sent again: with a code, for which there is no grace, the second of
 //!    the two would be taken for a thief.
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
@@ -41,6 +43,16 @@ pub(super) fn judge(error: &RedisError) -> Again {
     }
 }
 
+/// What may be done after `error`, which befell a write or what waits for its replicas behind it.
+pub(super) fn judge_waiting(error: &RedisError) -> Again {
+    match error.kind() {
+        ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::TryAgain | ServerErrorKind::Ask)
+        | ErrorKind::ClusterConnectionNotFound => judge(error),
+        // A master that became a replica after the write refuses the mark as it would have refused the write.
+        _ => Again::No,
+    }
+}
+
 fn redirect(error: &RedisError) -> Option<Again> {
     let (address, _) = error.redirect_node()?;
     let (host, port) = address.rsplit_once(':')?;
@@ -73,6 +85,14 @@ mod tests {
             ("WRONGTYPE Operation against a key holding the wrong kind of value", Again::No),
         ] {
             assert_eq!(judge(&server(text)), again, "{text}");
+        }
+        for text in
+            ["READONLY You can't write", "CLUSTERDOWN It is down", "LOADING It is", "MASTERDOWN It is"]
+        {
+            assert_eq!(judge_waiting(&server(text)), Again::No, "{text}");
+        }
+        for text in ["MOVED 1 127.0.0.1:7000", "ASK 1 127.0.0.1:7000", "TRYAGAIN Multiple keys"] {
+            assert_eq!(judge_waiting(&server(text)), judge(&server(text)), "{text}");
         }
         let lost = RedisError::from(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
         assert_eq!(judge(&lost), Again::No, "it may have happened");

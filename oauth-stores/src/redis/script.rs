@@ -39,6 +39,7 @@ verbs! {
     RENEW_CLIENT = "renew_client.lua";
     PLACE_CLIENT = "place_client.lua";
     PURGE_CLIENT = "purge_client.lua";
+    STRIKE_CLIENT = "strike_client.lua";
     REMEMBER = "remember.lua";
     FORGET_CONSENT = "forget_consent.lua";
     HIT = "hit.lua";

@@ -135,7 +135,7 @@ impl OpenError {
         let (path, code) = (path.to_owned(), error.sqlite_error_code());
         let source = error.into();
         match code {
-            // The file itself was opened before: what cannot be opened or written are the two beside it.
+            // The file is there, or was just made: it may not be read or written, or the two beside it may not.
             Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
                 Self::ReadOnly { path, source }
             }

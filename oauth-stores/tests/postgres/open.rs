@@ -189,6 +189,35 @@ async fn tables_that_somebody_has_locked_are_waited_for_within_the_time() {
 }
 
 #[tokio::test]
+async fn a_look_that_takes_too_long_is_no_migration() {
+    let Some((_server, url)) = database() else { return };
+    PostgresOptions::default().migrate(&url).await.unwrap();
+    // Nothing is locked, and the answer does not come.
+    let slow = "ALTER TABLE oauth.migrations RENAME TO slow;
+        CREATE VIEW oauth.migrations AS SELECT version FROM oauth.slow, (SELECT pg_sleep(30) OFFSET 0) AS long";
+    run(&url, slow).await;
+    for options in [PostgresOptions::default(), PostgresOptions::default().without_migration()] {
+        let error = fault(options.with_connect_time(Duration::from_millis(300)), &url).await;
+        assert!(matches!(error, PostgresOpenError::SlowLook { .. }), "{error:?}");
+        let text = error.to_string();
+        assert!(text.contains("300ms") && text.contains("with_connect_time"), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn no_time_is_too_long() {
+    let Some((_server, url)) = database() else { return };
+    let options = PostgresOptions::default()
+        .with_acquire_time(Duration::MAX)
+        .with_connect_time(Duration::MAX)
+        .with_statement_time(Duration::MAX)
+        .with_migration_time(Duration::MAX);
+    let store = options.open(&url).await.unwrap();
+    let (grant, token) = session();
+    store.open(&grant, &[token]).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_migration_that_does_not_come_to_an_end_is_given_up() {
     let Some((_server, url)) = database() else { return };
     run(&url, "CREATE SCHEMA oauth; CREATE TABLE oauth.migrations (version BIGINT PRIMARY KEY)").await;

@@ -21,10 +21,10 @@ async fn fault(url: &str) -> RedisOpenError {
 #[tokio::test]
 async fn a_wrong_url_is_named() {
     for (url, place, remedy) in [
-        ("http://:s3cret@host", "host", "write redis, rediss"),
-        ("redis://me:s3cret@host:port", "host:port", "URL"),
+        ("http://:s3cret@db.example", "db.example", "write redis, rediss"),
+        ("redis://me:s3cret@host:port", "redis://…", "URL"),
         ("redis://me:s3cret@host/zero", "host/zero", "database"),
-        ("redis-cluster://me:s3cret@a:1,b:x", "a:1,b:x", "no port"),
+        ("redis-cluster://me:s3cret@a:1,b:x", "redis-cluster://…", "no port"),
         ("redis-cluster://me:s3cret@a:1,b:2/3", "a:1,b:2/3", "tell deployments apart by their prefix"),
         ("redis-sentinel://me:s3cret@a:1", "a:1", "does not name the master"),
     ] {

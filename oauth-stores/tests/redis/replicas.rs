@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use oauth_core::{Exchanged, GrantStore as _, Revocation};
-use oauth_stores::RedisOptions;
 use oauth_stores::testing::{TestRedis, available, fresh_prefix};
+use oauth_stores::{RedisOpenError, RedisOptions};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::scene::{GRACE, NOW, assert_unavailable, session, spend, tokens};
 
@@ -125,6 +127,69 @@ async fn tokens_are_found_at_once_while_writes_wait_for_a_replica_that_is_gone()
     }
     // All waited together, not one behind the other.
     assert!(began.elapsed() < 4 * PATIENCE, "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn who_stood_in_a_wait_that_failed_does_not_wait_again() {
+    let (Some(master), Some(mut replica)) = (available(TestRedis::own()), available(TestRedis::own())) else {
+        return;
+    };
+    follow(&replica, &master).await;
+    let options = RedisOptions::default()
+        .with_prefix(&fresh_prefix())
+        .with_response_timeout(Duration::from_millis(300))
+        .with_replicas(1, Duration::from_secs(1));
+    let store = options.open(&master.url()).await.unwrap();
+    let mut sessions = Vec::new();
+    for _ in 0..8 {
+        sessions.push(session(&store).await.unwrap());
+    }
+    replica.kill();
+    let began = Instant::now();
+    let exchanges = sessions.iter().map(|(grant, refresh)| {
+        let store = store.clone();
+        async move { spend(&store, refresh, &tokens(grant), GRACE).await }
+    });
+    // While the first of them waits, the server falls silent.
+    let silence = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        master.hang().unwrap();
+    };
+    let (exchanged, ()) = tokio::join!(join_all(exchanges), silence);
+    let waited = began.elapsed();
+    master.resume().unwrap();
+    for exchange in exchanged {
+        assert_unavailable(exchange);
+    }
+    assert!(waited < Duration::from_secs(4), "{waited:?}, and one wait is 1.3 s");
+}
+
+#[tokio::test]
+async fn connections_that_lead_to_two_servers_are_not_kept() {
+    let (Some(old), Some(new)) = (available(TestRedis::own()), available(TestRedis::own())) else { return };
+    let options = RedisOptions::default().with_prefix(&fresh_prefix());
+    options.clone().open(&new.url()).await.unwrap();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("redis://{}", listener.local_addr().unwrap());
+    // A name that leads elsewhere from the second connection on.
+    let targets = [old.port(), new.port(), new.port(), new.port()];
+    let leading = tokio::spawn(async move {
+        let mut open = Vec::new();
+        for target in targets {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut server = TcpStream::connect(("127.0.0.1", target)).await.unwrap();
+            open.push(tokio::spawn(
+                async move { tokio::io::copy_bidirectional(&mut client, &mut server).await },
+            ));
+        }
+        join_all(open).await;
+    });
+    let options = options.with_replicas(1, Duration::from_millis(100));
+    let error = options.clone().open(&url).await.unwrap_err();
+    assert!(matches!(error, RedisOpenError::Unreachable { .. }), "{error:?}");
+    assert!(error.to_string().contains("two servers"), "{error}");
+    options.open(&url).await.unwrap();
+    leading.abort();
 }
 
 #[tokio::test]
