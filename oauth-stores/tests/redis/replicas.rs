@@ -18,6 +18,11 @@ async fn follow(replica: &TestRedis, master: &TestRedis) {
         assert!(Instant::now() < deadline, "the replica does not reach its master");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+    // That it is there does not say that it answers within the time that a test gives it: its first answer may take longer.
+    let mut connection = redis::Client::open(master.url()).unwrap().get_connection().unwrap();
+    let () = redis::cmd("SET").arg("followed").arg(1).query(&mut connection).unwrap();
+    let acknowledged: i64 = redis::cmd("WAIT").arg(1).arg(30_000).query(&mut connection).unwrap();
+    assert_eq!(acknowledged, 1, "the replica does not answer its master");
 }
 
 #[tokio::test]
