@@ -185,10 +185,10 @@ fn push_error(text: &mut String, error: Option<(ErrorCode, &str)>) {
 
 /// `offline_access` is between a client and its authorization server: however it came among the scopes, nobody is told to ask for it (RS-8).
 fn of_resource(scopes: &ScopeSet) -> Cow<'_, ScopeSet> {
-    match OFFLINE_ACCESS.parse() {
-        Ok(offline) if scopes.contains(OFFLINE_ACCESS) => Cow::Owned(scopes.difference(&offline)),
-        _ => Cow::Borrowed(scopes),
+    if !scopes.contains(OFFLINE_ACCESS) {
+        return Cow::Borrowed(scopes);
     }
+    Cow::Owned(scopes.iter().filter(|scope| *scope != OFFLINE_ACCESS).collect())
 }
 
 const INVALID: &str = "the access token is invalid, expired or not for this resource";

@@ -64,6 +64,7 @@ mod audit;
 mod authorized;
 mod bearer;
 mod body;
+mod canonical;
 mod challenge;
 mod config;
 mod forward;
@@ -78,6 +79,7 @@ mod request_state;
 #[cfg(feature = "rmcp")]
 mod rmcp;
 mod scope;
+mod seed;
 mod session;
 mod signed;
 mod stream;

@@ -3,10 +3,11 @@
 
 use http::header::{CACHE_CONTROL, PRAGMA};
 use http::{HeaderValue, StatusCode};
+use oauth_core::metadata::OFFLINE_ACCESS;
 use oauth_core::metadata::{AuthorizationServerMetadata, OpenIdMetadata};
 use oauth_core::{AuthMethod, OAuthError};
 
-use crate::config::{OFFLINE_ACCESS, Registration};
+use crate::config::Registration;
 use crate::server::Context;
 use crate::wire::{Reply, error_reply, json_reply};
 

@@ -8,10 +8,11 @@ use oauth_core::fetch::Network;
 use oauth_core::{ResourceUri, ScopeSet, TokenVerifier};
 use tower_layer::Layer as _;
 
+use crate::canonical::canonical;
 use crate::config::{ConfigError, ConfigErrors};
 use crate::forward::decide::{Ask, Decide};
 use crate::forward::original::ProxyStyle;
-use crate::forward::path::{decoded, is_plain};
+use crate::forward::path::is_plain;
 use crate::forward::rules::PathRules;
 use crate::forward::service::{ForwardAuth, Settings, Site};
 use crate::identity::IdentityClaim;
@@ -135,7 +136,7 @@ impl ForwardAuthBuilder {
                 Site { resource, origins, ask: make(rules) }
             })
             .collect();
-        sites.sort_by_key(|site| std::cmp::Reverse(decoded(site.resource.path()).len()));
+        sites.sort_by_key(|site| std::cmp::Reverse(canonical(site.resource.path()).len()));
         let settings = Settings { style: self.style, path: self.path, proxies, identity, sites };
         Ok(ForwardAuth::new(settings))
     }

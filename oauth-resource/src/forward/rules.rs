@@ -3,8 +3,9 @@
 use http::Method;
 use oauth_core::ScopeSet;
 
+use crate::canonical::canonical;
 use crate::config::ConfigError;
-use crate::forward::path::{decoded, is_below, is_plain};
+use crate::forward::path::{is_below, is_plain};
 use crate::guard::Origins;
 use crate::scope::Need;
 
@@ -65,7 +66,7 @@ impl PathRules {
     /// One method at this very path needs no token. One that is presented must be good all the same (A-AUD-14).
     #[must_use]
     pub fn anonymous(mut self, method: Method, path: &str) -> Self {
-        let path = (*decoded(path)).into();
+        let path = (*canonical(path)).into();
         self.rules.push(Rule { path, method: Some(method), exact: true, need: Need::Nothing });
         self
     }
@@ -110,7 +111,7 @@ impl PathRules {
 
     fn rule(mut self, path: &str, method: Option<Method>, scopes: &str) -> Self {
         let need = Need::Scopes(self.read(scopes, path));
-        self.rules.push(Rule { path: (*decoded(path)).into(), method, exact: false, need });
+        self.rules.push(Rule { path: (*canonical(path)).into(), method, exact: false, need });
         self
     }
 
@@ -130,7 +131,7 @@ impl PathRules {
                 |other: &Rule| other.path != rule.path && other.path.eq_ignore_ascii_case(&rule.path);
             let why = if !is_plain(&rule.path) || (rule.path.ends_with('/') && !rule.exact) {
                 "a path is written plainly, from / on, without a slash at the end"
-            } else if !is_below(&rule.path, &decoded(root)) {
+            } else if !is_below(&rule.path, &canonical(root)) {
                 "the path is not below the resource's"
             } else if self.rules[..index].iter().any(differs_in_case) {
                 "another rule's path differs in case alone: requests to either would be refused"
@@ -144,7 +145,7 @@ impl PathRules {
 
     /// What a request needs. `None`: a path that a server which ignores case reads as that of another rule.
     pub(super) fn need(&self, method: &Method, path: &str) -> Option<Need> {
-        let path = &*decoded(path);
+        let path = &*canonical(path);
         let method = if method == Method::HEAD { &Method::GET } else { method };
         let is_other_case = |rule: &Rule| {
             let Some((start, rest)) = path.split_at_checked(rule.path.len()) else { return false };

@@ -16,10 +16,11 @@ use tower_service::Service;
 
 use crate::answer::{self, Answer};
 use crate::authorized::Authorized;
+use crate::canonical::canonical;
 use crate::forward::builder::ForwardAuthBuilder;
 use crate::forward::decide::{Ask, unknown};
 use crate::forward::original::{Original, ProxyStyle};
-use crate::forward::path::{decoded, is_below, is_plain};
+use crate::forward::path::{is_below, is_plain};
 use crate::guard::{Origins, Page, allow};
 use crate::identity::IdentityClaim;
 
@@ -130,7 +131,7 @@ impl Settings {
         let path = original.target.path();
         let is_here = |site: &&Site| {
             site.resource.origin() == original.origin
-                && is_below(&decoded(path), &decoded(site.resource.path()))
+                && is_below(&canonical(path), &canonical(site.resource.path()))
         };
         if is_plain(path) { self.sites.iter().find(is_here) } else { None }
     }

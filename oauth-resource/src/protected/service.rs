@@ -1,7 +1,7 @@
 //! The service that asks everything of a request that a protected resource wants to know.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -13,12 +13,13 @@ use oauth_core::TokenVerifier;
 use tower_service::Service;
 
 use crate::authorized::Authorized;
-use crate::bearer::{DPOP, Gate, Refused, RequireBearer};
+use crate::bearer::{DPOP, Gate, RequireBearer};
 use crate::body::ResponseBody;
 use crate::guard::{self, Guard};
 use crate::metadata::WELL_KNOWN;
 use crate::protected::future::{ResponseFuture, Waiting};
 use crate::scope::{self, Caller, PeekedBody, RequireScope, Said, Unreadable};
+use crate::seed::Seed;
 use crate::session::{BindSession, SESSION_ID, SessionKey};
 use crate::stream::Opened;
 use crate::verify::StoreVerifier;
@@ -48,8 +49,7 @@ pub struct Protected<S, V = StoreVerifier> {
 
 /// What all clones of a service share.
 struct Shared<S, V> {
-    /// Where another inner service comes from if one is missed. Made at the first request: no clone is made that nobody calls.
-    seed: OnceLock<Mutex<S>>,
+    seed: Seed<S>,
     guard: Arc<guard::Settings>,
     gate: Arc<Gate<V>>,
     rules: Arc<Rules>,
@@ -76,29 +76,12 @@ struct Plain {
 
 impl<S, V> Protected<S, V> {
     pub(super) fn new(inner: S, guard: Arc<guard::Settings>, gate: Gate<V>, rules: Arc<Rules>) -> Self {
-        let shared = Shared { seed: OnceLock::new(), guard, gate: Arc::new(gate), rules };
+        let shared = Shared { seed: Seed::default(), guard, gate: Arc::new(gate), rules };
         Self { inner: Some(inner), shared: Arc::new(shared) }
     }
 }
 
 impl<S: Clone, V> Protected<S, V> {
-    fn inner(&mut self) -> &mut S {
-        let seed = &self.shared.seed;
-        self.inner.get_or_insert_with(|| {
-            // It leaves only after a seed was made of it.
-            let seed = seed.get().expect("whoever took the service left a seed");
-            seed.lock().unwrap_or_else(PoisonError::into_inner).clone()
-        })
-    }
-
-    /// The one that is ready, to go with a request.
-    fn take(&mut self) -> S {
-        self.inner();
-        let ready = self.inner.take().expect("it was put there if it was not");
-        self.shared.seed.get_or_init(|| Mutex::new(ready.clone()));
-        ready
-    }
-
     /// A request that is not plain goes from layer to layer.
     #[cold]
     fn layered<B, R>(&mut self, request: Request<B>) -> Answering<S, V, B>
@@ -108,8 +91,8 @@ impl<S: Clone, V> Protected<S, V> {
         B: Body<Data = Bytes>,
         R: Body<Data = Bytes>,
     {
-        let ready = self.take();
-        let Shared { guard, gate, rules, .. } = &*self.shared;
+        let Shared { seed, guard, gate, rules } = &*self.shared;
+        let ready = seed.take(&mut self.inner);
         let within = RequireScope::new(BindSession::new(ready, rules.session.clone()), rules.scope.clone());
         let mut layers: Layered<S, V> = Guard::new(RequireBearer::new(within, gate.clone()), guard.clone());
         ResponseFuture::layered(layers.call(request))
@@ -123,7 +106,6 @@ impl<S, V> Shared<S, V> {
         let is_plain = parts.method == Method::POST
             && parts.uri.query().is_none()
             && !parts.uri.path().starts_with(WELL_KNOWN)
-            && parts.extensions.get::<Refused>().is_none()
             && self.guard.admit(&parts.headers, &parts.uri);
         if !is_plain {
             return None;
@@ -159,7 +141,7 @@ where
     type Future = Answering<S, V, B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner().poll_ready(cx)
+        self.shared.seed.of(&mut self.inner).poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
@@ -176,7 +158,7 @@ where
             let answer = scope.unreadable(Unreadable::TooLong, Caller::Known(&caller));
             return ResponseFuture::answer(answer);
         }
-        let (ready, rules) = (self.take(), self.shared.rules.clone());
+        let (ready, rules) = (self.shared.seed.take(&mut self.inner), self.shared.rules.clone());
         ResponseFuture::reading(body, Waiting { parts, caller, said, names_session, ready, rules })
     }
 }

@@ -1,7 +1,7 @@
 //! The service that lets through only requests whose caller has the scopes they need.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -19,6 +19,7 @@ use crate::scope::body::PeekedBody;
 use crate::scope::decide::{Caller, Settings};
 use crate::scope::future::ResponseFuture;
 use crate::scope::reading::Unreadable;
+use crate::seed::Seed;
 
 /// Lets through only requests whose caller has the scopes that their operation needs. Made by
 /// [`RequireScopeLayer`](crate::RequireScopeLayer), where another example is.
@@ -48,36 +49,15 @@ use crate::scope::reading::Unreadable;
 /// ```
 #[derive(Clone)]
 pub struct RequireScope<S> {
-    /// The one that is polled. It leaves with a request whose body is still to be read; most hosts clone a service for each request and
-    /// never miss it.
+    /// The one that is polled. It leaves with a request.
     inner: Option<S>,
-    /// Where another comes from if one is missed. Made at the first request: no clone is made that nobody calls.
-    seed: Arc<OnceLock<Mutex<S>>>,
+    seed: Arc<Seed<S>>,
     settings: Arc<Settings>,
 }
 
 impl<S> RequireScope<S> {
     pub(crate) fn new(inner: S, settings: Arc<Settings>) -> Self {
         Self { inner: Some(inner), seed: Arc::default(), settings }
-    }
-}
-
-impl<S: Clone> RequireScope<S> {
-    fn inner(&mut self) -> &mut S {
-        let seed = &self.seed;
-        self.inner.get_or_insert_with(|| {
-            // It leaves only after a seed was made of it.
-            let seed = seed.get().expect("whoever took the service left a seed");
-            seed.lock().unwrap_or_else(PoisonError::into_inner).clone()
-        })
-    }
-
-    /// The one that is ready, to go with a request.
-    fn take(&mut self) -> S {
-        self.inner();
-        let ready = self.inner.take().expect("it was put there if it was not");
-        self.seed.get_or_init(|| Mutex::new(ready.clone()));
-        ready
     }
 }
 
@@ -92,7 +72,7 @@ where
     type Future = ResponseFuture<S, B>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
-        self.inner().poll_ready(cx)
+        self.seed.of(&mut self.inner).poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
@@ -104,7 +84,7 @@ where
             return match self.settings.decide_bare(&parts, caller) {
                 Ok(()) => {
                     let request = Request::from_parts(parts, PeekedBody::unread(body));
-                    ResponseFuture::inner(self.inner().call(request))
+                    ResponseFuture::inner(self.seed.of(&mut self.inner).call(request))
                 }
                 Err(answer) => ResponseFuture::answer(*answer),
             };
@@ -112,7 +92,7 @@ where
         if body.size_hint().lower() > self.settings.limit(caller) as u64 {
             return ResponseFuture::answer(self.settings.unreadable(Unreadable::TooLong, caller));
         }
-        let ready = self.take();
+        let ready = self.seed.take(&mut self.inner);
         ResponseFuture::reading(parts, body, stranger, ready, self.settings.clone())
     }
 }

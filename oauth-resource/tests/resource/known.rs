@@ -1,9 +1,14 @@
 //! Whoever is known is answered without the layers, and exactly as the layers would.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Request};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use oauth_core::Secret;
 use oauth_resource::{IdentityClaim, SessionKey};
@@ -68,7 +73,7 @@ async fn a_known_token_is_asked_no_less_than_one_that_is_looked_at() {
         told(&known, request("POST", "/mcp", token, &initialize, &[])).await;
     }
     // From here on, nobody is asked about these tokens, and behind the other resource about each of them every time.
-    let asked = known.tokens.asked.load(std::sync::atomic::Ordering::SeqCst);
+    let asked = known.tokens.asked.load(Ordering::SeqCst);
 
     let headers: Vec<Vec<(&str, &[u8])>> = vec![
         vec![],
@@ -154,7 +159,7 @@ async fn a_known_token_is_asked_no_less_than_one_that_is_looked_at() {
         }
     }
     assert!(passed > 300, "{passed}");
-    assert_eq!(known.tokens.asked.load(std::sync::atomic::Ordering::SeqCst), asked);
+    assert_eq!(known.tokens.asked.load(Ordering::SeqCst), asked);
 }
 
 /// Whether both let a request pass, or neither.
@@ -178,4 +183,34 @@ fn request(
         request = request.header(name, value);
     }
     request.body(Full::from(body.to_owned())).unwrap()
+}
+
+/// A body that is said to be too long, and that nobody may ask for.
+struct TooLong;
+
+impl Body for TooLong {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        panic!("nobody reads it");
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(2001)
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_said_to_be_too_long_is_not_read() {
+    let bench = bench(100);
+    // Looked at by the layers, then known.
+    for _ in 0..2 {
+        let request = Request::post("/mcp").header("authorization", "Bearer reader").body(TooLong).unwrap();
+        assert_eq!(bench.send(request).await.status, 413);
+    }
+    assert_eq!(bench.tokens.asked.load(Ordering::SeqCst), 1);
 }

@@ -368,3 +368,41 @@ async fn a_proof_that_names_a_body_is_for_no_other_where_that_is_asked_for() {
         assert_eq!(reply.status, status, "{said}");
     }
 }
+
+#[tokio::test]
+async fn a_proof_that_names_a_body_proves_nothing_where_no_body_is_seen() {
+    // DPOP-20, UP-16
+    use crate::fixture::{ISSUER, StandingClock, Tokens};
+    use oauth_core::PeerAddress;
+    use oauth_resource::{ForwardAuth, PathRules, ProtectedResource, ProxyStyle};
+    use tower::ServiceExt as _;
+
+    let tokens = Tokens::default();
+    let mut bound = claims("alice", "notes:read");
+    bound.binding = Binding::Dpop(KEY.public_jwk().thumbprint());
+    tokens.put("bound", bound);
+    let checker = ProofChecker::new().with_replay_guard(Stores::memory().replay);
+    let resource = ProtectedResource::builder(RESOURCE, ISSUER)
+        .scopes(rules())
+        .verifier(tokens)
+        .clock(Arc::new(StandingClock::default()))
+        .dpop(Dpop::optional(checker))
+        .strict_content_digest()
+        .build()
+        .unwrap();
+    let verify = ForwardAuth::builder(ProxyStyle::OriginalUrl)
+        .trusted_proxy("127.0.0.1")
+        .resource(&resource, PathRules::new("notes:read"))
+        .build()
+        .unwrap();
+    for (change, status) in [(&[][..], 200), (&[("content_digest", json!("sha-256=:AAAA:"))], 401)] {
+        let request = Request::get("/verify")
+            .header("x-original-url", RESOURCE)
+            .header("x-original-method", "POST")
+            .header("authorization", "DPoP bound")
+            .header("dpop", proof_with(&KEY, change))
+            .extension(PeerAddress("127.0.0.1".parse().unwrap()));
+        let answer = verify.clone().oneshot(request.body(Full::<Bytes>::default()).unwrap()).await.unwrap();
+        assert_eq!(answer.status(), status);
+    }
+}

@@ -307,6 +307,12 @@ async fn metadata_of_another_issuer_closes_the_door() {
     let stranger = SigningKey::generate_es256().sign("at+jwt", &claims()).unwrap();
     assert!(unavailable(&ask(&verifier, &stranger).await));
     assert!(unavailable(&ask(&verifier, &sign(&claims())).await) && !verifier.is_ready(now()));
+    // And strangers make it be asked no more often for that.
+    let asked = fetch.0.count(place);
+    assert!(unavailable(&verifier.verify(&stranger, now() + secs(29)).await));
+    assert_eq!(fetch.0.count(place), asked);
+    assert!(unavailable(&verifier.verify(&stranger, now() + secs(31)).await));
+    assert_eq!(fetch.0.count(place), asked + 1);
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts;
+use oauth_core::metadata::OFFLINE_ACCESS;
 use oauth_core::{
     Client, ClientId, CodeChallenge, ErrorCode, Form, FormFault, GrantTypeName, OAuthError, REPEATABLE,
     ResourceSet, ResourceUri, ScopeSet, Timestamp,
@@ -25,7 +26,6 @@ use oauth_core::{
 
 use super::pending::{Pending, Prompt, Request};
 use crate::clients::ClientFault;
-use crate::config::OFFLINE_ACCESS;
 use crate::server::Context;
 use crate::wire::source_of;
 

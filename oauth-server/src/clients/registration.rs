@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
+use oauth_core::metadata::OFFLINE_ACCESS;
 use oauth_core::{
     ApplicationType, AuthMethod, Client, ClientAuth, ClientFilter, ClientId, ClientOrigin, ClientSecret,
     ErrorCode, Event, EventKind, OAuthError, RedirectKind, Registered, Secret, StoreError, Timestamp,
@@ -24,7 +25,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::members::{self, MemberFault, Members, REDIRECT_URIS};
-use crate::config::{OFFLINE_ACCESS, Registration};
+use crate::config::Registration;
 use crate::server::Context;
 use crate::wire::{Reply, Request, error_reply, json_reply};
 

@@ -1,6 +1,7 @@
 //! Everything that is wrong with a configuration, found at once.
 
 use oauth_core::fetch::Network;
+use oauth_core::metadata::OFFLINE_ACCESS;
 use oauth_core::{Client, ClientId, ClientOrigin, GrantTypeName, Issuer, ResourceUri, ScopeSet, TokenFormat};
 
 use super::builder::{BuildError, Builder};
@@ -180,9 +181,6 @@ impl Checked {
 
 /// How many characters a configured secret must have.
 pub(crate) const MIN_SECRET: usize = 16;
-
-/// Asked for by many, granted by the refresh grant, and no scope of a resource.
-pub(crate) const OFFLINE_ACCESS: &str = "offline_access";
 
 fn configured_client(client: &Client) -> Result<(), String> {
     let id: &ClientId = &client.id;

@@ -7,6 +7,6 @@ mod options;
 
 pub(crate) use builder::Links;
 pub use builder::{BuildError, Builder};
-pub(crate) use checked::{Checked, MIN_SECRET, OFFLINE_ACCESS};
+pub(crate) use checked::{Checked, MIN_SECRET};
 pub use documents::{DocumentChange, DocumentPolicy};
 pub use options::{OfferedScope, Registration};

@@ -1,5 +1,6 @@
 //! The port for grant types: what a request is entitled to.
 
+use oauth_core::metadata::OFFLINE_ACCESS;
 use oauth_core::{
     Client, Form, GrantStore, GrantTypeName, Issuer, ResourceSet, ResourceUri, ScopeSet, StoreError, Subject,
     Timestamp, async_trait,
@@ -7,7 +8,6 @@ use oauth_core::{
 
 use super::entitlement::Entitlement;
 use super::fault::TokenFault;
-use crate::config::OFFLINE_ACCESS;
 use crate::server::Context;
 
 /// One value of `grant_type`. It *decides* what a request is entitled to, and issues nothing.

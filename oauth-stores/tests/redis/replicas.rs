@@ -25,12 +25,16 @@ async fn follow(replica: &TestRedis, master: &TestRedis) {
     assert_eq!(acknowledged, 1, "the replica does not answer its master");
 }
 
+/// A server and its replica.
+async fn replicated() -> Option<(TestRedis, TestRedis)> {
+    let (master, replica) = (available(TestRedis::own())?, available(TestRedis::own())?);
+    follow(&replica, &master).await;
+    Some((master, replica))
+}
+
 #[tokio::test]
 async fn a_write_that_too_few_replicas_have_is_unavailable_and_stays() {
-    let (Some(master), Some(mut replica)) = (available(TestRedis::own()), available(TestRedis::own())) else {
-        return;
-    };
-    follow(&replica, &master).await;
+    let Some((master, mut replica)) = replicated().await else { return };
     let options = RedisOptions::default().with_prefix(&fresh_prefix());
     let plain = options.clone().open(&master.url()).await.unwrap();
     let store = options.with_replicas(1, Duration::from_millis(300)).open(&master.url()).await.unwrap();
@@ -49,10 +53,7 @@ async fn a_write_that_too_few_replicas_have_is_unavailable_and_stays() {
 
 #[tokio::test]
 async fn what_is_repeated_after_a_lost_answer_waits_for_the_first_write() {
-    let (Some(master), Some(replica)) = (available(TestRedis::own()), available(TestRedis::own())) else {
-        return;
-    };
-    follow(&replica, &master).await;
+    let Some((master, _replica)) = replicated().await else { return };
     let prefix = fresh_prefix();
     let options = RedisOptions::default().with_prefix(&prefix);
     let store = options.with_replicas(1, Duration::from_secs(5)).open(&master.url()).await.unwrap();
@@ -91,10 +92,7 @@ const AT_ONCE: Duration = Duration::from_millis(1500);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tokens_are_found_at_once_while_writes_wait_for_a_replica_that_is_gone() {
-    let (Some(master), Some(mut replica)) = (available(TestRedis::own()), available(TestRedis::own())) else {
-        return;
-    };
-    follow(&replica, &master).await;
+    let Some((master, mut replica)) = replicated().await else { return };
     let options = RedisOptions::default().with_prefix(&fresh_prefix()).with_replicas(1, PATIENCE);
     let store = options.open(&master.url()).await.unwrap();
     let mut sessions = Vec::new();
@@ -136,10 +134,7 @@ async fn tokens_are_found_at_once_while_writes_wait_for_a_replica_that_is_gone()
 
 #[tokio::test]
 async fn who_stood_in_a_wait_that_failed_does_not_wait_again() {
-    let (Some(master), Some(mut replica)) = (available(TestRedis::own()), available(TestRedis::own())) else {
-        return;
-    };
-    follow(&replica, &master).await;
+    let Some((master, mut replica)) = replicated().await else { return };
     let options = RedisOptions::default()
         .with_prefix(&fresh_prefix())
         .with_response_timeout(Duration::from_millis(300))
@@ -199,10 +194,7 @@ async fn connections_that_lead_to_two_servers_are_not_kept() {
 
 #[tokio::test]
 async fn nobody_waits_for_replicas_after_a_write_that_was_refused() {
-    let (Some(master), Some(mut replica)) = (available(TestRedis::own()), available(TestRedis::own())) else {
-        return;
-    };
-    follow(&replica, &master).await;
+    let Some((master, mut replica)) = replicated().await else { return };
     let options = RedisOptions::default().with_prefix(&fresh_prefix()).with_replicas(1, PATIENCE);
     let store = options.open(&master.url()).await.unwrap();
     let (grant, refresh) = session(&store).await.unwrap();

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use oauth_core::metadata::OFFLINE_ACCESS;
 use oauth_core::{ScopeHierarchy, ScopeSet};
 
+use crate::canonical::canonical;
 use crate::config::{ConfigError, ConfigErrors};
 use crate::scope::authentication::Authentication;
 use crate::scope::policy::Need;
-use crate::scope::rules::spelling::canonical;
 use crate::scope::rules::{NAMING, ScopeRules, Table};
 
 /// Collects rules; what is wrong with them is said by [`build`](Self::build), all at once.
@@ -38,7 +39,7 @@ impl ScopeRulesBuilder {
 
     fn scopes(&mut self, text: &str, what: impl Fn() -> String) -> ScopeSet {
         match text.parse::<ScopeSet>() {
-            Ok(scopes) if scopes.contains("offline_access") => {
+            Ok(scopes) if scopes.contains(OFFLINE_ACCESS) => {
                 self.errors.push(ConfigError::OfflineAccess(what()));
                 scopes
             }

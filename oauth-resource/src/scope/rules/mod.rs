@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, HashMap};
 
 use oauth_core::{ScopeHierarchy, ScopeSet};
 
+use crate::canonical::canonical;
 use crate::scope::authentication::Authentication;
 use crate::scope::operation::Operation;
 use crate::scope::policy::{Asked, Need, ScopePolicy};
 
-use spelling::{canonical, is_plain};
+use spelling::is_plain;
 
 pub use builder::ScopeRulesBuilder;
 
