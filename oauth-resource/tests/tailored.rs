@@ -313,22 +313,41 @@ struct Open {
 }
 
 async fn open(leeway: Duration) -> Open {
+    open_by(leeway, &[Request::get("/mcp").body(Full::default()).unwrap()]).await
+}
+
+/// The stream that answers the last of these requests.
+async fn open_by(leeway: Duration, requests: &[Request<Full<Bytes>>]) -> Open {
     let (names, revocations) = (Names::default(), Revocations::default());
     let shared = revocations.clone();
     let (clock, resource) = resource(names.clone(), |builder| builder.leeway(leeway).revocations(shared));
     let (events, received) = mpsc::channel::<Bytes>(8);
-    let received = Arc::new(Mutex::new(Some(received)));
+    let last = requests.len() - 1;
+    let received = Arc::new(Mutex::new((last, Some(received))));
     let mcp = service_fn(move |_: Request<PeekedBody<Full<Bytes>>>| {
-        let received = received.lock().unwrap().take().unwrap();
+        let mut told = received.lock().unwrap();
+        let received = match told.0.checked_sub(1) {
+            Some(left) => {
+                told.0 = left;
+                mpsc::channel(1).1
+            }
+            None => told.1.take().unwrap(),
+        };
         let stream = futures::stream::unfold(received, |mut received| async {
             received.recv().await.map(|data| (Ok::<_, Infallible>(Frame::data(data)), received))
         });
         async { Ok::<_, Infallible>(Response::new(StreamBody::new(stream))) }
     });
     let service = resource.end_streams().layer(resource.layer().layer(mcp));
-    let request = Request::get("/mcp").header("authorization", "Bearer alice.read");
-    let response = service.oneshot(request.body(Full::<Bytes>::default()).unwrap()).await.unwrap();
-    assert_eq!(response.status(), 200);
+    let mut answers = Vec::new();
+    for request in requests {
+        let mut request = request.clone();
+        request.headers_mut().insert("authorization", "Bearer alice.read".parse().unwrap());
+        let response = service.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), 200);
+        answers.push(response);
+    }
+    let response = answers.pop().unwrap();
     Open { clock, names, revocations, events, body: Box::pin(response.into_body()) }
 }
 
@@ -439,6 +458,22 @@ async fn no_outage_makes_a_token_live_longer() {
         assert!(stream.is_open().await);
         stream.forward(Duration::from_secs(10)).await;
     }
+    assert!(stream.ends().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_of_a_token_that_is_known_already_ends_with_it_too() {
+    // RS-86
+    let call = ask("tools/list").to_string();
+    let request =
+        || Request::post("/mcp").header("content-type", JSON).body(Full::from(call.clone())).unwrap();
+    let mut stream = open_by(Duration::ZERO, &[request(), request()]).await;
+    for _ in 0..60 {
+        stream.down();
+        assert!(stream.is_open().await);
+        stream.forward(Duration::from_secs(10)).await;
+    }
+    stream.down();
     assert!(stream.ends().await);
 }
 
