@@ -60,6 +60,7 @@ fn document(context: &Context, openid: bool) -> AuthorizationServerMetadata {
     document.service_documentation = context.links.documentation.clone();
     document.op_policy_uri = context.links.policy.clone();
     document.op_tos_uri = context.links.terms.clone();
+    document.ui_locales_supported.clone_from(&context.links.languages);
     document.openid = openid.then(OpenIdMetadata::default);
     document
 }

@@ -126,6 +126,7 @@ async fn the_documents_follow_the_configuration() {
         .documentation("https://docs.example/")
         .privacy_policy("https://docs.example/privacy")
         .terms_of_service("https://docs.example/terms")
+        .ui_locales(["en", "de-CH"])
         .build()
         .await
         .unwrap();
@@ -143,6 +144,7 @@ async fn the_documents_follow_the_configuration() {
     assert_eq!(document["service_documentation"], "https://docs.example/");
     assert_eq!(document["op_policy_uri"], "https://docs.example/privacy");
     assert_eq!(document["op_tos_uri"], "https://docs.example/terms");
+    assert_eq!(document["ui_locales_supported"], json!(["en", "de-CH"]));
 }
 
 #[tokio::test]

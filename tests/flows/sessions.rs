@@ -174,6 +174,37 @@ async fn a_page_is_answered_once() {
 }
 
 #[tokio::test]
+async fn a_sign_in_page_signs_in_once() {
+    // AS-64
+    let site = Site::new().await.unwrap();
+    let mut visit = site.visit(KnownClient::Desktop).await.unwrap();
+    let (request, page) = sign_in_page(&mut visit).await;
+    let wrong = page.form_with_field("passphrase").unwrap().clone();
+    let wrong = visit.browser.submit(&wrong, &[("passphrase", "not it")], None).await.unwrap();
+    expect::shown(&wrong, 403);
+    let first = visit.person.sign_in(&mut visit.browser, &wrong).await.unwrap();
+    let session = cookie(&visit.browser, SESSION).unwrap().value.clone();
+    // Back, or a second click: nobody is signed in anew, and the request goes on.
+    for page in [&page, &wrong] {
+        let second = visit.person.sign_in(&mut visit.browser, page).await.unwrap();
+        assert_eq!(second.status, 303);
+        assert_eq!(cookie(&visit.browser, SESSION).unwrap().value, session);
+        let consent = visit.browser.follow(&second).await.unwrap();
+        consent.form_with_button("allow").unwrap();
+    }
+    let consent = visit.browser.follow(&first).await.unwrap();
+    let answer = visit.person.decide(&mut visit.browser, &consent).await.unwrap();
+    assert!(expect::told(&answer, &request).code().is_ok());
+    // Somebody who gets hold of what was sent, after its user has left, gets no session by it.
+    let (_, page) = consent_page(&mut visit).await;
+    let button = "Use another account";
+    visit.browser.submit(page.form_with_button(button).unwrap(), &[], Some(button)).await.unwrap();
+    let stale = visit.person.sign_in(&mut visit.browser, &wrong).await.unwrap();
+    expect::shown(&stale, 403);
+    assert!(cookie(&visit.browser, SESSION).is_none());
+}
+
+#[tokio::test]
 async fn what_the_browser_alters_has_no_effect() {
     // AS-83: the ticket is sealed; what stands beside it is not believed.
     let site = Site::new().await.unwrap();

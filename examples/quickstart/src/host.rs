@@ -3,26 +3,20 @@
 use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::time::Duration;
 
 use oauth_core::fetch::FetchPolicy;
 use oauth_core::{Secret, Stores};
 use oauth_stores::{Connect as _, SqliteStore, Sweep};
-use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Args;
 use crate::limits::Rates;
 use crate::notes::Notes;
-use crate::serve::serve;
 use crate::{Options, owner, protected_notes};
 
 /// Where the notes are if `--data` is a URL.
 const DEFAULT_FOLDER: &str = "quickstart-data";
-
-/// How long open requests may take once the server stops.
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A server that answers.
 pub(crate) struct Running {
@@ -50,9 +44,7 @@ pub(crate) async fn start(args: Args) -> Result<Running, Box<dyn Error>> {
     make_folder(folder)?;
     // On this machine alone: whoever wants more puts a proxy with TLS before it.
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| format!("cannot listen at {address}: {error}; choose another port with --port"))?;
+    let listener = hosting::listen(address, "--port").await?;
     let origin = match &args.public_url {
         Some(url) => url.trim_end_matches('/').to_owned(),
         None => format!("http://{}", listener.local_addr()?),
@@ -86,7 +78,7 @@ pub(crate) async fn start(args: Args) -> Result<Running, Box<dyn Error>> {
     let stopped = stop.clone();
     let task = tokio::spawn(async move {
         let _sweeper = sweeper;
-        serve(listener, app, stopped).await;
+        hosting::serve(listener, app, stopped).await;
     });
     Ok(Running { origin, made, stop, task })
 }
@@ -94,7 +86,7 @@ pub(crate) async fn start(args: Args) -> Result<Running, Box<dyn Error>> {
 impl Running {
     pub(crate) async fn stop(self) -> Result<(), Box<dyn Error>> {
         self.stop.cancel();
-        match tokio::time::timeout(PATIENCE, self.task).await {
+        match tokio::time::timeout(hosting::PATIENCE, self.task).await {
             Ok(served) => Ok(served?),
             // Somebody holds a connection open; everything that was answered is on the disk.
             Err(_) => Ok(()),

@@ -10,7 +10,6 @@ mod args;
 mod host;
 mod limits;
 mod notes;
-mod serve;
 mod tour;
 
 use std::error::Error;
@@ -141,7 +140,7 @@ async fn main() -> ExitCode {
 async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
     let running = host::start(args).await?;
     greet(&running.origin, running.made.as_ref());
-    tokio::signal::ctrl_c().await?;
+    hosting::stopped().await;
     running.stop().await
 }
 

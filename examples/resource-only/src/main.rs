@@ -81,21 +81,12 @@ async fn main() -> ExitCode {
 async fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
     settings.check()?;
     let app = protected_tools(settings, settings.verifier()?)?;
-    let listener = tokio::net::TcpListener::bind(settings.listen).await.map_err(|error| {
-        format!("cannot listen at {}: {error}; choose another address with --listen", settings.listen)
-    })?;
+    let listener = hosting::listen(settings.listen, "--listen").await?;
     println!("Your MCP server: {}", settings.audience());
     println!("Tokens of:       {}", settings.issuer);
     println!("Refused? resource-only doctor TOKEN says why.");
-    axum::serve(listener, app).with_graceful_shutdown(stopped()).await?;
+    hosting::run(listener, app).await;
     Ok(())
-}
-
-async fn stopped() {
-    // Without a signal handler it runs on until it is killed.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }
 
 /// The time now, as verifiers want it.

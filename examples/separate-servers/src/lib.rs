@@ -1,16 +1,10 @@
 //! Three ways to put the same parts together: an authorization server, an MCP server that asks it, and both in one process.
 
 use std::error::Error;
-use std::io::ErrorKind;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use oauth_core::fetch::{FetchPolicy, GuardedFetch};
 use oauth_core::{Secret, Stores, TokenVerifier};
 use oauth_providers::OwnerPassphrase;
@@ -18,8 +12,7 @@ use oauth_resource::{
     Caller, IntrospectionCredentials, IntrospectionVerifier, ProtectedResource, ScopeRules, StoreVerifier,
     TrustedIssuer, WELL_KNOWN,
 };
-use oauth_server::{AuthorizationServer, OfferedScope, PeerAddress};
-use oauth_stores::{Connect as _, ConnectError, SqliteStore};
+use oauth_server::{AuthorizationServer, OfferedScope};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{Implementation, ServerCapabilities, ServerConfig};
 use rmcp::schemars::{self, JsonSchema};
@@ -27,9 +20,7 @@ use rmcp::transport::streamable_http_server::session::local::LocalSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use rmcp::{ErrorData, ServerHandler, tool, tool_handler, tool_router};
 use serde::Deserialize;
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
-use tower::{Layer as _, ServiceExt as _};
+use tower::Layer as _;
 
 /// What goes wrong at start.
 pub type Fault = Box<dyn Error + Send + Sync>;
@@ -53,29 +44,6 @@ impl Default for Offer {
         Self { name: "Calculator".to_owned(), scopes }
     }
 }
-
-/// Opens the database: a file of SQLite by its name, or what a URL names.
-///
-/// # Errors
-/// What is wrong with it, without its password.
-pub async fn open(database: &str) -> Result<Stores, Fault> {
-    let is_path = database.starts_with(['.', '/', '\\'])
-        || matches!(database.as_bytes(), [_, b':', b'\\' | b'/', ..])
-        // What somebody meant as an address of a database becomes no file of that name.
-        || !database.contains([':', '=', ';', '@', '?']);
-    if is_path && !database.contains("://") {
-        return Ok(Stores::new(SqliteStore::open(database)?));
-    }
-    match Stores::connect(database).await {
-        Err(error @ ConnectError::NoScheme { .. }) => {
-            Err(format!("{error}; before a file of such a name write ./").into())
-        }
-        opened => Ok(opened?),
-    }
-}
-
-/// How long the head of a request may take (TOK-16).
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Where the MCP server asks.
 pub const INTROSPECT: &str = "/introspect";
@@ -197,42 +165,5 @@ impl ServerHandler for Calculator {
     fn get_info(&self) -> ServerConfig {
         ServerConfig::new(ServerCapabilities::builder().enable_tools().build())
             .with_server_info(Implementation::new("calculator", env!("CARGO_PKG_VERSION")))
-    }
-}
-
-/// Serves until it is stopped. HTTP/1.1: what comes by HTTP/2 has a proxy before it.
-pub async fn serve(listener: TcpListener, app: Router) {
-    // They end with it.
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            Some(_) = connections.join_next() => continue,
-        };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            // Somebody came and went.
-            Err(error) if error.kind() == ErrorKind::ConnectionAborted => continue,
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn Error, "a connection was not accepted");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                continue;
-            }
-        };
-        let app = app.clone();
-        connections.spawn(async move {
-            let service = service_fn(move |request: hyper::Request<Incoming>| {
-                let mut request = request.map(Body::new);
-                // Limits tell callers apart by their address.
-                request.extensions_mut().insert(PeerAddress(peer.ip()));
-                app.clone().oneshot(request)
-            });
-            let mut builder = http1::Builder::new();
-            // Who sends the head of a request drop by drop is cut off.
-            builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-            if let Err(error) = builder.serve_connection(TokioIo::new(stream), service).await {
-                tracing::debug!(error = &error as &dyn Error, "a connection broke off");
-            }
-        });
     }
 }

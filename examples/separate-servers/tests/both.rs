@@ -5,9 +5,14 @@ use axum::Router;
 use oauth_core::{OsEntropy, Secret, Stores};
 use oauth_providers::OwnerPassphrase;
 use oauth_testing::{Browser, Client, Person, Site, Tcp, Tokens, Visit};
-use separate_servers::{Offer, authorization_server, embedded, mcp_server, open, serve};
+use separate_servers::{Offer, authorization_server, embedded, mcp_server};
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+async fn serve(listener: TcpListener, app: Router) {
+    hosting::serve(listener, app, CancellationToken::new()).await;
+}
 
 async fn listen() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -120,13 +125,13 @@ async fn the_database_is_a_file_or_a_url_and_a_wrong_one_is_told_in_a_line() {
     std::fs::create_dir_all(&folder).unwrap();
     let path = folder.join("oauth.sqlite").display().to_string();
     for database in [path.clone(), format!("sqlite://{path}"), "memory:".to_owned()] {
-        assert!(open(&database).await.is_ok(), "{database}");
+        assert!(hosting::open(&database).await.is_ok(), "{database}");
     }
     for database in ["redis:me:s3cret", "host=db password=s3cret", "mysql://me:s3cret@db/oauth"] {
-        let error = open(database).await.unwrap_err().to_string();
+        let error = hosting::open(database).await.unwrap_err().to_string();
         assert!(error.contains("cannot open") && !error.contains("s3cret"), "{error}");
     }
-    let error = open("a=b").await.unwrap_err().to_string();
+    let error = hosting::open("a=b").await.unwrap_err().to_string();
     assert!(error.contains("write ./"), "{error}");
     std::fs::remove_dir_all(folder).unwrap();
     // As a program: one line, and no success.

@@ -15,11 +15,16 @@ use rmcp::transport::auth::{
 };
 use rmcp::transport::streamable_http_client::{InsufficientScopeError, StreamableHttpClientTransportConfig};
 use rmcp::transport::{AuthError, StreamableHttpClientTransport};
-use separate_servers::{Offer, authorization_server, mcp_server, serve};
+use separate_servers::{Offer, authorization_server, mcp_server};
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 
 const CALLBACK: &str = "http://127.0.0.1:33418/oauth/callback";
+
+async fn serve(listener: TcpListener, app: Router) {
+    hosting::serve(listener, app, CancellationToken::new()).await;
+}
 
 async fn listen() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -78,6 +78,9 @@ pub struct AuthorizationServerMetadata {
     /// The operator's terms.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub op_tos_uri: Option<String>,
+    /// The languages of its pages, as tags of RFC 5646.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ui_locales_supported: Vec<String>,
     /// What an OpenID Connect document has besides; `None` in the document of RFC 8414.
     #[serde(flatten)]
     pub openid: Option<OpenIdMetadata>,
@@ -143,6 +146,7 @@ impl AuthorizationServerMetadata {
             service_documentation: None,
             op_policy_uri: None,
             op_tos_uri: None,
+            ui_locales_supported: Vec::new(),
             openid: None,
         }
     }

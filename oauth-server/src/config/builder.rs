@@ -118,6 +118,7 @@ pub(crate) struct Links {
     pub(crate) documentation: Option<String>,
     pub(crate) policy: Option<String>,
     pub(crate) terms: Option<String>,
+    pub(crate) languages: Vec<String>,
 }
 
 impl fmt::Debug for Builder {
@@ -377,6 +378,13 @@ impl Builder {
     /// The operator's terms (`op_tos_uri`).
     pub fn terms_of_service(mut self, url: &str) -> Self {
         self.links.terms = Some(url.to_owned());
+        self
+    }
+
+    /// The languages of the [`pages`](Self::pages), as tags of RFC 5646 (`ui_locales_supported`). None is named unless it is said here: pages
+    /// of your own know what they speak. The ones that come along speak English.
+    pub fn ui_locales<'l>(mut self, tags: impl IntoIterator<Item = &'l str>) -> Self {
+        self.links.languages = tags.into_iter().map(str::to_owned).collect();
         self
     }
 

@@ -149,6 +149,9 @@ impl Checked {
                 });
             }
         }
+        for tag in builder.links.languages.iter().filter(|tag| !is_language_tag(tag)) {
+            check(Err(format!("ui_locales: {tag:?} is not a language tag")));
+        }
         if matches!(&builder.registration, Registration::InitialAccessToken(hash) if *hash == oauth_core::TokenHash::of(""))
         {
             check(Err("registration: the initial access token must not be empty".to_owned()));
@@ -195,4 +198,11 @@ fn configured_client(client: &Client) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// Subtags of 1 to 8 letters and digits, the first of letters alone (RFC 5646 §2.1).
+fn is_language_tag(tag: &str) -> bool {
+    let is_subtag =
+        |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    tag.starts_with(|first: char| first.is_ascii_alphabetic()) && tag.split('-').all(is_subtag)
 }

@@ -6,7 +6,7 @@ use http::StatusCode;
 use http::header::SET_COOKIE;
 use oauth_core::{
     Account, Event, EventKind, FieldKind as Kind, Form, IdentityProvider, SignInFault, SignInForm as Asked,
-    SignInReply, SignInStart, SignInStep, SignedIn, StoreError, Subject, Timestamp, TokenHash,
+    SignInReply, SignInStart, SignInStep, SignedIn, StoreError, Subject, Timestamp,
 };
 
 use super::client_view::ClientTexts;
@@ -179,7 +179,12 @@ pub(crate) async fn submit(
         step => step,
     };
     match step {
-        SignInStep::Done(who) => finish(context, request, &ticket, browser, &who, now).await,
+        // A second click signs nobody in again, and goes on where the first one went.
+        SignInStep::Done(who) => match ticket.first_use(context, "sign in", now).await {
+            Ok(true) => finish(context, request, &ticket, browser, &who, now).await,
+            Ok(false) => continue_with(context, &ticket, browser),
+            Err(error) => show::store_failed(context, &error),
+        },
         SignInStep::Form(form) => {
             if form.error.is_some() {
                 context.record(&Event {
@@ -222,8 +227,7 @@ pub(crate) async fn callback(
     let ticket =
         form.get("state").and_then(|sealed| Ticket::open_upstream(context, &request.head, id, sealed, now));
     let (Some(browser), Some(ticket)) = (browser, ticket) else { return show::expired(context) };
-    let key = TokenHash::of(&format!("upstream state {}", ticket.id));
-    match context.stores.replay.first_use(&key, now + context.policy.interaction, now).await {
+    match ticket.first_use(context, "upstream state", now).await {
         Ok(true) => {}
         Ok(false) => return show::expired(context),
         Err(error) => return show::store_failed(context, &error),

@@ -1,7 +1,7 @@
 //! What travels through the browser between two pages: sealed, for one purpose, for one browser, for ten minutes.
 
 use http::request::Parts;
-use oauth_core::{GrantId, ResourceSet, ScopeSet, Subject, Timestamp, TokenHash};
+use oauth_core::{GrantId, ResourceSet, ScopeSet, StoreError, Subject, Timestamp, TokenHash};
 use serde::{Deserialize, Serialize};
 
 use super::session::browser_of;
@@ -54,6 +54,17 @@ impl Ticket {
 
     pub(super) fn kept_for(&self, provider: &str) -> &[u8] {
         self.kept.iter().find(|(id, _)| id == provider).map_or(&[], |(_, kept)| kept)
+    }
+
+    /// Whether nobody has done with it what it is for (AS-64, A-UPS-11). `purpose` tells uses of one ticket apart.
+    pub(super) async fn first_use(
+        &self,
+        context: &Context,
+        purpose: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let key = TokenHash::of(&format!("{purpose} {}", self.id));
+        context.stores.replay.first_use(&key, now + context.policy.interaction, now).await
     }
 
     pub(super) fn seal_sign_in(&self, context: &Context, browser: &str) -> String {

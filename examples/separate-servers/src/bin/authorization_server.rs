@@ -13,8 +13,7 @@ use oauth_core::{OsEntropy, Secret};
 use oauth_providers::OwnerPassphrase;
 use oauth_server::OfferedScope;
 use oauth_stores::Sweep;
-use separate_servers::{Fault, Offer, authorization_server, open, serve};
-use tokio::net::TcpListener;
+use separate_servers::{Fault, Offer, authorization_server};
 
 /// People sign in here.
 #[derive(Debug, Parser)]
@@ -91,10 +90,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), Fault> {
-    let listener = TcpListener::bind(args.listen).await.map_err(|error| {
-        format!("cannot listen at {}: {error}; choose another place with --listen", args.listen)
-    })?;
-    let stores = open(&args.database).await?;
+    let listener = hosting::listen(args.listen, "--listen").await?;
+    let stores = hosting::open(&args.database).await?;
     let (owner, made) = OwnerPassphrase::open(&stores, &OsEntropy).await?;
     let secret = args.secret.clone().unwrap_or_else(|| Arc::new(Secret::generate(&OsEntropy)));
     let server =
@@ -109,6 +106,6 @@ async fn run(args: Args) -> Result<(), Fault> {
     }
     // What has ended is forgotten an hour later, by one server of all.
     let _sweeper = Sweep::new(stores).start();
-    serve(listener, Router::new().fallback_service(server)).await;
+    hosting::run(listener, Router::new().fallback_service(server)).await;
     Ok(())
 }

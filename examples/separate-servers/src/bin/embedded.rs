@@ -10,8 +10,7 @@ use clap::Parser;
 use oauth_core::OsEntropy;
 use oauth_providers::OwnerPassphrase;
 use oauth_stores::Sweep;
-use separate_servers::{Fault, embedded, open, serve};
-use tokio::net::TcpListener;
+use separate_servers::{Fault, embedded};
 
 /// People sign in here, and their programs calculate here.
 #[derive(Debug, Parser)]
@@ -20,6 +19,10 @@ struct Args {
     /// The file of the database, which is made if it is missing, or its URL, as for `authorization-server`.
     #[arg(long, env = "OAUTH_DATABASE", hide_env_values = true, default_value = "embedded.sqlite")]
     database: String,
+
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:3232")]
+    listen: std::net::SocketAddr,
 }
 
 #[tokio::main]
@@ -35,12 +38,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), Fault> {
-    let address = "127.0.0.1:3232";
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| format!("cannot listen at {address}: {error}; end what listens there"))?;
+    let listener = hosting::listen(args.listen, "--listen").await?;
     let origin = format!("http://{}", listener.local_addr()?);
-    let stores = open(&args.database).await?;
+    let stores = hosting::open(&args.database).await?;
     let (owner, made) = OwnerPassphrase::open(&stores, &OsEntropy).await?;
     let app = embedded(&origin, stores.clone(), owner).await?;
     println!("MCP server: {origin}/mcp");
@@ -49,6 +49,6 @@ async fn run(args: Args) -> Result<(), Fault> {
     }
     // What has ended is forgotten an hour later.
     let _sweeper = Sweep::new(stores).start();
-    serve(listener, app).await;
+    hosting::run(listener, app).await;
     Ok(())
 }

@@ -9,8 +9,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use oauth_core::Secret;
-use separate_servers::{Fault, mcp_server, serve};
-use tokio::net::TcpListener;
+use separate_servers::{Fault, mcp_server};
 
 /// Calculates for whoever has a token.
 #[derive(Debug, Parser)]
@@ -50,11 +49,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), Fault> {
-    let listener = TcpListener::bind(args.listen).await.map_err(|error| {
-        format!("cannot listen at {}: {error}; choose another place with --listen", args.listen)
-    })?;
+    let listener = hosting::listen(args.listen, "--listen").await?;
     let app = mcp_server(&args.mcp, &args.issuer, &args.secret)?;
     println!("MCP server: {}\nTokens of:  {}", args.mcp, args.issuer);
-    serve(listener, app).await;
+    hosting::run(listener, app).await;
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! Connections, each in a task of its own: who sends the head of a request drop by drop is cut off.
+//! Connections, each in a task of its own: who sends the head of a request drop by drop is cut off, and whoever asked before the end is
+//! answered.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use oauth_server::PeerAddress;
+use oauth_core::PeerAddress;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -23,8 +24,94 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long to wait when the system has no room for another connection.
 const NO_ROOM: Duration = Duration::from_secs(1);
 
-/// Serves until `stop`, and then what was asked before. HTTP/1.1: what comes by HTTP/2 has a proxy before it.
-pub(crate) async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) {
+/// Listens, or says what to do about it.
+///
+/// # Errors
+/// The address, what is wrong, and that `flag` chooses another.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let listener = hosting::listen("127.0.0.1:0".parse().unwrap(), "--listen").await.unwrap();
+/// let taken = hosting::listen(listener.local_addr().unwrap(), "--listen").await.unwrap_err();
+/// assert!(taken.ends_with("choose another with --listen"), "{taken}");
+/// # });
+/// ```
+pub async fn listen(address: SocketAddr, flag: &str) -> Result<TcpListener, String> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("cannot listen at {address}: {error}; choose another with {flag}"))
+}
+
+/// How long open requests may take once a program is told to end.
+pub const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Serves until somebody ends the program: Ctrl-C, or SIGTERM, as service managers send it. What was asked before has
+/// [three seconds](PATIENCE).
+///
+/// ```no_run
+/// # async fn example(app: axum::Router) -> Result<(), String> {
+/// hosting::run(hosting::listen("127.0.0.1:3000".parse().unwrap(), "--listen").await?, app).await;
+/// # Ok(())
+/// # }
+/// ```
+pub async fn run(listener: TcpListener, app: Router) {
+    let stop = CancellationToken::new();
+    let server = serve(listener, app, stop.clone());
+    let end = async {
+        stopped().await;
+        stop.cancel();
+        // Somebody holds a connection open; everything that was answered is on the disk.
+        tokio::time::sleep(PATIENCE).await;
+    };
+    tokio::select! {
+        () = server => {}
+        () = end => {}
+    }
+}
+
+/// Ready once somebody wants the program to end.
+///
+/// ```no_run
+/// # async fn example() {
+/// hosting::stopped().await;
+/// println!("going down");
+/// # }
+/// ```
+pub async fn stopped() {
+    #[cfg(unix)]
+    let terminated = async {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            Err(_) => std::future::pending().await,
+        }
+    };
+    #[cfg(not(unix))]
+    let terminated = std::future::pending::<Option<()>>();
+    let interrupted = async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        _ = terminated => {}
+        () = interrupted => {}
+    }
+}
+
+/// Serves until `stop`, and then what was asked before. HTTP/1.1: what comes by HTTP/2 has a proxy before it. Each request knows its
+/// [`PeerAddress`].
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let stop = tokio_util::sync::CancellationToken::new();
+/// let listener = hosting::listen("127.0.0.1:0".parse().unwrap(), "--listen").await.unwrap();
+/// let server = tokio::spawn(hosting::serve(listener, axum::Router::new(), stop.clone()));
+/// stop.cancel();
+/// server.await.unwrap();
+/// # });
+/// ```
+pub async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) {
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
