@@ -140,16 +140,16 @@ pub fn chromium() -> Result<PathBuf, String> {
     Ok(usual)
 }
 
-/// The reverse proxies that forward auth is tested behind.
-pub fn proxies() -> Result<(), String> {
+/// The reverse proxies that forward auth is tested behind: two of Debian's, and two that come as packages of Python, in `folder`.
+pub fn proxies(folder: &Path) -> Result<(), String> {
     // Debian keeps servers where users' paths do not lead.
     let nginx = has("nginx") || Path::new("/usr/sbin/nginx").is_file();
     let missing = [("nginx", nginx), ("caddy", has("caddy"))].into_iter().filter(|(_, found)| !found);
     let missing: Vec<&str> = missing.map(|(name, _)| name).collect();
-    if missing.is_empty() {
-        return Ok(());
+    if !missing.is_empty() {
+        debian(&missing).map_err(|why| format!("there is no {}, and {why}", missing.join(" and no ")))?;
     }
-    debian(&missing).map_err(|why| format!("there is no {}, and {why}", missing.join(" and no ")))
+    python(folder).map(drop).map_err(|why| format!("there is no envoy and no traefik: {why}"))
 }
 
 /// Does `work` unless `made` was made from this very `source` before.

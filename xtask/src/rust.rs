@@ -17,7 +17,7 @@ pub fn run_all(root: &Path, report: &mut Report) {
         cargo(root, &["clippy", "--workspace", "--all-targets", "--all-features", "--", "-D", "warnings"])
     });
     // A test that does not find its proxy says so and passes; here it is said too.
-    if let Err(why) = needs::proxies() {
+    if let Err(why) = needs::proxies(&root.join("oauth-resource/tests/forward")) {
         report.skip("forward auth behind real proxies", &why);
     }
     // Without them the tests that need them are skipped, each with a line.

@@ -1,105 +1,10 @@
-//! A real nginx and a real Caddy, with the configuration that stands in the manual.
-
-use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+//! A real nginx, Caddy, Traefik and Envoy, with the configuration that stands in the manual.
 
 use oauth_resource::ProxyStyle;
-use tempfile::TempDir;
 
 use crate::fixture::{PAGE, forward};
+use crate::launch::{Proxy, caddy, envoy, free_port, nginx, program, traefik};
 use crate::wire::{Behind, Events, Reply, ask, get, start};
-
-const NGINX: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/manual/proxies/nginx.conf");
-const CADDY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/manual/proxies/Caddyfile");
-
-/// A proxy that ends with the test, also with one that panics.
-struct Proxy {
-    child: Child,
-    address: SocketAddr,
-    _folder: TempDir,
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
-/// The program's path; without it one line, or a failure where everything is wanted.
-fn program(name: &str) -> Option<String> {
-    let folders = std::env::var("PATH").unwrap_or_default();
-    let found = folders
-        .split(':')
-        .chain(["/usr/sbin", "/usr/bin", "/usr/local/bin"])
-        .map(|folder| format!("{folder}/{name}"))
-        .find(|path| Path::new(path).is_file());
-    if found.is_none() {
-        assert!(std::env::var("OAUTH_REQUIRE_ALL").as_deref() != Ok("1"), "{name} is not installed");
-        eprintln!("skipped: {name} is not installed");
-    }
-    found
-}
-
-async fn run(mut command: Command, port: u16, folder: TempDir) -> Proxy {
-    let log = std::fs::File::create(folder.path().join("log")).unwrap();
-    command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-    let child = command.spawn().unwrap();
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let mut proxy = Proxy { child, address, _folder: folder };
-    for _ in 0..400 {
-        if tokio::net::TcpStream::connect(address).await.is_ok() {
-            return proxy;
-        }
-        if proxy.child.try_wait().unwrap().is_some() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("no proxy: {}", std::fs::read_to_string(proxy._folder.path().join("log")).unwrap());
-}
-
-async fn nginx(program: &str, behind: &Behind) -> Proxy {
-    let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
-    let at = folder.path().display();
-    let paths: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .map(|kind| format!("{kind}_temp_path {at}/{kind};\n"))
-        .concat();
-    let outer = format!(
-        "daemon off; master_process off; pid {at}/pid; error_log stderr warn;\n\
-         events {{ }}\n\
-         http {{\n{paths}access_log off;\n\
-         upstream auth {{ server {}; }}\nupstream mcp {{ server {}; }}\n\
-         server {{ listen 127.0.0.1:{port}; include {NGINX}; }} }}\n",
-        behind.auth, behind.mcp
-    );
-    let config = folder.path().join("outer.conf");
-    std::fs::write(&config, outer).unwrap();
-    let mut command = Command::new(program);
-    command.arg("-p").arg(folder.path()).arg("-e").arg("stderr").arg("-c").arg(&config);
-    run(command, port, folder).await
-}
-
-async fn caddy(program: &str, behind: &Behind, port: u16) -> Proxy {
-    let folder = tempfile::tempdir().unwrap();
-    let mut command = Command::new(program);
-    command.args(["run", "--adapter", "caddyfile", "--config", CADDY]);
-    command
-        .env("SITE", format!("http://localhost:{port}"))
-        .env("AUTH", behind.auth.to_string())
-        .env("MCP", behind.mcp.to_string())
-        .env("CADDY_ADMIN", "off")
-        .env("HOME", folder.path())
-        .env("XDG_DATA_HOME", folder.path())
-        .env("XDG_CONFIG_HOME", folder.path());
-    run(command, port, folder).await
-}
 
 /// Who the server behind takes the caller for, in every spelling of the header that it might read.
 fn arrived(reply: &Reply) -> Vec<String> {
@@ -124,7 +29,15 @@ const FORGED: [&str; 10] = [
     "X-Forwarded-Uri: /mcp/open",
 ];
 
-async fn serves_as_the_manual_says(proxy: &Proxy, behind: &Behind, metadata: &str) {
+/// What a proxy makes of a header whose name has an underscore.
+#[derive(Clone, Copy, PartialEq)]
+enum Underscores {
+    Dropped,
+    /// With the whole request.
+    Refused,
+}
+
+async fn serves_as_the_manual_says(proxy: &Proxy, behind: &Behind, metadata: &str, underscores: Underscores) {
     let at = proxy.address;
     // Without a token: the challenge, and the document that it names.
     let refused = get(at, "/mcp", &[]).await;
@@ -158,6 +71,12 @@ async fn serves_as_the_manual_says(proxy: &Proxy, behind: &Behind, metadata: &st
     // RS-40, A-PROXY-4: whatever a client says of itself is gone, one by one and all at once, with a token and without.
     for forged in FORGED.iter().map(|line| vec![*line]).chain([FORGED.to_vec()]) {
         let with_token: Vec<&str> = forged.iter().copied().chain([token]).collect();
+        if underscores == Underscores::Refused && forged.iter().any(|line| line.contains('_')) {
+            for lines in [&with_token, &forged] {
+                assert_eq!(get(at, "/mcp/open", lines).await.status, 400, "{forged:?}");
+            }
+            continue;
+        }
         assert_eq!(sorted(&get(at, "/mcp", &with_token).await), expected, "{forged:?}");
         let open = get(at, "/mcp/open", &forged).await;
         assert_eq!((open.status, sorted(&open)), (200, Vec::new()), "{forged:?}: {}", open.text);
@@ -195,7 +114,9 @@ async fn serves_as_the_manual_says(proxy: &Proxy, behind: &Behind, metadata: &st
         "/mcp/%61dmin",
     ] {
         let reply = get(at, path, &["Authorization: Bearer alice.read"]).await;
-        assert!(matches!(reply.status, 400 | 403 | 404), "{path}: {}", reply.text);
+        // A proxy may write a path in another way, if that is what is judged and what arrives.
+        let is_judged_so = reply.status == 200 && reply.text.contains("ARRIVED /mcp/open\n");
+        assert!(is_judged_so || matches!(reply.status, 400 | 403 | 404), "{path}: {}", reply.text);
     }
     // RS-72: nobody throws a token away because of an outage.
     let down = get(at, "/mcp", &["Authorization: Bearer down"]).await;
@@ -236,7 +157,7 @@ fn spellings(name: &str) -> Vec<String> {
 
 #[test]
 fn traefik_and_envoy_remove_every_spelling_of_what_they_set() {
-    // A-PROXY-4: neither runs here; what their configurations list can be counted.
+    // A-PROXY-4: more spellings than are sent below.
     let of = |file: &str| {
         let path = format!("{}/src/manual/proxies/{file}", env!("CARGO_MANIFEST_DIR"));
         std::fs::read_to_string(path).unwrap()
@@ -270,7 +191,7 @@ async fn nginx_asks_as_the_manual_says() {
     let behind = start(forward(ProxyStyle::OriginalUri, resource), resource).await;
     let proxy = nginx(&program, &behind).await;
     let metadata = "https://notes.example/.well-known/oauth-protected-resource/mcp";
-    serves_as_the_manual_says(&proxy, &behind, metadata).await;
+    serves_as_the_manual_says(&proxy, &behind, metadata, Underscores::Dropped).await;
     // Nobody outside asks by themselves.
     assert_eq!(get(proxy.address, "/verify", &[]).await.status, 404);
 }
@@ -284,5 +205,29 @@ async fn caddy_asks_as_the_manual_says() {
     let behind = start(forward(ProxyStyle::ForwardedUri, &resource), &resource).await;
     let proxy = caddy(&program, &behind, port).await;
     let metadata = format!("{origin}/.well-known/oauth-protected-resource/mcp");
-    serves_as_the_manual_says(&proxy, &behind, &metadata).await;
+    serves_as_the_manual_says(&proxy, &behind, &metadata, Underscores::Dropped).await;
+}
+
+#[tokio::test]
+async fn traefik_asks_as_the_manual_says() {
+    let Some(program) = program("traefik") else { return };
+    let port = free_port();
+    let origin = format!("http://localhost:{port}");
+    let resource = format!("{origin}/mcp");
+    let behind = start(forward(ProxyStyle::ForwardedUri, &resource), &resource).await;
+    let proxy = traefik(&program, &behind, port).await;
+    let metadata = format!("{origin}/.well-known/oauth-protected-resource/mcp");
+    serves_as_the_manual_says(&proxy, &behind, &metadata, Underscores::Dropped).await;
+}
+
+#[tokio::test]
+async fn envoy_asks_as_the_manual_says() {
+    let Some(program) = program("envoy") else { return };
+    let port = free_port();
+    let origin = format!("http://localhost:{port}");
+    let resource = format!("{origin}/mcp");
+    let behind = start(forward(ProxyStyle::Path, &resource), &resource).await;
+    let proxy = envoy(&program, &behind, port).await;
+    let metadata = format!("{origin}/.well-known/oauth-protected-resource/mcp");
+    serves_as_the_manual_says(&proxy, &behind, &metadata, Underscores::Refused).await;
 }

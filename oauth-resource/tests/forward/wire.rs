@@ -88,8 +88,8 @@ pub(crate) struct Behind {
 pub(crate) async fn start(verify: ForwardAuth, resource: &str) -> Behind {
     let metadata = notes(resource).metadata();
     let auth = Router::new()
-        .route_service("/verify", verify)
         .route_service(&format!("{WELL_KNOWN}/{{*resource}}"), metadata)
+        .fallback_service(verify)
         .layer(map_request(with_peer));
     let go_on = Arc::new(Notify::new());
     let waits = go_on.clone();
