@@ -12,6 +12,7 @@
 //! | put several servers on one small internet | [`Hosts`] |
 //! | see what an outage of the store does | [`FaultyStore`], [`Faults`] |
 //! | see whether secrets get into the log | [`CapturedLog`] |
+//! | have a real program beside the test, a proxy for one | [`Program`] |
 //! | set the time, and repeat chance | [`FixedClock`], [`SeededEntropy`] |
 
 mod browser;
@@ -20,6 +21,7 @@ mod client;
 mod faulty;
 mod log;
 mod person;
+mod program;
 mod site;
 mod wire;
 
@@ -33,5 +35,6 @@ pub use faulty::{Faults, FaultyStore};
 pub use log::{AlreadyCaptured, CapturedLog};
 pub use oauth_core::testing::{FixedClock, SeededEntropy};
 pub use person::Person;
+pub use program::Program;
 pub use site::{Call, Calls, Heard, KnownClient, Site, SiteBuilder, SiteError, Visit};
 pub use wire::{Hosts, InProcess, Tcp, Wire, WireError};

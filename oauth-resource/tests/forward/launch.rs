@@ -1,10 +1,11 @@
 //! Real proxies, each with the configuration that stands in the manual, and what has to stand around it.
 
-use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
+use oauth_testing::Program;
 use tempfile::TempDir;
 
 use crate::wire::{Behind, get};
@@ -17,58 +18,19 @@ const ENVOY: &str = include_str!("../../src/manual/proxies/envoy.yaml");
 /// Where `cargo xtask test` puts what Debian does not have.
 const PACKAGES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/forward/.venv/bin");
 
-/// A proxy that ends with the test, also with one that panics.
-pub(crate) struct Proxy {
-    child: Child,
-    pub(crate) address: SocketAddr,
-    _folder: TempDir,
-}
-
-impl Drop for Proxy {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+pub(crate) fn program(name: &str) -> Option<PathBuf> {
+    Program::find(name, &[PACKAGES])
 }
 
 pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    Program::free_port().unwrap()
 }
 
-/// The program's path; without it one line, or a failure where everything is wanted.
-pub(crate) fn program(name: &str) -> Option<String> {
-    let folders = std::env::var("PATH").unwrap_or_default();
-    let found = folders
-        .split(':')
-        .chain(["/usr/sbin", "/usr/bin", "/usr/local/bin", PACKAGES])
-        .map(|folder| format!("{folder}/{name}"))
-        .find(|path| Path::new(path).is_file());
-    if found.is_none() {
-        assert!(std::env::var("OAUTH_REQUIRE_ALL").as_deref() != Ok("1"), "{name} is not installed");
-        eprintln!("skipped: {name} is not installed");
-    }
-    found
+async fn run(command: Command, port: u16, folder: TempDir) -> Program {
+    Program::start(command, port, folder).await.unwrap_or_else(|log| panic!("no proxy: {log}"))
 }
 
-async fn run(mut command: Command, port: u16, folder: TempDir) -> Proxy {
-    let log = std::fs::File::create(folder.path().join("log")).unwrap();
-    command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-    let child = command.spawn().unwrap();
-    let address = SocketAddr::from(([127, 0, 0, 1], port));
-    let mut proxy = Proxy { child, address, _folder: folder };
-    for _ in 0..400 {
-        if tokio::net::TcpStream::connect(address).await.is_ok() {
-            return proxy;
-        }
-        if proxy.child.try_wait().unwrap().is_some() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("no proxy: {}", std::fs::read_to_string(proxy._folder.path().join("log")).unwrap());
-}
-
-pub(crate) async fn nginx(program: &str, behind: &Behind) -> Proxy {
+pub(crate) async fn nginx(program: &Path, behind: &Behind) -> Program {
     let (folder, port) = (tempfile::tempdir().unwrap(), free_port());
     let at = folder.path().display();
     let paths: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
@@ -89,7 +51,7 @@ pub(crate) async fn nginx(program: &str, behind: &Behind) -> Proxy {
     run(command, port, folder).await
 }
 
-pub(crate) async fn caddy(program: &str, behind: &Behind, port: u16) -> Proxy {
+pub(crate) async fn caddy(program: &Path, behind: &Behind, port: u16) -> Program {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Command::new(program);
     command.args(["run", "--adapter", "caddyfile", "--config", CADDY]);
@@ -105,7 +67,7 @@ pub(crate) async fn caddy(program: &str, behind: &Behind, port: u16) -> Proxy {
 }
 
 /// The manual's but for the names of hosts, and without TLS.
-pub(crate) async fn traefik(program: &str, behind: &Behind, port: u16) -> Proxy {
+pub(crate) async fn traefik(program: &Path, behind: &Behind, port: u16) -> Program {
     let folder = tempfile::tempdir().unwrap();
     let dynamic = TRAEFIK
         .replace("notes.example", "localhost")
@@ -130,7 +92,7 @@ pub(crate) async fn traefik(program: &str, behind: &Behind, port: u16) -> Proxy 
 }
 
 /// The manual's but for the names of hosts.
-pub(crate) async fn envoy(program: &str, behind: &Behind, port: u16) -> Proxy {
+pub(crate) async fn envoy(program: &Path, behind: &Behind, port: u16) -> Program {
     let folder = tempfile::tempdir().unwrap();
     let manual = ENVOY.replace("notes.example", &format!("\"localhost:{port}\""));
     let manual: String = manual.lines().map(|line| format!("                {line}\n")).collect();

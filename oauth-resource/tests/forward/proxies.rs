@@ -1,9 +1,10 @@
 //! A real nginx, Caddy, Traefik and Envoy, with the configuration that stands in the manual.
 
 use oauth_resource::ProxyStyle;
+use oauth_testing::Program;
 
 use crate::fixture::{PAGE, forward};
-use crate::launch::{Proxy, caddy, envoy, free_port, nginx, program, traefik};
+use crate::launch::{caddy, envoy, free_port, nginx, program, traefik};
 use crate::wire::{Behind, Events, Reply, ask, get, start};
 
 /// Who the server behind takes the caller for, in every spelling of the header that it might read.
@@ -37,7 +38,12 @@ enum Underscores {
     Refused,
 }
 
-async fn serves_as_the_manual_says(proxy: &Proxy, behind: &Behind, metadata: &str, underscores: Underscores) {
+async fn serves_as_the_manual_says(
+    proxy: &Program,
+    behind: &Behind,
+    metadata: &str,
+    underscores: Underscores,
+) {
     let at = proxy.address;
     // Without a token: the challenge, and the document that it names.
     let refused = get(at, "/mcp", &[]).await;
