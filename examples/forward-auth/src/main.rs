@@ -8,8 +8,6 @@ use std::process::ExitCode;
 
 use clap::{Parser, ValueEnum};
 use forward_auth::{Fault, Guarded, gateway};
-use oauth_core::OsEntropy;
-use oauth_providers::OwnerPassphrase;
 use oauth_resource::ProxyStyle;
 use oauth_stores::Sweep;
 
@@ -32,6 +30,9 @@ struct Args {
     /// The network of the proxy: who else asks is refused, and whose word about addresses counts. Once for each.
     #[arg(long = "trusted-proxy", value_name = "NETWORK", default_value = "127.0.0.0/8")]
     trusted_proxies: Vec<String>,
+
+    #[command(flatten)]
+    owner: hosting::OwnerArgs,
 
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:4181")]
@@ -79,7 +80,7 @@ async fn main() -> ExitCode {
 async fn run(args: Args) -> Result<(), Fault> {
     let listener = hosting::listen(args.listen, "--listen").await?;
     let stores = hosting::open(&args.database).await?;
-    let (owner, made) = OwnerPassphrase::open(&stores, &OsEntropy).await?;
+    let owner = args.owner.open(&stores).await?;
     let app =
         gateway(&args.issuer, &args.guarded, args.proxy.into(), &args.trusted_proxies, stores.clone(), owner)
             .await?;
@@ -88,9 +89,6 @@ async fn run(args: Args) -> Result<(), Fault> {
         println!("Guarded:              {}  {}", guarded.url, guarded.name);
     }
     println!("The proxy asks:       http://{}/verify", listener.local_addr()?);
-    if let Some(passphrase) = made {
-        println!("\nYour passphrase, shown this once: {}", passphrase.expose());
-    }
     // What has ended is forgotten an hour later, by one server of all.
     let _sweeper = Sweep::new(stores).start();
     hosting::run(listener, app).await;

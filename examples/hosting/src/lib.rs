@@ -1,9 +1,14 @@
-//! What stands around each example: a port, an end that waits for what was asked, a database by its name.
+//! What stands around each example: a port, an end that waits for what was asked, a database by its name,
+//! the owner's passphrase.
 
 #[cfg(feature = "database")]
 mod database;
+#[cfg(feature = "owner")]
+mod owner;
 mod serve;
 
 #[cfg(feature = "database")]
 pub use database::open;
+#[cfg(feature = "owner")]
+pub use owner::OwnerArgs;
 pub use serve::{PATIENCE, listen, run, serve, stopped};

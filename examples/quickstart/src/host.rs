@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::args::Args;
 use crate::limits::Rates;
 use crate::notes::Notes;
-use crate::{Options, owner, protected_notes};
+use crate::{Options, owner, protected_notes, show};
 
 /// Where the notes are if `--data` is a URL.
 const DEFAULT_FOLDER: &str = "quickstart-data";
@@ -24,6 +24,8 @@ pub(crate) struct Running {
     pub(crate) origin: String,
     /// The passphrase, if it was made at this start.
     pub(crate) made: Option<Secret>,
+    /// Whether the passphrase was given.
+    pub(crate) given: bool,
     stop: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -73,14 +75,19 @@ pub(crate) async fn start(args: Args) -> Result<Running, Box<dyn Error>> {
     };
 
     let stop = CancellationToken::new();
-    let app = protected_notes(&origin, &stores, owner, notes, &options, &stop).await?;
+    let app = protected_notes(&origin, &stores, owner, notes, &options, &stop).await.inspect_err(|_| {
+        // The next start knows its hash alone.
+        if let Some(passphrase) = &made {
+            show(passphrase);
+        }
+    })?;
     let sweeper = Sweep::new(stores).start();
     let stopped = stop.clone();
     let task = tokio::spawn(async move {
         let _sweeper = sweeper;
         hosting::serve(listener, app, stopped).await;
     });
-    Ok(Running { origin, made, stop, task })
+    Ok(Running { origin, made, given: args.passphrase.is_some(), stop, task })
 }
 
 impl Running {

@@ -30,6 +30,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Layer as _;
 
 use crate::args::{Args, Command};
+use crate::host::Running;
 use crate::limits::Rates;
 use crate::notes::Notes;
 
@@ -139,25 +140,31 @@ async fn main() -> ExitCode {
 
 async fn serve(args: Args) -> Result<(), Box<dyn Error>> {
     let running = host::start(args).await?;
-    greet(&running.origin, running.made.as_ref());
+    greet(&running);
     hosting::stopped().await;
     running.stop().await
 }
 
-fn greet(origin: &str, made: Option<&Secret>) {
-    let url = format!("{origin}/mcp");
+fn greet(running: &Running) {
+    let url = format!("{}/mcp", running.origin);
     println!("Your MCP server: {url}\n");
-    match made {
-        Some(passphrase) => println!(
-            "Your passphrase: {}\n  It is shown this once. A new one: quickstart --passphrase '…'\n",
-            passphrase.expose()
-        ),
-        None => println!("Your passphrase: as before. A new one: quickstart --passphrase '…'\n"),
+    match &running.made {
+        Some(passphrase) => show(passphrase),
+        None if running.given => println!("Your passphrase: the one that you gave\n"),
+        None => println!("Your passphrase: as before. A new one: --passphrase, or QUICKSTART_PASSPHRASE\n"),
     }
     println!("Claude Code:  claude mcp add --transport http notes {url}");
     println!("VS Code:      code --add-mcp '{{\"name\":\"notes\",\"type\":\"http\",\"url\":\"{url}\"}}'");
     println!("Inspector:    npx @modelcontextprotocol/inspector   (Streamable HTTP, {url})");
     println!("\nStop it with Ctrl-C.");
+}
+
+/// The only time that it is seen.
+fn show(passphrase: &Secret) {
+    println!(
+        "Your passphrase: {}\n  It is shown this once. A new one: --passphrase, or QUICKSTART_PASSPHRASE\n",
+        passphrase.expose()
+    );
 }
 
 /// The owner's way in. Returns the passphrase if one was made now.

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use axum::Router;
 use clap::Parser;
 use oauth_core::{OsEntropy, Secret};
-use oauth_providers::OwnerPassphrase;
 use oauth_server::OfferedScope;
 use oauth_stores::Sweep;
 use separate_servers::{Fault, Offer, authorization_server};
@@ -42,6 +41,9 @@ struct Args {
     /// A scope that a client gets only once it asks for it by name.
     #[arg(long = "scope-on-request", value_name = "NAME=WORDS", value_parser = scope, requires = "scopes")]
     on_request: Vec<OfferedScope>,
+
+    #[command(flatten)]
+    owner: hosting::OwnerArgs,
 
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:3001")]
@@ -92,14 +94,11 @@ async fn main() -> ExitCode {
 async fn run(args: Args) -> Result<(), Fault> {
     let listener = hosting::listen(args.listen, "--listen").await?;
     let stores = hosting::open(&args.database).await?;
-    let (owner, made) = OwnerPassphrase::open(&stores, &OsEntropy).await?;
+    let owner = args.owner.open(&stores).await?;
     let secret = args.secret.clone().unwrap_or_else(|| Arc::new(Secret::generate(&OsEntropy)));
     let server =
         authorization_server(&args.issuer, &args.mcp, &secret, args.offer(), stores.clone(), owner).await?;
     println!("Authorization server: {}", args.issuer);
-    if let Some(passphrase) = made {
-        println!("Your passphrase, shown this once: {}", passphrase.expose());
-    }
     if args.secret.is_none() {
         println!("\nThe MCP server beside it:");
         println!("  MCP_CLIENT_SECRET={} cargo run -p separate-servers --bin mcp-server", secret.expose());

@@ -7,8 +7,6 @@
 use std::process::ExitCode;
 
 use clap::Parser;
-use oauth_core::OsEntropy;
-use oauth_providers::OwnerPassphrase;
 use oauth_stores::Sweep;
 use separate_servers::{Fault, embedded};
 
@@ -19,6 +17,9 @@ struct Args {
     /// The file of the database, which is made if it is missing, or its URL, as for `authorization-server`.
     #[arg(long, env = "OAUTH_DATABASE", hide_env_values = true, default_value = "embedded.sqlite")]
     database: String,
+
+    #[command(flatten)]
+    owner: hosting::OwnerArgs,
 
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:3232")]
@@ -41,12 +42,9 @@ async fn run(args: Args) -> Result<(), Fault> {
     let listener = hosting::listen(args.listen, "--listen").await?;
     let origin = format!("http://{}", listener.local_addr()?);
     let stores = hosting::open(&args.database).await?;
-    let (owner, made) = OwnerPassphrase::open(&stores, &OsEntropy).await?;
+    let owner = args.owner.open(&stores).await?;
     let app = embedded(&origin, stores.clone(), owner).await?;
     println!("MCP server: {origin}/mcp");
-    if let Some(passphrase) = made {
-        println!("Your passphrase, shown this once: {}", passphrase.expose());
-    }
     // What has ended is forgotten an hour later.
     let _sweeper = Sweep::new(stores).start();
     hosting::run(listener, app).await;
