@@ -19,6 +19,9 @@ use crate::pages::{FieldKind, FieldView, Page, ProviderChoice, SignInForm, SignI
 use crate::server::Context;
 use crate::wire::{Reply, Request, redirect_reply, source_of};
 
+/// The field of a form that is the page's own.
+const TICKET: &str = "ticket";
+
 /// A way in as the page shows it.
 struct Way<'p> {
     provider: &'p dyn IdentityProvider,
@@ -39,10 +42,11 @@ pub(super) async fn page(
     let mut ways = Vec::new();
     for provider in &context.providers {
         let callback = callback_url(context, provider.id().as_str());
-        let mut start = SignInStart::new(&callback, now);
-        start.login_hint = pending.request().and_then(|asked| asked.login_hint.as_deref());
-        start.address = source_of(&request.head, &context.trusted_proxies);
-        let form = match provider.begin(start).await {
+        let form = match provider.begin(start(context, pending, &callback, request, now)).await {
+            Ok(SignInStep::Form(form)) if form.fields.iter().any(|field| field.name == TICKET) => {
+                refused(context, &SignInFault::Invalid("a_field_named_ticket"), now);
+                continue;
+            }
             Ok(SignInStep::Form(form)) => Some(form),
             // Where it leads is asked again when somebody goes there.
             Ok(_) => None,
@@ -70,7 +74,7 @@ fn show_ways(
     status: StatusCode,
 ) -> Reply {
     for way in ways {
-        if let Some(form) = way.form.as_ref().filter(|form| !form.keep.is_empty()) {
+        if let Some(form) = &way.form {
             ticket.kept.push((way.provider.id().to_string(), form.keep.clone()));
         }
     }
@@ -149,7 +153,7 @@ pub(crate) async fn submit(
     let Ok(form) = Form::read(&request.body, &[], &[]) else { return show::expired(context) };
     let browser = super::session::browser_of(context, &request.head);
     let ticket =
-        form.get("ticket").and_then(|sealed| Ticket::open_sign_in(context, &request.head, sealed, now));
+        form.get(TICKET).and_then(|sealed| Ticket::open_sign_in(context, &request.head, sealed, now));
     let (Some(browser), Some(ticket)) = (browser, ticket) else { return show::expired(context) };
     // The request itself may have become wrong meanwhile; then there is nothing to sign in for.
     let pending = match recheck(context, &ticket.query, request, now).await {
@@ -158,53 +162,101 @@ pub(crate) async fn submit(
     };
     let id = provider.id().as_str();
     let callback = callback_url(context, id);
-    let address = source_of(&request.head, &context.trusted_proxies);
-    let mut start = SignInStart::new(&callback, now);
-    start.address = address;
-    start.login_hint = pending.request().and_then(|asked| asked.login_hint.as_deref());
-    start.fresh = pending.request().is_some_and(|asked| asked.prompt.login || asked.max_age.is_some());
-    let first = match provider.begin(start).await {
-        Ok(step) => step,
-        Err(fault) => return failed(context, &fault, now),
+    let turn = Turn { context, provider, request, pending: &pending, browser, now };
+    let Some(kept) = ticket.kept_for(id) else {
+        // A button: only now does it matter where it leads.
+        return match provider.begin(start(context, &pending, &callback, request, now)).await {
+            Ok(step) => turn.take(step, &ticket).await,
+            Err(fault) => failed(context, &fault, now),
+        };
     };
-    let step = match first {
-        SignInStep::Form(_) => {
-            let mut reply = SignInReply::new(&form, ticket.kept_for(id), &callback, now);
-            reply.address = address;
-            match provider.resume(reply).await {
-                Ok(step) => step,
-                Err(fault) => return failed(context, &fault, now),
-            }
-        }
+    let step = match provider.resume(reply(context, &form, kept, &callback, request, now)).await {
+        Err(fault) if !matches!(fault, SignInFault::Refused(_)) => return failed(context, &fault, now),
         step => step,
     };
+    // A second click gets no second answer, and goes on where the first one went: also where the second one alone is wrong, because a word
+    // that is good once was used up.
+    match ticket.first_use(context, "sign in", now).await {
+        Ok(true) => {}
+        Ok(false) => return continue_with(context, &ticket, browser),
+        Err(error) => return show::store_failed(context, &error),
+    }
     match step {
-        // A second click signs nobody in again, and goes on where the first one went.
-        SignInStep::Done(who) => match ticket.first_use(context, "sign in", now).await {
-            Ok(true) => finish(context, request, &ticket, browser, &who, now).await,
-            Ok(false) => continue_with(context, &ticket, browser),
-            Err(error) => show::store_failed(context, &error),
-        },
-        SignInStep::Form(form) => {
-            if form.error.is_some() {
-                context.record(&Event {
-                    reason: Some("wrong_answer"),
-                    ..Event::new(EventKind::SignInRefused, now)
-                });
+        Ok(step) => turn.take(step, &ticket).await,
+        Err(fault) => failed(context, &fault, now),
+    }
+}
+
+fn start<'s>(
+    context: &Context,
+    pending: &'s Pending,
+    callback: &'s str,
+    request: &Request,
+    now: Timestamp,
+) -> SignInStart<'s> {
+    let mut start = SignInStart::new(callback, now);
+    start.login_hint = pending.request().and_then(|asked| asked.login_hint.as_deref());
+    start.fresh = pending.request().is_some_and(|asked| asked.prompt.login || asked.max_age.is_some());
+    start.address = source_of(&request.head, &context.trusted_proxies);
+    start
+}
+
+fn reply<'r>(
+    context: &Context,
+    fields: &'r Form<'r>,
+    kept: &'r [u8],
+    callback: &'r str,
+    request: &Request,
+    now: Timestamp,
+) -> SignInReply<'r> {
+    let mut reply = SignInReply::new(fields, kept, callback, now);
+    reply.address = source_of(&request.head, &context.trusted_proxies);
+    reply
+}
+
+/// One step of somebody who signs in by one way.
+struct Turn<'t> {
+    context: &'t Arc<Context>,
+    provider: &'t dyn IdentityProvider,
+    request: &'t Request,
+    pending: &'t Pending,
+    browser: &'t str,
+    now: Timestamp,
+}
+
+impl Turn<'_> {
+    /// Does what the provider wants next.
+    async fn take(&self, step: SignInStep, ticket: &Ticket) -> Reply {
+        let Self { context, provider, now, browser, .. } = *self;
+        let id = provider.id().as_str();
+        match step {
+            SignInStep::Done(who) => finish(context, self.request, ticket, browser, &who, now).await,
+            SignInStep::Form(form) => {
+                let status = match form.error {
+                    Some(_) => StatusCode::FORBIDDEN,
+                    None => StatusCode::OK,
+                };
+                if form.error.is_some() {
+                    context.record(&Event {
+                        reason: Some("wrong_answer"),
+                        ..Event::new(EventKind::SignInRefused, now)
+                    });
+                }
+                let way = Way { provider, action: action(context, id), form: Some(form) };
+                // As old as the page before: who fails again and again has no more time for it.
+                let again = Ticket { issued_at: ticket.issued_at, ..Ticket::new(context, &ticket.query, now) };
+                show_ways(context, self.pending, again, browser, &[way], None, status)
             }
-            let way = Way { provider, action: action(context, id), form: Some(form) };
-            let again = Ticket { kept: Vec::new(), ..ticket };
-            show_ways(context, &pending, again, browser, &[way], None, StatusCode::FORBIDDEN)
+            SignInStep::Redirect { location, keep } => {
+                let mut state = Ticket::new(context, &ticket.query, now);
+                state.kept.push((id.to_owned(), keep));
+                let sealed = state.seal_upstream(context, browser, id);
+                let separator = if location.contains('?') { '&' } else { '?' };
+                redirect_reply(&format!("{location}{separator}state={sealed}"))
+                    .unwrap_or_else(|| failed(context, &SignInFault::Invalid("location"), now))
+            }
+            _ => failed(context, &SignInFault::Invalid("step"), now),
         }
-        SignInStep::Redirect { location, keep } => {
-            let mut state = Ticket::new(context, &ticket.query, now);
-            state.kept.push((id.to_owned(), keep));
-            let sealed = state.seal_upstream(context, browser, id);
-            let separator = if location.contains('?') { '&' } else { '?' };
-            redirect_reply(&format!("{location}{separator}state={sealed}"))
-                .unwrap_or_else(|| failed(context, &SignInFault::Invalid("location"), now))
-        }
-        _ => failed(context, &SignInFault::Invalid("step"), now),
     }
 }
 
@@ -227,17 +279,22 @@ pub(crate) async fn callback(
     let ticket =
         form.get("state").and_then(|sealed| Ticket::open_upstream(context, &request.head, id, sealed, now));
     let (Some(browser), Some(ticket)) = (browser, ticket) else { return show::expired(context) };
+    // The request itself may have become wrong meanwhile; then there is nothing to sign in for.
+    let pending = match recheck(context, &ticket.query, request, now).await {
+        Ok(pending) => pending,
+        Err(reply) => return reply,
+    };
     match ticket.first_use(context, "upstream state", now).await {
         Ok(true) => {}
         Ok(false) => return show::expired(context),
         Err(error) => return show::store_failed(context, &error),
     }
     let callback = callback_url(context, id);
-    let mut reply = SignInReply::new(&form, ticket.kept_for(id), &callback, now);
-    reply.address = source_of(&request.head, &context.trusted_proxies);
-    match provider.resume(reply).await {
-        Ok(SignInStep::Done(who)) => finish(context, request, &ticket, browser, &who, now).await,
-        Ok(_) => failed(context, &SignInFault::Invalid("step"), now),
+    let kept = ticket.kept_for(id).unwrap_or_default();
+    match provider.resume(reply(context, &form, kept, &callback, request, now)).await {
+        Ok(step) => {
+            Turn { context, provider, request, pending: &pending, browser, now }.take(step, &ticket).await
+        }
         Err(fault) => failed(context, &fault, now),
     }
 }
@@ -326,7 +383,7 @@ pub(crate) async fn sign_out(context: &Arc<Context>, request: &Request, now: Tim
         Ok(visitor) => visitor,
         Err(error) => return show::store_failed(context, &error),
     };
-    let ticket = visitor.user.as_ref().zip(form.get("ticket")).and_then(|(user, sealed)| {
+    let ticket = visitor.user.as_ref().zip(form.get(TICKET)).and_then(|(user, sealed)| {
         Ticket::open_consent(context, &request.head, &user.account.subject, sealed, now)
     });
     let Some(ticket) = ticket else { return show::expired(context) };

@@ -16,7 +16,7 @@ pub(super) struct Ticket {
     pub(super) issued_at: Timestamp,
     /// Names the page. A consent page's grant has this name: it can be opened once.
     pub(super) id: GrantId,
-    /// What each way of signing in wants to know again.
+    /// The ways of signing in whose form the page shows, or the one that led elsewhere, each with what it wants to know again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) kept: Vec<(String, Vec<u8>)>,
     /// What the consent page showed.
@@ -52,8 +52,9 @@ impl Ticket {
         }
     }
 
-    pub(super) fn kept_for(&self, provider: &str) -> &[u8] {
-        self.kept.iter().find(|(id, _)| id == provider).map_or(&[], |(_, kept)| kept)
+    /// What a way of signing in wants to know again, if it was begun.
+    pub(super) fn kept_for(&self, provider: &str) -> Option<&[u8]> {
+        self.kept.iter().find(|(id, _)| id == provider).map(|(_, kept)| kept.as_slice())
     }
 
     /// Whether nobody has done with it what it is for (AS-64, A-UPS-11). `purpose` tells uses of one ticket apart.
