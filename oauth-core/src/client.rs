@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::grant_type::GrantTypeName;
 use crate::id::ClientId;
 use crate::redirect::{RedirectKind, RedirectUri};
 use crate::scope::ScopeSet;
@@ -136,50 +137,6 @@ pub enum ApplicationType {
     Native,
 }
 
-/// A `grant_type` that this server can be built to offer.
-///
-/// ```
-/// use oauth_core::GrantTypeName;
-/// assert_eq!(GrantTypeName::RefreshToken.as_str(), "refresh_token");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum GrantTypeName {
-    /// RFC 6749 §4.1.
-    #[serde(rename = "authorization_code")]
-    AuthorizationCode,
-    /// RFC 6749 §6.
-    #[serde(rename = "refresh_token")]
-    RefreshToken,
-    /// RFC 6749 §4.4.
-    #[serde(rename = "client_credentials")]
-    ClientCredentials,
-    /// RFC 7523 §2.1.
-    #[serde(rename = "urn:ietf:params:oauth:grant-type:jwt-bearer")]
-    JwtBearer,
-    /// RFC 8693.
-    #[serde(rename = "urn:ietf:params:oauth:grant-type:token-exchange")]
-    TokenExchange,
-    /// RFC 8628.
-    #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
-    DeviceCode,
-}
-
-impl GrantTypeName {
-    /// The registered name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AuthorizationCode => "authorization_code",
-            Self::RefreshToken => "refresh_token",
-            Self::ClientCredentials => "client_credentials",
-            Self::JwtBearer => "urn:ietf:params:oauth:grant-type:jwt-bearer",
-            Self::TokenExchange => "urn:ietf:params:oauth:grant-type:token-exchange",
-            Self::DeviceCode => "urn:ietf:params:oauth:grant-type:device_code",
-        }
-    }
-}
-
 /// A client as this server accepted it. Stores keep it whole, as JSON, beside the few members they search by.
 ///
 /// ```
@@ -264,8 +221,8 @@ impl Client {
 
     /// Whether it may ask for `grant_type`.
     #[must_use]
-    pub fn may(&self, grant_type: GrantTypeName) -> bool {
-        self.grant_types.contains(&grant_type)
+    pub fn may(&self, grant_type: &GrantTypeName) -> bool {
+        self.grant_types.contains(grant_type)
     }
 
     /// Whether every redirect leads to the user's own machine, where any program can listen (AS-66).

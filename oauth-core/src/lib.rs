@@ -26,6 +26,7 @@ mod error;
 mod event;
 mod form;
 mod grant;
+mod grant_type;
 mod id;
 mod issuer;
 mod json;
@@ -47,14 +48,13 @@ mod web;
 pub use async_trait::async_trait;
 
 pub use claims::{Claims, TokenVerifier, VerifyFault};
-pub use client::{
-    ApplicationType, AuthMethod, Client, ClientAuth, ClientOrigin, ClientSecret, GrantTypeName,
-};
+pub use client::{ApplicationType, AuthMethod, Client, ClientAuth, ClientOrigin, ClientSecret};
 pub use entropy::{Entropy, OsEntropy, random};
 pub use error::{ErrorCode, OAuthError};
 pub use event::{Event, EventKind, EventSink, NoEvents};
 pub use form::{Form, FormFault, REPEATABLE};
 pub use grant::{Binding, CodeBinding, Credential, Grant, SubjectKind, Thumbprint};
+pub use grant_type::{ExtensionGrantType, GrantTypeName, GrantTypeNameError};
 pub use id::{ClientId, GrantId, IdError, ProviderId, Subject};
 pub use issuer::Issuer;
 pub use json::{JsonFault, json_object};

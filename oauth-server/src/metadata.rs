@@ -40,7 +40,8 @@ fn document(context: &Context, openid: bool) -> AuthorizationServerMetadata {
         .chain(context.advertise_offline_access.then_some(OFFLINE_ACCESS))
         .map(str::to_owned)
         .collect();
-    document.grant_types_supported = context.grant_types.keys().map(|name| (*name).to_owned()).collect();
+    document.grant_types_supported =
+        context.grant_types.keys().map(|name| name.as_str().to_owned()).collect();
     // The map has no order; the document has one, so that caches and people can compare it.
     document.grant_types_supported.sort_unstable();
     let secrets = [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost]

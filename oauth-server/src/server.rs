@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use oauth_core::fetch::Network;
 use oauth_core::{
-    Clock, Entropy, Event, EventSink, IdentityProvider, Issuer, MemoryStore, RateLimiter, ResourceSet,
-    ResourceUri, ScopeSet, Sealer, Stores, Subject, TokenFormat,
+    Clock, Entropy, Event, EventSink, GrantTypeName, IdentityProvider, Issuer, MemoryStore, RateLimiter,
+    ResourceSet, ResourceUri, ScopeSet, Sealer, Stores, Subject, TokenFormat,
 };
 
 use url::Url;
@@ -59,7 +59,7 @@ pub(crate) struct Context {
     pub(crate) grantable: ScopeSet,
     pub(crate) clients: Clients,
     pub(crate) providers: Vec<Arc<dyn IdentityProvider>>,
-    pub(crate) grant_types: HashMap<&'static str, Arc<dyn GrantType>>,
+    pub(crate) grant_types: HashMap<GrantTypeName, Arc<dyn GrantType>>,
     pub(crate) registration: Registration,
     pub(crate) stores: Stores,
     pub(crate) flood: Arc<dyn RateLimiter>,
@@ -97,7 +97,7 @@ impl AuthorizationServer {
     }
 
     pub(crate) fn assemble(builder: Builder, checked: Checked, sealer: Sealer) -> Self {
-        let mut grant_types: HashMap<&'static str, Arc<dyn GrantType>> = HashMap::new();
+        let mut grant_types: HashMap<GrantTypeName, Arc<dyn GrantType>> = HashMap::new();
         for grant_type in [
             Arc::new(authorization_code::AuthorizationCode) as Arc<dyn GrantType>,
             Arc::new(refresh::RefreshToken),
@@ -105,7 +105,7 @@ impl AuthorizationServer {
         .into_iter()
         .chain(builder.grant_types)
         {
-            grant_types.insert(grant_type.name().as_str(), grant_type);
+            grant_types.insert(grant_type.name(), grant_type);
         }
         let clients = Clients::new(
             checked.clients,

@@ -4,7 +4,6 @@
 
 mod support;
 
-use http::header::SET_COOKIE;
 use http::{Method, StatusCode};
 use oauth_core::testing::FixedClock;
 use oauth_core::{
@@ -12,7 +11,8 @@ use oauth_core::{
     SignInForm, SignInReply, SignInStart, SignInStep, SignedIn, Stores, async_trait,
 };
 use oauth_server::{AuthorizationServer, OfferedScope};
-use support::{Answer, CLIENTS, ISSUER, OTHER_RESOURCE, REDIRECT, RESOURCE, authorize_query, request, send};
+use support::browser::{Browser, ticket};
+use support::{Answer, CLIENTS, ISSUER, OTHER_RESOURCE, REDIRECT, RESOURCE, authorize_query};
 
 /// Lets everybody in.
 struct Door(ProviderId);
@@ -52,34 +52,6 @@ async fn server_with(stores: &Stores, resources: [&str; 2], scopes: &[String]) -
         .sign_in_with(Door("door".parse().unwrap()))
         .clock(FixedClock::default());
     builder.build().await.unwrap()
-}
-
-/// A browser: what it was given it brings back.
-#[derive(Default)]
-struct Browser(Vec<String>);
-
-impl Browser {
-    async fn go(
-        &mut self,
-        server: &AuthorizationServer,
-        method: Method,
-        path: &str,
-        form: &[(&str, &str)],
-    ) -> Answer {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        let cookies = self.0.join("; ");
-        let headers = [("content-type", "application/x-www-form-urlencoded"), ("cookie", &*cookies)];
-        let answer = send(server, request(method, path, &headers, body)).await;
-        for cookie in answer.headers.get_all(SET_COOKIE) {
-            self.0.push(cookie.to_str().unwrap().split(';').next().unwrap().to_owned());
-        }
-        answer
-    }
-}
-
-fn ticket(page: &Answer) -> &str {
-    let (_, rest) = page.text().split_once("name=\"ticket\" value=\"").unwrap_or_else(|| panic!("{page:?}"));
-    rest.split_once('"').unwrap().0
 }
 
 /// The page that alice comes to.

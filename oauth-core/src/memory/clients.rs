@@ -6,7 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use async_trait::async_trait;
 use serde_json::{Map, Value};
 
-use crate::client::{ApplicationType, Client, ClientAuth, ClientOrigin, GrantTypeName};
+use crate::client::{ApplicationType, Client, ClientAuth, ClientOrigin};
+use crate::grant_type::GrantTypeName;
 use crate::id::ClientId;
 use crate::memory::{MemoryStore, Sweep, is_roomy};
 use crate::redirect::RedirectUri;

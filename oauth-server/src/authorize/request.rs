@@ -94,7 +94,7 @@ pub(crate) async fn check(context: &Arc<Context>, query: &str, head: &Parts, now
         Ok(uri) => uri,
         Err(shown) => return Checked::Shown(shown),
     };
-    if !client.may(GrantTypeName::AuthorizationCode) {
+    if !client.may(&GrantTypeName::AuthorizationCode) {
         return Checked::Shown(Shown {
             code: ErrorCode::UnauthorizedClient,
             ..shown("unauthorized_client", "This app may not ask users for access.")

@@ -246,7 +246,7 @@ mod tests {
             (client.origin, client.name.as_deref(), &client.auth),
             (ClientOrigin::MetadataDocument, Some("App"), &ClientAuth::Public)
         );
-        assert!(client.may(GrantTypeName::RefreshToken));
+        assert!(client.may(&GrantTypeName::RefreshToken));
         // CIMD-13
         assert!(client.redirect_for("http://localhost:3118/callback").is_some());
         let extra = client.extra.unwrap();
@@ -256,7 +256,7 @@ mod tests {
         );
         // REF-11
         let client = judge(&with(&json!({ "grant_types": ["authorization_code"] }))).unwrap();
-        assert!(!client.may(GrantTypeName::RefreshToken));
+        assert!(!client.may(&GrantTypeName::RefreshToken));
     }
 
     #[test]

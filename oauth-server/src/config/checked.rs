@@ -190,7 +190,7 @@ fn configured_client(client: &Client) -> Result<(), String> {
     if client.origin != ClientOrigin::Configured {
         return Err(format!("client: {:?} must be configured, not registered", id.as_str()));
     }
-    let wants_redirect = client.may(GrantTypeName::AuthorizationCode);
+    let wants_redirect = client.may(&GrantTypeName::AuthorizationCode);
     if wants_redirect && client.redirect_uris.is_empty() {
         return Err(format!(
             "client: {:?} must have a redirect uri for the authorization code grant",

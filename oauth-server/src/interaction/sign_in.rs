@@ -244,7 +244,8 @@ impl Turn<'_> {
                 }
                 let way = Way { provider, action: action(context, id), form: Some(form) };
                 // As old as the page before: who fails again and again has no more time for it.
-                let again = Ticket { issued_at: ticket.issued_at, ..Ticket::new(context, &ticket.query, now) };
+                let again =
+                    Ticket { issued_at: ticket.issued_at, ..Ticket::new(context, &ticket.query, now) };
                 show_ways(context, self.pending, again, browser, &[way], None, status)
             }
             SignInStep::Redirect { location, keep } => {

@@ -73,7 +73,7 @@ pub(super) fn mint(context: &Context, client: &Client, entitlement: Entitlement,
     let (access, access_key) = context.format.mint(CredentialKind::AccessToken, grant.id, &*context.entropy);
     let mut issued = vec![credential(CredentialKind::AccessToken, access_key, access_end)];
     let mut refresh = None;
-    if matches!(basis, Basis::Spends { .. }) && client.may(GrantTypeName::RefreshToken) {
+    if matches!(basis, Basis::Spends { .. }) && client.may(&GrantTypeName::RefreshToken) {
         let (secret, key) = context.format.mint(CredentialKind::RefreshToken, grant.id, &*context.entropy);
         let refresh_end = (now + context.policy.refresh_token).min(end);
         // It keeps the whole grant, whatever this access token was narrowed to (REF-6).

@@ -13,12 +13,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use oauth_core::{ClientOrigin, Event, EventKind, Form, GrantTypeName, OAuthError, Timestamp};
+use oauth_core::{ClientAuth, ClientOrigin, Event, EventKind, Form, GrantTypeName, OAuthError, Timestamp};
 
 pub use entitlement::Entitlement;
 pub use fault::TokenFault;
 pub use grant_type::{Asked, GrantType};
 
+use self::entitlement::Basis;
 use crate::clients::authenticate::{AuthenticatedClient, Presented, presented_header};
 use crate::server::{AuthorizationServer, Context};
 use crate::wire::{Reply, Request, error_reply, json_reply, source_of};
@@ -118,7 +119,8 @@ fn plausible(context: &Context, form: &Form<'_>) -> Result<(), TokenFault> {
 /// The grant type that is asked for.
 fn requested<'c>(context: &'c Context, form: &Form<'_>) -> Result<&'c dyn GrantType, TokenFault> {
     let name = form.get("grant_type").ok_or(TokenFault::Malformed("grant_type is missing"))?;
-    context.grant_types.get(name).map(|grant_type| &**grant_type).ok_or(TokenFault::UnsupportedGrantType)
+    let offered = name.parse().ok().and_then(|name: GrantTypeName| context.grant_types.get(&name));
+    offered.map(|grant_type| &**grant_type).ok_or(TokenFault::UnsupportedGrantType)
 }
 
 async fn entitled(
@@ -128,10 +130,23 @@ async fn entitled(
     now: Timestamp,
 ) -> Result<mint::Issued, TokenFault> {
     let grant_type = requested(context, form)?;
-    if !caller.client.may(grant_type.name()) {
+    let name = grant_type.name();
+    // Who has no secret is nobody by itself (CC-1).
+    let is_nobody = name == GrantTypeName::ClientCredentials && caller.client.auth == ClientAuth::Public;
+    if is_nobody || !caller.client.may(&name) {
         return Err(TokenFault::UnauthorizedClient);
     }
-    let entitlement = grant_type.entitle(Asked { form, client: &caller.client, context, now }).await?;
+    let asked = Asked { form, client: &caller.client, context, now };
+    let entitlement = grant_type.entitle(asked).await?;
+    if let Basis::Opens { subject, .. } = &entitlement.basis {
+        if asked.is_disabled(subject).await? {
+            return Err(TokenFault::SubjectDisabled);
+        }
+        // A token for nothing, where there is something to grant, would say nothing of what was asked for.
+        if entitlement.scopes.is_empty() && !context.grantable.is_empty() {
+            return Err(TokenFault::ScopeNotGranted);
+        }
+    }
     mint::mint(context, &caller.client, entitlement, now).record(context, now).await
 }
 

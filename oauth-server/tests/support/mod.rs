@@ -2,6 +2,7 @@
 
 #![allow(dead_code, clippy::unwrap_used, reason = "each test uses a part; a failed set-up is a failed test")]
 
+pub(crate) mod browser;
 pub(crate) mod clients;
 
 use std::sync::{Arc, Mutex};
