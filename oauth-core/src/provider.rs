@@ -74,10 +74,12 @@ pub trait IdentityProvider: Send + Sync + 'static {
     /// What to write on its button: `GitHub`.
     fn label(&self) -> &str;
 
-    /// The first step.
+    /// The first step. It is asked for each page that offers this way, by anybody who opens one, and again by who presses its button: a
+    /// form should do no more than say what it asks for. What costs something, a mail for one, waits for [`resume`](Self::resume).
     async fn begin(&self, start: SignInStart<'_>) -> Result<SignInStep, SignInFault>;
 
-    /// The next step, from what came back.
+    /// The next step, from what came back: another form, the way elsewhere, or who it is. What comes back a second time gets no second
+    /// answer, whatever is said here.
     async fn resume(&self, reply: SignInReply<'_>) -> Result<SignInStep, SignInFault>;
 }
 
@@ -214,7 +216,7 @@ impl SignInForm {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SignInField {
-    /// Its name in the form.
+    /// Its name in the form. `ticket` is the page's own; a form that has such a field is not shown.
     pub name: &'static str,
     /// What the user reads.
     pub label: String,

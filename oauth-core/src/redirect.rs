@@ -207,11 +207,28 @@ impl FromStr for RedirectUri {
         if text.contains('#') {
             return Err(component("fragment"));
         }
+        if has_encoded_control(text) {
+            return Err(component("control character"));
+        }
         if url.query_pairs().any(|(name, _)| RESPONSE_PARAMETERS.contains(&&*name)) {
             return Err(component("query parameter that the response carries"));
         }
         Ok(Self(text.into()))
     }
+}
+
+/// `%0d%0a`: what decodes it once too often writes a header line (A-REDIR-16).
+fn has_encoded_control(text: &str) -> bool {
+    text.as_bytes().windows(3).any(|window| {
+        let nibble = |byte: u8| char::from(byte).to_digit(16);
+        match *window {
+            [b'%', high, low] => match (nibble(high), nibble(low)) {
+                (Some(high @ 0..=1 | high @ 7), Some(low)) => high < 2 || low == 15,
+                _ => false,
+            },
+            _ => false,
+        }
+    })
 }
 
 impl<'de> Deserialize<'de> for RedirectUri {

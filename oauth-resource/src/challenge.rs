@@ -78,6 +78,17 @@ impl Challenge {
         answer
     }
 
+    /// The answer to a request from which no one token can be taken (RFC 6750 §3.1).
+    pub(crate) fn malformed(&self, description: &'static str) -> Answer {
+        let mut answer = answer::oauth(ErrorCode::InvalidRequest, description);
+        let mut text = "Bearer ".to_owned();
+        push_error(&mut text, Some((ErrorCode::InvalidRequest, description)));
+        self.push_needs(&mut text, &ScopeSet::empty(), None);
+        let value = HeaderValue::from_str(&text).expect("descriptions and urls are printable ascii");
+        answer.headers_mut().insert(WWW_AUTHENTICATE, value);
+        answer
+    }
+
     /// The answer that refuses, naming what the operation needs.
     pub(crate) fn answer(&self, fault: Fault, scopes: &ScopeSet) -> Answer {
         self.answer_with(fault, scopes, None)

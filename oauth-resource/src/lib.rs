@@ -49,6 +49,11 @@
 //!
 //! # Deployment
 //!
+//! - An `rmcp` service checks hosts itself, and lets this machine's through alone: give it
+//!   `StreamableHttpServerConfig::default().disable_allowed_hosts()`, for [`Guard`] has judged them before.
+//! - The feature `rmcp` has `Caller`, an argument of a tool.
+//! - [`ScopeRules`] judge JSON-RPC. What is none needs the strictest set of them: before another kind of server leave `.scopes(…)` out, and any
+//!   good token passes, or write a [`ScopePolicy`] of your own.
 //! - The layer guards whatever it wraps. Wrap the whole server, or wrap the MCP route alone and mount
 //!   [`ProtectedResource::metadata`] at [`WELL_KNOWN`] beside it.
 //! - The resource's identifier is the URL that people type into their client. It is configured, and never taken from `Host` or
@@ -109,7 +114,7 @@ pub use scope::{
 pub use session::{BindSession, BindSessionLayer, SessionKey};
 pub use signed::{MetadataKey, MetadataKeyError};
 pub use stream::{EndStreams, EndStreamsLayer, EndingBody};
-pub use tailor::{TailorAnswers, TailorAnswersLayer, TailoredBody};
+pub use tailor::{Demand, TailorAnswers, TailorAnswersLayer, TailoredBody};
 pub use verify::presets;
 pub use verify::{
     AnyOf, ApiKey, ApiKeys, ByIssuer, HmacVerifier, IntrospectionCredentials, IntrospectionVerifier,

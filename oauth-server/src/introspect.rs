@@ -110,10 +110,15 @@ async fn caller(
 ) -> Result<Caller, OAuthError> {
     let headers = &request.head.headers;
     let presented = Presented::read(headers)?;
-    let ways = [presented.is_some(), form.get("client_secret").is_some(), presented_assertion(form)];
+    let in_form = form.get("client_secret");
+    let ways = [presented.is_some(), in_form.is_some(), presented_assertion(form)];
     if ways.iter().filter(|way| **way).count() > 1 || headers.get_all(AUTHORIZATION).iter().count() > 1 {
         return Err(TWO_WAYS);
     }
+    let presented = presented.or_else(|| {
+        let name = form.get("client_id")?.to_owned();
+        Some(Presented::Post { name, secret: Secret::new(in_form?.to_owned()) })
+    });
     match presented {
         Some(presented) => {
             let own = presented.resources(&context.resource_secrets);
@@ -128,7 +133,7 @@ async fn caller(
                 }
                 Presented::Header(_) => Err(FAILED),
                 // The name is not a resource's: a client's, then.
-                Presented::Basic(_) => client(context, request, form, now).await,
+                Presented::Basic(_) | Presented::Post { .. } => client(context, request, form, now).await,
             }
         }
         // Who says nothing is refused as who says something wrong is (A-INTRO-1).
@@ -171,6 +176,11 @@ enum Presented {
     Bearer(Secret),
     /// `name:secret`, as they stood; perhaps a client's.
     Basic(Secret),
+    /// In the form (CAUTH-3); perhaps a client's.
+    Post {
+        name: String,
+        secret: Secret,
+    },
 }
 
 impl Presented {
@@ -199,9 +209,8 @@ impl Presented {
     fn may_be_a_resources(&self, secrets: &[(ResourceUri, TokenHash)]) -> bool {
         match self {
             Self::Header(_) | Self::Bearer(_) => !secrets.is_empty(),
-            Self::Basic(pair) => {
-                secrets.iter().any(|(id, _)| secret_of(pair.expose(), id.as_str()).is_some())
-            }
+            Self::Basic(pair) => secrets.iter().any(|(id, _)| secret_of(pair.expose(), id).is_some()),
+            Self::Post { name, .. } => secrets.iter().any(|(id, _)| names(name, id)),
         }
     }
 
@@ -209,7 +218,8 @@ impl Presented {
     fn resources(&self, secrets: &[(ResourceUri, TokenHash)]) -> Vec<ResourceUri> {
         let is_of = |id: &ResourceUri, hash: &TokenHash| match self {
             Self::Header(secret) | Self::Bearer(secret) => hash.matches(secret.expose()),
-            Self::Basic(pair) => secret_of(pair.expose(), id.as_str()).is_some_and(|secret| {
+            Self::Post { name, secret } => names(name, id) && hash.matches(secret.expose()),
+            Self::Basic(pair) => secret_of(pair.expose(), id).is_some_and(|secret| {
                 // RFC 6749 §2.3.1 encodes it; many do not (CAUTH-4).
                 hash.matches(secret) | form_decoded(secret).is_some_and(|decoded| hash.matches(&decoded))
             }),
@@ -220,12 +230,17 @@ impl Presented {
 
 /// What follows the resource's identifier and a colon. The identifier has colons of its own: it is encoded, or it stands
 /// there as it is, which RFC 7617 §2 forbids and people do.
-fn secret_of<'p>(pair: &'p str, id: &str) -> Option<&'p str> {
-    if let Some(secret) = pair.strip_prefix(id).and_then(|rest| rest.strip_prefix(':')) {
-        return Some(secret);
-    }
-    let (name, secret) = pair.split_once(':')?;
-    (form_decoded(name)? == id).then_some(secret)
+fn secret_of<'p>(pair: &'p str, id: &ResourceUri) -> Option<&'p str> {
+    let decoded =
+        pair.split_once(':').filter(|(name, _)| form_decoded(name).is_some_and(|name| names(&name, id)));
+    let colons = || pair.match_indices(':').map(|(at, _)| pair.split_at(at));
+    let plain = || colons().find(|(name, _)| names(name, id)).map(|(_, secret)| &secret[1..]);
+    decoded.map(|(_, secret)| secret).or_else(plain)
+}
+
+/// Whether somebody means `id`, in whatever way they write it (RS-5).
+fn names(name: &str, id: &ResourceUri) -> bool {
+    name == id.as_str() || name.parse::<ResourceUri>().is_ok_and(|named| named == *id)
 }
 
 /// What there is to say of a live token (INTR-4), without a `null`.

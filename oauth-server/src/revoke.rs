@@ -33,8 +33,9 @@ async fn revoke(context: &Context, request: &Request, now: Timestamp) -> Result<
     let form = request.form()?;
     let presented = Presented::read(&request.head.headers, &form)?;
     let token = form.get("token").ok_or(OAuthError::new(ErrorCode::InvalidRequest, "token is missing"));
-    if presented.is_by_document(context) {
-        token.clone()?;
+    // A document is fetched only for a token that could be one (CIMD-11).
+    if presented.is_by_document(context) && CredentialKey::of(token.clone()?).is_none() {
+        return Ok(());
     }
     let source = source_of(&request.head, &context.trusted_proxies);
     let caller = presented.judge(context, source, now).await?;

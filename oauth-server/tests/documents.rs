@@ -67,6 +67,13 @@ impl World {
     }
 }
 
+/// A token that this server could have issued: for any other no document is fetched (CIMD-11).
+fn of_our_form() -> String {
+    let grant = oauth_core::GrantId::generate(&oauth_core::OsEntropy);
+    let format = oauth_core::TokenFormat::default();
+    format.mint(oauth_core::CredentialKind::RefreshToken, grant, &oauth_core::OsEntropy).0.expose().to_owned()
+}
+
 #[tokio::test]
 async fn a_client_unknown_before_gets_tokens_by_its_document() {
     // CIMD-13, AS-33, CIMD-2
@@ -163,7 +170,7 @@ async fn every_refused_address_is_refused_in_the_same_words() {
     pages.dedup();
     assert_eq!(pages.len(), 1);
     assert!(pages[0].contains("document_address"));
-    let token = refresh(&server, "https://127.0.0.1/x", "x").await;
+    let token = refresh(&server, "https://127.0.0.1/x", &of_our_form()).await;
     assert_eq!(token.error(), (401, "invalid_client".to_owned()));
 }
 
@@ -542,9 +549,10 @@ async fn too_many_documents_are_told_so_with_the_time_to_wait() {
             answer.text().contains("too_many_requests")
                 && answer.header("content-type").starts_with("text/html")
         );
+        let token = of_our_form();
         for (path, form) in [
-            ("/token", &[("grant_type", "refresh_token"), ("refresh_token", "x")][..]),
-            ("/revoke", &[("token", "x")]),
+            ("/token", &[("grant_type", "refresh_token"), ("refresh_token", &token)][..]),
+            ("/revoke", &[("token", &token)]),
         ] {
             let body = form.iter().map(|(name, value)| format!("{name}={value}&")).collect::<String>();
             let headers = [("content-type", "application/x-www-form-urlencoded")];

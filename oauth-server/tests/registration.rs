@@ -145,7 +145,7 @@ async fn no_power_is_had_by_asking() {
         "scope": "notes:read admin notes:delete offline_access",
     }))).await.json();
     assert_eq!(told["grant_types"], json!(["authorization_code"]));
-    assert_eq!(told["scope"], "notes:delete notes:read");
+    assert_eq!(told["scope"], "notes:read");
     // REF-11: who did not ask for refresh gets none.
     assert!(sign_in(&server, told["client_id"].as_str().unwrap()).await.get("refresh_token").is_none());
     // What was registered is no ceiling: clients ask for what is advertised.
@@ -156,6 +156,21 @@ async fn no_power_is_had_by_asking() {
     )
     .await;
     assert!(asked.sent_back("code").is_some());
+    // A-JWT-25
+    for alone in [
+        json!({ "token_endpoint_auth_signing_alg": "none" }),
+        json!({ "token_endpoint_auth_signing_alg": "HS256" }),
+        json!({ "id_token_signed_response_alg": "none" }),
+    ] {
+        let answer = register(&server, &app(&alone)).await;
+        assert_eq!(answer.error(), (400, "invalid_client_metadata".to_owned()), "{alone}");
+    }
+    // A-REDIR-16
+    for control in ["%0d%0aSet-Cookie:x", "%09", "%00", "%7F", "%1b"] {
+        let uris = json!({ "redirect_uris": [format!("https://app.example/cb{control}")] });
+        let answer = register(&server, &app(&uris)).await;
+        assert_eq!(answer.error(), (400, "invalid_redirect_uri".to_owned()), "{control}");
+    }
     let told = register(&server, &app(&json!({ "scope": "admin" }))).await.json();
     assert!(told.get("scope").is_none());
     for changes in [json!({ "grant_types": ["client_credentials"] }), json!({ "response_types": ["token"] })]

@@ -154,16 +154,20 @@ async fn an_error_of_a_client_nobody_vouches_for_is_shown_until_somebody_signs_i
     let document = site.visit(KnownClient::Document).await.unwrap();
     for mut visit in [site.visit_of_newcomer().await.unwrap(), document] {
         let told = |(what, ..): &&(&str, &str, Bend)| {
-            // Who asks for silence is told in silence; a document is fetched for a plausible request alone.
-            *what != "none and something"
-                && !["no response_type", "no challenge", "no challenge and no method", "a challenge twice"]
-                    .contains(what)
+            // A document is fetched for a plausible request alone.
+            !["no response_type", "no challenge", "no challenge and no method", "a challenge twice"]
+                .contains(what)
         };
         for (what, _, bend) in TOLD.iter().filter(told) {
             let (request, _) = visit.request().unwrap();
-            let page = get(&mut visit, &bend(request)).await;
-            assert_eq!(page.status, 400, "{what}");
-            expect::shown(&page, 400);
+            let bent = bend(request);
+            // Nor does it help to ask for silence.
+            let silent = (*what != "none and something").then(|| bent.clone().set("prompt", "none"));
+            for request in silent.into_iter().chain([bent]) {
+                let page = get(&mut visit, &request).await;
+                assert_eq!(page.status, 400, "{what}");
+                expect::shown(&page, 400);
+            }
         }
         visit.connect().await.unwrap();
         for (what, error, bend) in TOLD.iter().filter(told) {

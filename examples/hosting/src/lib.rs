@@ -3,12 +3,14 @@
 
 #[cfg(feature = "database")]
 mod database;
+mod log;
 #[cfg(feature = "owner")]
 mod owner;
 mod serve;
 
 #[cfg(feature = "database")]
 pub use database::open;
+pub use log::log;
 #[cfg(feature = "owner")]
 pub use owner::OwnerArgs;
-pub use serve::{PATIENCE, listen, run, serve, stopped};
+pub use serve::{PATIENCE, listen, not_found, run, serve, stopped};

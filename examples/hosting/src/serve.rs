@@ -6,6 +6,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::header::{CONTENT_TYPE, HOST};
+use axum::http::{StatusCode, Version};
+use axum::response::{IntoResponse as _, Response};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -148,7 +151,13 @@ async fn converse(stream: TcpStream, peer: SocketAddr, app: Router, stop: Cancel
         let mut request = request.map(Body::new);
         // Limits tell callers apart by their address.
         request.extensions_mut().insert(PeerAddress(peer.ip()));
-        app.clone().oneshot(request)
+        let app = app.clone();
+        async move {
+            match names_one_host(&request) {
+                true => app.oneshot(request).await,
+                false => Ok((StatusCode::BAD_REQUEST, "a request names one host").into_response()),
+            }
+        }
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
@@ -163,6 +172,23 @@ async fn converse(stream: TcpStream, peer: SocketAddr, app: Router, stop: Cancel
     if let Err(error) = ended {
         tracing::debug!(error = &error as &dyn std::error::Error, "a connection broke off");
     }
+}
+
+/// What is at no path: for clients that read errors, and for people.
+///
+/// ```
+/// let app: axum::Router = axum::Router::new().fallback(hosting::not_found);
+/// # let _ = app;
+/// ```
+pub async fn not_found() -> Response {
+    let body = r#"{"error":"not_found","error_description":"there is nothing at this address"}"#;
+    (StatusCode::NOT_FOUND, [(CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+/// RFC 9112 §3.2: in HTTP/1.1 there is one `Host`. What stands behind would choose among several.
+fn names_one_host<B>(request: &Request<B>) -> bool {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    hosts == 1 || (hosts == 0 && request.version() < Version::HTTP_11)
 }
 
 #[cfg(test)]
@@ -196,6 +222,14 @@ mod tests {
         let mut answer = String::new();
         quick.read_to_string(&mut answer).await?;
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("here"), "{answer}");
+
+        for heads in ["", "host: x\r\nhost: y\r\n"] {
+            let mut odd = TcpStream::connect(address).await?;
+            odd.write_all(format!("GET / HTTP/1.1\r\n{heads}connection: close\r\n\r\n").as_bytes()).await?;
+            let mut answer = String::new();
+            odd.read_to_string(&mut answer).await?;
+            assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+        }
 
         // Who waits for nothing is let go when it stops.
         let mut idle = TcpStream::connect(address).await?;

@@ -123,8 +123,7 @@ impl EventSink for Audit {
 async fn main() -> ExitCode {
     let args = Args::parse();
     let quiet = if matches!(args.command, Some(Command::Tour)) { "off" } else { "warn,audit=info" };
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| quiet.into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
+    hosting::log(quiet);
     let outcome = match args.command {
         Some(Command::Tour) => tour::walk(args).await,
         None => serve(args).await,

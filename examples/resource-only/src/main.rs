@@ -56,13 +56,13 @@ fn protected_tools(settings: &Settings, verifier: AnyOf) -> Result<Router, Box<d
     Ok(Router::new()
         .route_service(path, mcp)
         .route_service(WELL_KNOWN, resource.metadata())
-        .route_service(&format!("{WELL_KNOWN}/{{*resource}}"), resource.metadata()))
+        .route_service(&format!("{WELL_KNOWN}/{{*resource}}"), resource.metadata())
+        .fallback(hosting::not_found))
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    hosting::log("warn");
     let settings = Settings::parse();
     let outcome = match &settings.command {
         Some(Command::Doctor { what }) => doctor::examine(&settings, what.as_deref()).await,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use oauth_core::fetch::{FetchPolicy, GuardedFetch};
-use oauth_core::{Secret, Stores, TokenVerifier};
+use oauth_core::{ResourceUri, Secret, Stores, TokenVerifier};
 use oauth_providers::OwnerPassphrase;
 use oauth_resource::{
     Caller, IntrospectionCredentials, IntrospectionVerifier, ProtectedResource, ScopeRules, StoreVerifier,
@@ -79,6 +79,9 @@ pub async fn authorization_server(
 /// # Errors
 /// What is wrong with the addresses.
 pub fn mcp_server(mcp: &str, issuer: &str, secret: &Secret) -> Result<Router, Fault> {
+    // However it was written: this is what tokens and documents call it.
+    let mcp: ResourceUri = mcp.parse()?;
+    let mcp = mcp.as_str();
     // The issuer is named here and by nobody else; on loopback it has to be let through by name.
     // Every caller's token is asked about at this one host.
     let policy = FetchPolicy::new().with_max_concurrent(64).with_max_concurrent_per_host(64);
@@ -90,13 +93,12 @@ pub fn mcp_server(mcp: &str, issuer: &str, secret: &Secret) -> Result<Router, Fa
         .fetch(Arc::new(fetch))
         .tokens_of_our_form()
         .build()?;
-    protected(
-        &ProtectedResource::builder(mcp, issuer)
-            .name("Calculator")
-            .scopes(rules())
-            .verifier(verifier)
-            .build()?,
-    )
+    let resource = ProtectedResource::builder(mcp, issuer)
+        .name("Calculator")
+        .scopes(rules())
+        .verifier(verifier)
+        .build()?;
+    Ok(protected(&resource)?.fallback(hosting::not_found))
 }
 
 /// Both in one process: the MCP server looks tokens up in the store.
@@ -128,8 +130,12 @@ fn protected<V: TokenVerifier>(resource: &ProtectedResource<V>) -> Result<Router
         .with_json_response(true);
     let mcp = StreamableHttpService::new(|| Ok(Calculator), Arc::new(LocalSessionManager::default()), config);
     let mcp = resource.layer().layer(resource.tailor().layer(mcp));
+    let path = match resource.resource().path() {
+        "" => "/",
+        path => path,
+    };
     Ok(Router::new()
-        .route_service("/mcp", resource.end_streams().layer(mcp))
+        .route_service(path, resource.end_streams().layer(mcp))
         .route_service(WELL_KNOWN, resource.metadata())
         .route_service(&format!("{WELL_KNOWN}/{{*resource}}"), resource.metadata()))
 }

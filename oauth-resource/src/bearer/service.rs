@@ -184,7 +184,7 @@ impl<S, V> RequireBearer<S, V> {
             NoToken::Several => {
                 tracing::debug!(reason = "several_credentials", "refused");
                 let why = "send one access token, in the authorization header";
-                return ResponseFuture::answer(answer::oauth(ErrorCode::InvalidRequest, why));
+                return ResponseFuture::answer(settings.challenge.malformed(why));
             }
             // Credentials of another scheme are none of ours, but whoever sends them is not anonymous (A-AUD-14).
             NoToken::Absent if request.headers().contains_key(AUTHORIZATION) => None,

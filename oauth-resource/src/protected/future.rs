@@ -17,7 +17,7 @@ use crate::answer::{Answer, keep_private};
 use crate::authorized::Authorized;
 use crate::body::ResponseBody;
 use crate::protected::service::Rules;
-use crate::scope::{Caller, PeekedBody, Reading, Said, Whole};
+use crate::scope::{BODY_TIMEOUT, Caller, PeekedBody, Reading, Said, Whole};
 use crate::session::{SESSION_ID, not_found, seal};
 
 pin_project! {
@@ -61,7 +61,12 @@ impl<S: Service<Request<PeekedBody<B>>>, B: Body<Data = Bytes>, L> ResponseFutur
     }
 
     pub(super) fn reading(body: B, waiting: Waiting<S>) -> Self {
-        Self { state: State::Reading { reading: Reading::new(body), waiting: Some(Box::new(waiting)) } }
+        Self {
+            state: State::Reading {
+                reading: Reading::new(body, BODY_TIMEOUT),
+                waiting: Some(Box::new(waiting)),
+            },
+        }
     }
 }
 

@@ -163,7 +163,7 @@ impl Settings {
             }
             Err(_) if has_form_token(&parts.headers, body) => {
                 let why = "send one access token, in the authorization header";
-                return Err(Box::new(answer::oauth(ErrorCode::InvalidRequest, why)));
+                return Err(Box::new(self.challenge.malformed(why)));
             }
             Err(_) => {}
         }

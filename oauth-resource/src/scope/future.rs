@@ -19,7 +19,7 @@ use crate::challenge::Fault;
 use crate::scope::body::PeekedBody;
 use crate::scope::decide::{Caller, Settings};
 use crate::scope::headers::Said;
-use crate::scope::reading::Reading;
+use crate::scope::reading::{BODY_TIMEOUT, Reading, STRANGERS_BODY_TIMEOUT};
 
 pin_project! {
     /// The future of [`RequireScope`](crate::RequireScope).
@@ -74,8 +74,9 @@ impl<S: Service<Request<PeekedBody<B>>>, B> ResponseFuture<S, B> {
     where
         B: Body<Data = Bytes>,
     {
+        let within = if stranger.is_some() { STRANGERS_BODY_TIMEOUT } else { BODY_TIMEOUT };
         let waiting = Some(Box::new(Waiting { parts, stranger, ready, settings }));
-        Self { state: State::Reading { reading: Reading::new(body), waiting } }
+        Self { state: State::Reading { reading: Reading::new(body, within), waiting } }
     }
 }
 

@@ -39,4 +39,4 @@ pub use service::RequireScope;
 
 pub(crate) use decide::{Caller, Settings};
 pub(crate) use headers::Said;
-pub(crate) use reading::{Reading, Unreadable, Whole};
+pub(crate) use reading::{BODY_TIMEOUT, Reading, Unreadable, Whole};

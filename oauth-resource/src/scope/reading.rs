@@ -15,6 +15,7 @@ pin_project! {
         #[pin]
         body: B,
         read: Read,
+        within: Duration,
         patience: Patience,
     }
 }
@@ -66,6 +67,9 @@ impl Read {
 /// How long a body may take to arrive.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long that of somebody without a good token is waited for, to name in the challenge what it asks for (RS-81).
+pub(crate) const STRANGERS_BODY_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Waits for a body that is not there yet.
 ///
 /// A server hands a body on only once somebody has asked for it: at the first look hardly any is there, at the second most are. No timer is
@@ -81,7 +85,7 @@ enum Patience {
 
 impl Patience {
     /// Ready once the time is over.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(&mut self, within: Duration, cx: &mut Context<'_>) -> Poll<()> {
         match self {
             Self::Fresh => {
                 *self = Self::Asked;
@@ -89,7 +93,7 @@ impl Patience {
                 return Poll::Pending;
             }
             Self::Asked if tokio::runtime::Handle::try_current().is_ok() => {
-                *self = Self::Timed(Box::pin(tokio::time::sleep(BODY_TIMEOUT)));
+                *self = Self::Timed(Box::pin(tokio::time::sleep(within)));
             }
             _ => {}
         }
@@ -101,8 +105,8 @@ impl Patience {
 }
 
 impl<B: Body<Data = Bytes>> Reading<B> {
-    pub(crate) fn new(body: B) -> Self {
-        Self { body, read: Read::default(), patience: Patience::default() }
+    pub(crate) fn new(body: B, within: Duration) -> Self {
+        Self { body, read: Read::default(), within, patience: Patience::default() }
     }
 
     /// Ready at its end.
@@ -114,7 +118,7 @@ impl<B: Body<Data = Bytes>> Reading<B> {
         let this = self.project();
         match read_all(this.body, this.read, limit, cx) {
             Poll::Pending => {
-                ready!(this.patience.poll(cx));
+                ready!(this.patience.poll(*this.within, cx));
                 Poll::Ready(Err(Unreadable::TooSlow))
             }
             Poll::Ready(outcome) => Poll::Ready(outcome.map(|()| this.read.take())),

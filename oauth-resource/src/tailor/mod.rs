@@ -27,4 +27,4 @@ pub use layer::TailorAnswersLayer;
 pub use service::TailorAnswers;
 
 #[cfg(feature = "rmcp")]
-pub(crate) use demand::Demand;
+pub use demand::Demand;

@@ -188,7 +188,7 @@ impl Rules {
             match said.value(name).transpose().map_err(|_| invalid("scope"))? {
                 None => {}
                 Some(Value::String(text)) => self.add_scopes(&mut all, &text),
-                Some(Value::Array(scopes)) => {
+                Some(Value::Array(scopes)) if rules.scope_arrays || of_client.contains(name) => {
                     for scope in scopes {
                         let scope = scope.as_str().ok_or(invalid("scope"))?;
                         // A space within would make two of one (A-SCOPE-2).

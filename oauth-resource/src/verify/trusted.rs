@@ -38,6 +38,8 @@ pub struct TrustedIssuer {
     pub(super) client_claims: Vec<String>,
     pub(super) default_client: Option<String>,
     pub(super) scope_claims: Vec<String>,
+    /// Whether they may be arrays, too.
+    pub(super) scope_arrays: bool,
     pub(super) client_scope_claims: Vec<String>,
     pub(super) scope_prefix: Option<String>,
     pub(super) audiences: Vec<String>,
@@ -93,6 +95,7 @@ impl TrustedIssuer {
             client_claims: vec!["client_id".to_owned()],
             default_client: None,
             scope_claims: vec!["scope".to_owned()],
+            scope_arrays: false,
             client_scope_claims: Vec::new(),
             scope_prefix: None,
             audiences: Vec::new(),
@@ -186,12 +189,13 @@ impl TrustedIssuer {
     }
 
     /// Which claims hold scopes: strings with spaces between them, or arrays of strings (`scp`). All that are there count together. Without
-    /// it, `scope`.
+    /// it, `scope` as a string (RFC 9068 §2.2.3, A-SCOPE-5).
     ///
     /// What a user may do (`permissions`, `roles`) is not what the user let this client do: named here, it widens what was consented to.
     #[must_use]
     pub fn with_scope_claims<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
         self.scope_claims = names.into_iter().map(str::to_owned).collect();
+        self.scope_arrays = true;
         self
     }
 

@@ -102,9 +102,14 @@ async fn scopes_are_read_where_an_issuer_writes_them() {
         ask(&verifier(trusted), &sign(&claims)).await.map(|claims| claims.scopes.as_str().to_owned()).ok()
     };
     assert_eq!(scopes(trusted(), with("scope", "b a b")).await.as_deref(), Some("a b"));
-    assert_eq!(scopes(trusted(), with("scope", json!(["a", "b"]))).await.as_deref(), Some("a b"));
+    // A-SCOPE-5: RFC 9068 has a string, and no issuer is taken for another kind unless that is said.
+    assert_eq!(scopes(trusted(), with("scope", json!(["a", "b"]))).await, None);
+    let arrays = || trusted().with_scope_claims(["scope"]);
+    assert_eq!(scopes(arrays(), with("scope", json!(["a", "b"]))).await.as_deref(), Some("a b"));
     for bad in [json!(1), json!([1]), json!(["a b"]), json!("a\tb"), json!({"a": 1}), json!("\"")] {
-        assert_eq!(scopes(trusted(), with("scope", bad.clone())).await, None, "{bad}");
+        for trusted in [trusted(), arrays()] {
+            assert_eq!(scopes(trusted, with("scope", bad.clone())).await, None, "{bad}");
+        }
     }
     let mapped = trusted().with_scope_claims(["scp", "permissions"]).with_scope_prefix_removed("api/");
     let mut claims = with("scp", json!(["api/a", "b"]));

@@ -11,7 +11,7 @@ use oauth_core::{ErrorCode, Event, EventKind, OAuthError, Timestamp};
 pub(crate) use pending::{Agreement, Answer, Approval, Pending};
 pub(crate) use request::{Checked, NO_ROOM, Shown, check};
 
-use crate::interaction::{self, show};
+use crate::interaction::{self, Ticket, show};
 use crate::server::Context;
 use crate::wire::{Reply, Request, redirect_reply};
 
@@ -41,12 +41,12 @@ pub(crate) async fn handle(context: &Arc<Context>, request: &Request, now: Times
     answer(context, request.head.uri.query().unwrap_or_default(), request, None, now).await
 }
 
-/// Answers the authorization request in `query`; `since`: the user was asked to sign in at that time, and comes back.
+/// Answers the authorization request in `query`; `resumed`: the user was asked to sign in by that page, and comes back.
 pub(crate) async fn answer(
     context: &Arc<Context>,
     query: &str,
     request: &Request,
-    since: Option<Timestamp>,
+    resumed: Option<&Ticket>,
     now: Timestamp,
 ) -> Reply {
     for _ in 0..ATTEMPTS {
@@ -62,7 +62,8 @@ pub(crate) async fn answer(
                 return interaction::tell(context, pending, &error, request, now).await;
             }
             Checked::Ready(pending) => {
-                if let Some(reply) = interaction::begin(context, pending, query, request, since, now).await {
+                if let Some(reply) = interaction::begin(context, pending, query, request, resumed, now).await
+                {
                     return reply;
                 }
             }

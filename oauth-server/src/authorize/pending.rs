@@ -20,8 +20,6 @@ pub(crate) struct Pending {
     state: Option<Box<str>>,
     /// What was asked, once it is checked.
     pub(super) request: Option<Request>,
-    /// The client asked for no page at all.
-    pub(super) silent: bool,
 }
 
 /// What a client asks of a user.
@@ -105,7 +103,7 @@ impl Pending {
         redirect_uri: Box<str>,
         state: Option<Box<str>>,
     ) -> Self {
-        Self { context, client, redirect_uri, state, request: None, silent: false }
+        Self { context, client, redirect_uri, state, request: None }
     }
 
     pub(crate) fn client(&self) -> &Client {
@@ -115,10 +113,6 @@ impl Pending {
     /// What was asked. `None`: the request is refused, and only [`refuse`](Self::refuse) is left.
     pub(crate) fn request(&self) -> Option<&Request> {
         self.request.as_ref()
-    }
-
-    pub(crate) fn is_silent(&self) -> bool {
-        self.silent || self.request.as_ref().is_some_and(|request| request.prompt.none)
     }
 
     pub(crate) fn redirect_uri(&self) -> &str {

@@ -115,12 +115,7 @@ pub(crate) async fn check(context: &Arc<Context>, query: &str, head: &Parts, now
             pending.request = Some(request);
             Checked::Ready(pending)
         }
-        Err(error) => {
-            // Who asked for silence is told in silence.
-            pending.silent =
-                form.get("prompt").is_some_and(|prompt| prompt.split(' ').any(|value| value == "none"));
-            Checked::Told { pending, error }
-        }
+        Err(error) => Checked::Told { pending, error },
     }
 }
 

@@ -59,6 +59,23 @@ pub(super) fn member<'m>(members: &'m Members, name: &str) -> Option<&'m Value> 
     members.get(name).filter(|value| !value.is_null())
 }
 
+/// The algorithms that a client may wish for: none by which anybody could sign (A-JWT-25).
+pub(super) fn algorithms(members: &Members) -> Result<(), MemberFault> {
+    for name in [
+        "token_endpoint_auth_signing_alg",
+        "id_token_signed_response_alg",
+        "userinfo_signed_response_alg",
+        "request_object_signing_alg",
+        "introspection_signed_response_alg",
+    ] {
+        let fault = MemberFault::new(name, "an algorithm must be one by which the issuer alone can sign");
+        if text(members, name, fault)?.is_some_and(|said| said == "none" || said.starts_with("HS")) {
+            return Err(fault);
+        }
+    }
+    Ok(())
+}
+
 /// A text member; `None` if it is absent, `null` or empty.
 pub(super) fn text<'m>(
     members: &'m Members,
@@ -121,7 +138,7 @@ fn redirect_line(error: &UrlError) -> &'static str {
             "a redirect uri has a scheme that is not allowed; a private-use scheme must have a dot"
         }
         UrlError::Component { .. } => {
-            "a redirect uri must not have a fragment, a user, or a query parameter that the response carries"
+            "a redirect uri must not have a fragment, a user, a control character, or a query parameter that the response carries"
         }
         UrlError::TooLong(_) => "a redirect uri is too long",
         _ => "a redirect uri is not an absolute uri of ascii characters",

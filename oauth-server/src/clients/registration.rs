@@ -160,6 +160,7 @@ impl Accepted {
         client.application_type = members::application_type(metadata, &client.redirect_uris)?;
         client.grant_types = members::grant_types(metadata)?;
         members::response_types(metadata)?;
+        members::algorithms(metadata)?;
         let method = match members::auth_method(metadata, &METHODS)? {
             Some(method) => method,
             // RFC 7591 §2 has client_secret_basic for who asks for nothing. A program on its user's machine has no
@@ -262,14 +263,14 @@ fn short(text: &str, fault: MemberFault) -> Result<&str, MemberFault> {
     if text.len() <= LONGEST_TEXT && !text.chars().any(char::is_control) { Ok(text) } else { Err(fault) }
 }
 
-/// Of the scopes asked for those that can be granted: a wish, told back, and no ceiling (DCR-17). No client asks later for
+/// Of the scopes asked for those that any client gets (DCR-8): a wish, told back, and no ceiling (DCR-17). No client asks later for
 /// what it registered; all ask for what is advertised.
 fn scope(metadata: &Members, context: &Context) -> Result<Option<String>, MemberFault> {
     let fault = MemberFault::new("scope", "scope must be a text of scopes separated by spaces");
     let Some(asked) = members::text(metadata, "scope", fault)? else { return Ok(None) };
     let asked: oauth_core::ScopeSet = asked.parse().map_err(|_| fault)?;
     let offline = context.advertise_offline_access && asked.contains(OFFLINE_ACCESS);
-    let granted = asked.intersection(&context.grantable);
+    let granted = asked.intersection(&context.advertised);
     let granted: oauth_core::ScopeSet = granted.iter().chain(offline.then_some(OFFLINE_ACCESS)).collect();
     Ok((!granted.is_empty()).then(|| granted.to_string()))
 }

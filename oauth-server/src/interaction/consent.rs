@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use oauth_core::{Consent, Event, EventKind, Form, ScopeSet, StoreError, Timestamp};
+use oauth_core::{Consent, Event, EventKind, Form, GrantId, ScopeSet, StoreError, Timestamp};
 
 use super::client_view::ClientTexts;
 use super::recheck;
@@ -34,6 +34,8 @@ pub(super) struct Asking<'a> {
     pub(super) request: &'a Request,
     pub(super) visitor: &'a Visitor,
     pub(super) user: &'a User,
+    /// What the user began: it ends with one yes, however often its page is shown (AS-83).
+    pub(super) interaction: GrantId,
 }
 
 /// Asks. `notice`: why once more.
@@ -44,13 +46,13 @@ pub(super) async fn page(
     notice: Option<&str>,
     now: Timestamp,
 ) -> Result<Reply, StoreError> {
-    let Asking { query, request, visitor, user } = *asking;
+    let Asking { query, request, visitor, user, interaction } = *asking;
     let Some(asked) = pending.request() else { return Ok(show::expired(context)) };
     let fingerprint = pending.fingerprint();
     let before = context.stores.consents.find(&user.account.subject, &pending.client().id).await?;
     let before = before.filter(|consent| consent.client_fingerprint == fingerprint);
 
-    let mut ticket = Ticket::new(context, query, now);
+    let mut ticket = Ticket { id: interaction, ..Ticket::new(context, query, now) };
     ticket.shown = Some(ShownConsent {
         subject: user.account.subject.clone(),
         scopes: asked.scopes.clone(),
@@ -134,7 +136,7 @@ async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Re
         Ok(pending) => pending,
         Err(reply) => return Ok(reply),
     };
-    let asking = Asking { query: &ticket.query, request, visitor: &visitor, user };
+    let asking = Asking { query: &ticket.query, request, visitor: &visitor, user, interaction: ticket.id };
     // A no is a no to whatever the client is now.
     let denies = form.get("decision") == Some("deny");
     if !denies && pending.fingerprint() != shown.client {
@@ -199,7 +201,10 @@ async fn answer(context: &Arc<Context>, request: &Request, now: Timestamp) -> Re
 /// back: the page is a new one.
 async fn ask_again(context: &Arc<Context>, asking: &Asking<'_>, now: Timestamp) -> Result<Reply, StoreError> {
     match authorize::check(context, asking.query, &asking.request.head, now).await {
-        Checked::Ready(pending) => page(context, &pending, asking, Some(CHANGED), now).await,
+        Checked::Ready(pending) => {
+            let asking = Asking { interaction: GrantId::generate(&*context.entropy), ..*asking };
+            page(context, &pending, &asking, Some(CHANGED), now).await
+        }
         Checked::Shown(shown) => Ok(authorize::refuse(context, &shown, now)),
         Checked::Told { .. } => Ok(show::expired(context)),
     }

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use oauth_core::{ErrorCode, Form, GrantId, OAuthError, StoreError, Timestamp};
 
 use self::session::Visitor;
-use self::ticket::Ticket;
+pub(crate) use self::ticket::Ticket;
 use crate::authorize::{self, Agreement, Approval, Checked, NO_ROOM, Pending};
 use crate::server::Context;
 use crate::wire::{Reply, Request};
@@ -26,10 +26,10 @@ pub(crate) async fn begin(
     pending: Pending,
     query: &str,
     request: &Request,
-    since: Option<Timestamp>,
+    resumed: Option<&Ticket>,
     now: Timestamp,
 ) -> Option<Reply> {
-    match go_on(context, pending, query, request, since, now).await {
+    match go_on(context, pending, query, request, resumed, now).await {
         Ok(reply) => reply,
         Err(error) => Some(show::store_failed(context, &error)),
     }
@@ -40,7 +40,7 @@ async fn go_on(
     pending: Pending,
     query: &str,
     request: &Request,
-    since: Option<Timestamp>,
+    resumed: Option<&Ticket>,
     now: Timestamp,
 ) -> Result<Option<Reply>, StoreError> {
     if let Some(subject) = &context.approve_all {
@@ -55,7 +55,7 @@ async fn go_on(
     };
     // Whoever signed in since they were asked has signed in freshly enough.
     let is_fresh = |auth_time: Timestamp| {
-        since.is_some_and(|since| auth_time.as_secs() >= since.as_secs())
+        resumed.is_some_and(|resumed| auth_time.as_secs() >= resumed.issued_at.as_secs())
             || !(asked.prompt.login
                 || asked.prompt.select_account
                 || asked.max_age.is_some_and(|age| now.since(auth_time) > age))
@@ -86,7 +86,8 @@ async fn go_on(
         let error = OAuthError::new(ErrorCode::ConsentRequired, "the user has not agreed to this client");
         return Ok(Some(authorize::send(context, &pending.refuse(&error))));
     }
-    let asked = consent::Asking { query, request, visitor: &visitor, user };
+    let interaction = resumed.map_or_else(|| GrantId::generate(&*context.entropy), |resumed| resumed.id);
+    let asked = consent::Asking { query, request, visitor: &visitor, user, interaction };
     consent::page(context, &pending, &asked, None, now).await.map(Some)
 }
 
@@ -102,7 +103,7 @@ fn sent(context: &Context, approval: &Approval, now: Timestamp) -> Option<Reply>
 /// Tells a client what is wrong with its request.
 ///
 /// A client that nobody vouches for could register a redirect to anywhere: before somebody has signed in, the browser is not sent there
-/// (AS-50, OAuth 2.1 §7.13.2). Who asked for silence is answered in silence.
+/// (AS-50, OAuth 2.1 §7.13.2). To ask for silence changes nothing: only a request that is right can be answered without anybody there.
 pub(crate) async fn tell(
     context: &Arc<Context>,
     pending: Pending,
@@ -110,9 +111,7 @@ pub(crate) async fn tell(
     request: &Request,
     now: Timestamp,
 ) -> Reply {
-    let vouched_for =
-        pending.client().origin.is_vouched_for() || context.approve_all.is_some() || pending.is_silent();
-    if vouched_for {
+    if pending.client().origin.is_vouched_for() || context.approve_all.is_some() {
         return authorize::send(context, &pending.refuse(error));
     }
     match Visitor::of(context, &request.head, now).await {
@@ -152,5 +151,5 @@ pub(crate) async fn resume(context: &Arc<Context>, request: &Request, now: Times
     else {
         return show::expired(context);
     };
-    authorize::answer(context, &ticket.query, request, Some(ticket.issued_at), now).await
+    authorize::answer(context, &ticket.query, request, Some(&ticket), now).await
 }

@@ -9,7 +9,7 @@ use crate::server::Context;
 
 /// A page's memory. What the browser sends beside it is not believed: a ticket that was changed does not open (AS-83).
 #[derive(Serialize, Deserialize)]
-pub(super) struct Ticket {
+pub(crate) struct Ticket {
     /// The authorization request, as it was checked. It is checked again.
     pub(super) query: String,
     /// When the page was shown.

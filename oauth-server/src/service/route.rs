@@ -55,6 +55,7 @@ where
     let mut reply = match Request::read(request).await {
         Ok(request) => dispatch(&context, endpoint, &request, now).await,
         Err(Unread::TooLarge) => too_large(),
+        Err(Unread::Late) => late(),
         Err(Unread::Broken) => broken(),
     };
     if endpoint.is_cross_origin() {
@@ -225,7 +226,12 @@ fn too_large() -> Reply {
     json_reply(StatusCode::PAYLOAD_TOO_LARGE, error.to_json())
 }
 
-fn broken() -> Reply {
+fn late() -> Reply {
     let error = OAuthError::new(ErrorCode::InvalidRequest, "the body did not arrive");
     json_reply(StatusCode::REQUEST_TIMEOUT, error.to_json())
+}
+
+/// The connection broke, or the chunks of the body are none (A-HTTP-14).
+fn broken() -> Reply {
+    error_reply(&OAuthError::new(ErrorCode::InvalidRequest, "the body cannot be read"), false)
 }

@@ -13,7 +13,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use oauth_core::{ClientAuth, ClientOrigin, Event, EventKind, Form, GrantTypeName, OAuthError, Timestamp};
+use oauth_core::{
+    ClientAuth, ClientOrigin, CredentialKey, Event, EventKind, Form, GrantTypeName, OAuthError, Timestamp,
+};
 
 pub use entitlement::Entitlement;
 pub use fault::TokenFault;
@@ -106,12 +108,18 @@ async fn issue(
 /// Whether the request has what each of its kind must have, whoever sends it.
 fn plausible(context: &Context, form: &Form<'_>) -> Result<(), TokenFault> {
     let present = |name: &str, line| form.get(name).map(|_| ()).ok_or(TokenFault::Malformed(line));
+    let of_ours =
+        |name: &str| form.get(name).and_then(CredentialKey::of).map(|_| ()).ok_or(TokenFault::Unknown);
     match requested(context, form)?.name() {
         GrantTypeName::AuthorizationCode => {
             present("code", "code is missing")?;
-            present("code_verifier", "code_verifier is missing")
+            present("code_verifier", "code_verifier is missing")?;
+            of_ours("code")
         }
-        GrantTypeName::RefreshToken => present("refresh_token", "refresh_token is missing"),
+        GrantTypeName::RefreshToken => {
+            present("refresh_token", "refresh_token is missing")?;
+            of_ours("refresh_token")
+        }
         _ => Ok(()),
     }
 }

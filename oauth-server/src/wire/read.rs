@@ -35,7 +35,9 @@ pub(crate) struct Request {
 pub(crate) enum Unread {
     /// The body is too large: 413.
     TooLarge,
-    /// The body did not arrive in time, or broke off: 408.
+    /// The body did not arrive in time: 408.
+    Late,
+    /// The body broke off, or its framing is none: 400.
     Broken,
 }
 
@@ -59,7 +61,7 @@ impl Request {
         let collected = if tokio::runtime::Handle::try_current().is_ok() {
             match tokio::time::timeout(BODY_TIMEOUT, collect).await {
                 Ok(collected) => collected,
-                Err(_) => return Err(Unread::Broken),
+                Err(_) => return Err(Unread::Late),
             }
         } else {
             collect.await

@@ -31,7 +31,7 @@ pub(crate) async fn examine(report: &mut Report, settings: &Settings) -> Result<
     let named = metadata.as_ref().and_then(|metadata| metadata["jwks_uri"].as_str());
     let url = settings.jwks_uri.as_deref().or(named);
     let keys = match url {
-        Some(url) => keys(report, &*fetch, url).await,
+        Some(url) => keys(report, &*fetch, url, settings.introspection_endpoint.is_some()).await,
         None if settings.hmac_secret.is_some() || settings.introspection_endpoint.is_some() => None,
         None => {
             report.wrong("no key set is known: neither OAUTH_JWKS_URI nor the metadata names one");
@@ -119,7 +119,8 @@ fn compare(report: &mut Report, settings: &Settings, metadata: &Value) {
     }
 }
 
-async fn keys(report: &mut Report, fetch: &dyn Fetch, url: &str) -> Option<JwkSet> {
+/// `asks`: whether tokens are asked about, so that an issuer need not sign them.
+async fn keys(report: &mut Report, fetch: &dyn Fetch, url: &str, asks: bool) -> Option<JwkSet> {
     let fetched = match get(fetch, url).await {
         Ok(fetched) if fetched.status.is_success() => fetched,
         Ok(fetched) => {
@@ -132,8 +133,16 @@ async fn keys(report: &mut Report, fetch: &dyn Fetch, url: &str) -> Option<JwkSe
         }
     };
     match JwkSet::parse(&fetched.body, &Algorithm::ALL) {
+        Ok(set) if set.is_empty() && asks => {
+            report.note(&format!(
+                "the key set {url} has no key that can be used: the issuer is asked about tokens"
+            ));
+            None
+        }
         Ok(set) if set.is_empty() => {
-            report.wrong(&format!("the key set {url} has no key that can be used"));
+            report.wrong(&format!(
+                "the key set {url} has no key that can be used; if the issuer's tokens are not signed, set OAUTH_INTROSPECTION_ENDPOINT"
+            ));
             None
         }
         Ok(set) => {

@@ -199,6 +199,31 @@ async fn an_issuer_that_is_not_there_or_calls_itself_otherwise_is_said() {
 }
 
 #[tokio::test]
+async fn an_issuer_that_signs_nothing_is_well_where_it_is_asked() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    let endpoint = format!("{issuer}/introspect");
+    let metadata = json!({
+        "issuer": issuer, "jwks_uri": format!("{issuer}/jwks.json"), "introspection_endpoint": endpoint,
+        "code_challenge_methods_supported": ["S256"],
+    });
+    let app = Router::new()
+        .route("/.well-known/oauth-authorization-server", get(move || async move { axum::Json(metadata) }))
+        .route("/jwks.json", get(|| async { axum::Json(json!({ "keys": [] })) }));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let asks = ["--introspection-endpoint", &endpoint, "--client-id", "mcp", "--client-secret", "secret"];
+    for (more, is_well) in [(&asks[..], true), (&[], false)] {
+        let arguments = ["resource-only", "--issuer", &issuer];
+        let settings = Settings::parse_from(arguments.iter().chain(more));
+        let mut report = Report::default();
+        issuer::examine(&mut report, &settings).await.unwrap();
+        let lines = report.lines().join("\n");
+        assert_eq!(!lines.contains("WRONG"), is_well, "{lines}");
+        assert!(is_well || lines.contains("OAUTH_INTROSPECTION_ENDPOINT"), "{lines}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_tells_clients_all_they_need_is_well() {
     let id = start().await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

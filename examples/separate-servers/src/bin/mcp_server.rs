@@ -38,7 +38,7 @@ fn secret(text: &str) -> Result<Arc<Secret>, std::convert::Infallible> {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_env_filter("warn").init();
+    hosting::log("warn");
     match run(Args::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
