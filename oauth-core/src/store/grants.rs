@@ -9,6 +9,7 @@ use crate::id::{ClientId, GrantId, Subject};
 use crate::seal::SealedReply;
 use crate::store::error::StoreError;
 use crate::store::page::{Listing, PageRequest};
+use crate::store::revocations::Revocations;
 use crate::time::Timestamp;
 use crate::token::{CredentialKey, CredentialKind};
 
@@ -119,6 +120,21 @@ pub trait GrantStore: Send + Sync + 'static {
     /// A *spent* credential is kept until its own expiry: it is how a replay is recognised. Sealed replies that are past any
     /// grace may go earlier. Atomic per grant; may work in batches.
     async fn purge(&self, before: Timestamp) -> Result<u64, StoreError>;
+
+    /// Where revocations through this ledger are announced: for caches of what was verified over it. `None`: nowhere.
+    ///
+    /// [`Stores`](crate::Stores) puts a wrapper that announces around every ledger. An engine has nothing to do; another wrapper around a
+    /// ledger of `Stores` hands this on.
+    ///
+    /// ```
+    /// use oauth_core::{GrantStore, MemoryStore, Stores};
+    ///
+    /// assert!(MemoryStore::default().revocations().is_none());
+    /// assert!(Stores::memory().grants.revocations().is_some());
+    /// ```
+    fn revocations(&self) -> Option<&Revocations> {
+        None
+    }
 }
 
 /// A credential, its grant, and whether it is spent: a snapshot.

@@ -193,4 +193,27 @@ impl<S: GrantStore + ?Sized> GrantStore for Announcing<S> {
     async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.inner.purge(before).await
     }
+
+    fn revocations(&self) -> Option<&Revocations> {
+        Some(&self.revocations)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::OsEntropy;
+
+    #[test]
+    fn a_ledger_says_where_its_revocations_are_announced() {
+        let stores = Stores::memory();
+        let other = stores.clone().with_grants(Arc::new(MemoryStore::default()));
+        let grant = GrantId::generate(&OsEntropy);
+        for ledger in [&stores.grants, &other.grants] {
+            let epoch = stores.revocations().epoch(Some(&grant));
+            ledger.revocations().unwrap().announce(Some(&grant));
+            assert!(!stores.revocations().is_current(epoch));
+        }
+        assert!(MemoryStore::default().revocations().is_none());
+    }
 }
