@@ -114,6 +114,12 @@ impl<V: TokenVerifier> ProtectedResourceBuilder<V> {
 
         // A set that leaves the minimum out is no set for basic use: challenges then name what the operation needs, and nothing else (RS-19).
         let basic = supported.clone().filter(|all| policy.minimum().is_subset(all)).unwrap_or_default();
+        if let Some(all) = &supported {
+            let missing = policy.hierarchy().missing(all, policy.minimum());
+            if !missing.is_empty() {
+                tracing::warn!(%missing, supported = %all, "scopes_supported leaves out what basic use needs");
+            }
+        }
         let mut bearer = RequireBearerLayer::new(resource.clone(), verifier)
             .with_issuers(&issuers)
             // What basic use needs, in one sign-in: the document says the same (RS-9, RS-19).

@@ -137,6 +137,9 @@ impl<V> ProtectedResourceBuilder<V> {
 
     /// What basic use needs: listed in the metadata, and named when somebody comes without a token; clients ask for it at sign-in. Without
     /// it, the policy's minimum (RS-9, RS-19).
+    ///
+    /// A set that leaves the minimum out stands in the metadata alone: challenges name what the operation needs, and [`build`](Self::build)
+    /// logs a warning. A client that reads the metadata and no challenge then signs in for too little.
     #[must_use]
     pub fn scopes_supported(mut self, scopes: &str) -> Self {
         self.set.scopes_supported = Some(scopes.to_owned());
