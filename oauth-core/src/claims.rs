@@ -166,6 +166,12 @@ impl VerifyFault {
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not verify tokens",
+    label = "no verifier of tokens",
+    note = "a protected resource is told whose tokens are good before `build()`: by `.stores(&stores)` if the authorization server is in this \
+            process, else by `.verifier(..)`"
+)]
 #[async_trait]
 pub trait TokenVerifier: Send + Sync + 'static {
     /// The claims of `token`, which has a bounded length and no white space.
