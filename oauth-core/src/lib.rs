@@ -10,6 +10,13 @@
 //! | accept tokens of your own | [`TokenVerifier`] | |
 //! | hear what happened | [`EventSink`] | |
 //!
+//! | feature | adds |
+//! |---|---|
+//! | `fetch` | [`GuardedFetch`](fetch::GuardedFetch), the client for what strangers name |
+//! | `testing` | [`testing`]: the conformance kit [`store_tests!`], a settable clock, repeatable chance |
+//!
+//! Neither is on unless it is asked for.
+//!
 //! [`MemoryStore`] implements every store port, and is the shortest text on what they mean.
 
 pub mod dpop;
