@@ -16,12 +16,16 @@ use crate::protected::{ProtectedLayer, ProtectedResource};
 use crate::scope::{RequireScopeLayer, ScopePolicy};
 use crate::session::SessionKey;
 
-impl<V: TokenVerifier> ProtectedResourceBuilder<V> {
+impl<V> ProtectedResourceBuilder<V> {
     /// The resource, ready to protect.
     ///
     /// # Errors
     /// Everything that is wrong, not the first of it.
-    pub fn build(self) -> Result<ProtectedResource<V>, ConfigErrors> {
+    // The bound is the method's, not the impl's: only then does the compiler say what `TokenVerifier` has to say to who named no verifier.
+    pub fn build(self) -> Result<ProtectedResource<V>, ConfigErrors>
+    where
+        V: TokenVerifier,
+    {
         let Self { verifier, set } = self;
         let mut errors = Vec::new();
         let resource = keep(&mut errors, set.resource.parse::<ResourceUri>().map_err(ConfigError::Resource));

@@ -32,6 +32,14 @@ pub(super) enum Policy {
 ///     .unwrap_err();
 /// assert_eq!(errors.iter().count(), 3);
 /// ```
+///
+/// Whose tokens are good must be said before, by [`stores`](Self::stores) or [`verifier`](Self::verifier):
+///
+/// ```compile_fail,E0277
+/// use oauth_resource::ProtectedResource;
+///
+/// let _ = ProtectedResource::builder("https://mcp.example/mcp", "https://as.example").build();
+/// ```
 pub struct ProtectedResourceBuilder<V> {
     pub(super) verifier: V,
     pub(super) set: Set,
