@@ -118,7 +118,7 @@ impl<V> ProtectedResourceBuilder<V> {
     #[must_use]
     pub fn stores(mut self, stores: &Stores) -> ProtectedResourceBuilder<StoreVerifier> {
         self.set.revocations = stores.revocations().clone();
-        let verifier = StoreVerifier::of(stores.grants.clone(), &self.set.issuers[0]);
+        let verifier = StoreVerifier::of(stores.grants.clone().into(), &self.set.issuers[0]);
         self.verifier(verifier)
     }
 
