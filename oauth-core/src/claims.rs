@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use crate::grant::{Binding, SubjectKind};
 use crate::id::{ClientId, GrantId, Subject};
 use crate::scope::ScopeSet;
+use crate::store::Revocations;
 use crate::time::Timestamp;
 
 /// What a presented token says about its bearer. Not yet a permission: audience, expiry, binding and scope are the layer's
@@ -166,6 +167,12 @@ impl VerifyFault {
 ///     }
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not verify tokens",
+    label = "no verifier of tokens",
+    note = "a protected resource is told whose tokens are good before `build()`: by `.stores(&stores)` if the authorization server is in this \
+            process, else by `.verifier(..)`"
+)]
 #[async_trait]
 pub trait TokenVerifier: Send + Sync + 'static {
     /// The claims of `token`, which has a bounded length and no white space.
@@ -173,11 +180,21 @@ pub trait TokenVerifier: Send + Sync + 'static {
     /// # Errors
     /// See [`VerifyFault`].
     async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, VerifyFault>;
+
+    /// Where revocations of these tokens are announced in this process, if they are: who remembers claims forgets them then. A verifier
+    /// that asks others hands on what they say.
+    fn revocations(&self) -> Option<&Revocations> {
+        None
+    }
 }
 
 #[async_trait]
 impl<V: TokenVerifier + ?Sized> TokenVerifier for Arc<V> {
     async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, VerifyFault> {
         (**self).verify(token, now).await
+    }
+
+    fn revocations(&self) -> Option<&Revocations> {
+        (**self).revocations()
     }
 }

@@ -1,5 +1,7 @@
 //! Where random bytes come from.
 
+use std::sync::Arc;
+
 /// A source of unpredictable bytes. Every identifier and secret of the family is drawn from one.
 ///
 /// ```
@@ -10,11 +12,37 @@
 /// OsEntropy.fill(&mut b);
 /// assert_ne!(a, b);
 /// ```
+///
+/// One source may be shared:
+///
+/// ```
+/// use std::sync::Arc;
+/// use oauth_core::{Entropy, OsEntropy};
+///
+/// fn takes_a_source(_: impl Entropy) {}
+/// let shared: Arc<dyn Entropy> = Arc::new(OsEntropy);
+/// takes_a_source(shared.clone());
+/// takes_a_source(Box::new(shared) as Box<dyn Entropy>);
+/// ```
 pub trait Entropy: Send + Sync + 'static {
     /// Fills `bytes` from a cryptographically secure generator.
     ///
     /// An implementation that cannot must panic: a predictable secret is worse than a dead request.
     fn fill(&self, bytes: &mut [u8]);
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<E: Entropy + ?Sized> Entropy for Arc<E> {
+    fn fill(&self, bytes: &mut [u8]) {
+        (**self).fill(bytes);
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<E: Entropy + ?Sized> Entropy for Box<E> {
+    fn fill(&self, bytes: &mut [u8]) {
+        (**self).fill(bytes);
+    }
 }
 
 /// The operating system's generator.

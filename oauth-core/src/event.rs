@@ -1,6 +1,7 @@
 //! Audit: what happened, for whoever must be able to tell later. Never a secret.
 
 use std::fmt;
+use std::sync::Arc;
 
 use crate::id::{ClientId, GrantId, Subject};
 use crate::scope::ScopeSet;
@@ -25,9 +26,35 @@ use crate::time::Timestamp;
 /// log.record(&Event::new(EventKind::TokenIssued, Timestamp::from_secs(1)));
 /// assert_eq!(*log.0.lock().unwrap(), ["token_issued"]);
 /// ```
+///
+/// Whoever also reads it keeps a share of it:
+///
+/// ```
+/// use std::sync::Arc;
+/// use oauth_core::{EventSink, NoEvents};
+///
+/// fn takes_a_sink(_: impl EventSink) {}
+/// let shared: Arc<dyn EventSink> = Arc::new(NoEvents);
+/// takes_a_sink(shared.clone());
+/// takes_a_sink(Box::new(shared) as Box<dyn EventSink>);
+/// ```
 pub trait EventSink: Send + Sync + 'static {
     /// Takes note of an event.
     fn record(&self, event: &Event<'_>);
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<E: EventSink + ?Sized> EventSink for Arc<E> {
+    fn record(&self, event: &Event<'_>) {
+        (**self).record(event);
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<E: EventSink + ?Sized> EventSink for Box<E> {
+    fn record(&self, event: &Event<'_>) {
+        (**self).record(event);
+    }
 }
 
 /// Nobody listens.

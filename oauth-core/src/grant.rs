@@ -155,6 +155,8 @@ impl<'de> Deserialize<'de> for Thumbprint {
 
 /// What can be presented under a grant. All of it is immutable; only whether it is spent changes, and a store keeps that.
 ///
+/// No secret is in it: who reads it, as JSON for instance, can present nothing.
+///
 /// ```
 /// use std::time::Duration;
 /// use oauth_core::{Binding, Credential, CredentialKind, GrantId, OsEntropy, Timestamp, TokenFormat};
@@ -173,9 +175,12 @@ impl<'de> Deserialize<'de> for Thumbprint {
 /// };
 /// assert!(!credential.is_expired(now));
 /// assert!(credential.is_expired(now + Duration::from_secs(600)));
+///
+/// let json = serde_json::to_string(&credential)?;
+/// assert_eq!(serde_json::from_str::<Credential>(&json)?, credential);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Credential {
     /// How it is looked up.
     pub key: CredentialKey,
@@ -192,6 +197,7 @@ pub struct Credential {
     /// When it ends. From then on it buys nothing.
     pub expires_at: Timestamp,
     /// What an authorization code is bound to besides; `None` for everything else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<Box<CodeBinding>>,
 }
 
@@ -234,5 +240,49 @@ impl CodeBinding {
     #[must_use]
     pub fn was_sent_to(&self, registered: &RedirectUri) -> bool {
         registered.admits(&self.redirect_uri)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{OsEntropy, TokenFormat};
+
+    #[test]
+    fn a_credential_is_read_as_it_was_written_and_has_no_secret() {
+        let grant = GrantId::generate(&OsEntropy);
+        let (secret, key) = TokenFormat::default().mint(CredentialKind::AuthorizationCode, grant, &OsEntropy);
+        let code = CodeBinding {
+            issuer: "https://as.example".parse().unwrap(),
+            redirect_uri: "https://app.example/cb".into(),
+            challenge: CodeChallenge::from_bytes([1; 32]),
+            nonce: None,
+            dpop_jkt: Some(Thumbprint::from_bytes([2; 32])),
+        };
+        let bound = Credential {
+            key,
+            kind: CredentialKind::AuthorizationCode,
+            binding: Binding::Dpop(Thumbprint::from_bytes([3; 32])),
+            scopes: "notes:read".parse().unwrap(),
+            resources: "https://mcp.example/mcp".parse::<crate::ResourceUri>().unwrap().into(),
+            issued_at: Timestamp::from_secs(1),
+            expires_at: Timestamp::from_secs(2),
+            code: Some(Box::new(code)),
+        };
+        let plain = Credential { binding: Binding::Bearer, code: None, ..bound.clone() };
+        for credential in [bound, plain] {
+            let json = serde_json::to_string(&credential).unwrap();
+            assert_eq!(serde_json::from_str::<Credential>(&json).unwrap(), credential);
+            assert!(!json.contains(secret.expose()), "{json}");
+        }
+    }
+
+    #[test]
+    fn a_credential_without_a_binding_is_not_taken_for_a_bearers() {
+        let json = r#"{"key":{"grant":"AAAAAAAAAAAAAAAAAAAAAA","hash":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"},
+            "kind":"access_token","scopes":"a","resources":["https://mcp.example/mcp"],"issued_at":1,"expires_at":2}"#;
+        let with = json.replace(r#""kind""#, r#""binding":"bearer","kind""#);
+        assert!(serde_json::from_str::<Credential>(json).unwrap_err().to_string().contains("binding"));
+        assert!(serde_json::from_str::<Credential>(&with).is_ok());
     }
 }

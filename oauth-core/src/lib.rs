@@ -10,6 +10,13 @@
 //! | accept tokens of your own | [`TokenVerifier`] | |
 //! | hear what happened | [`EventSink`] | |
 //!
+//! | feature | adds |
+//! |---|---|
+//! | `fetch` | [`GuardedFetch`](fetch::GuardedFetch), the client for what strangers name |
+//! | `testing` | [`testing`]: the conformance kit [`store_tests!`], a settable clock, repeatable chance |
+//!
+//! Neither is on unless it is asked for.
+//!
 //! [`MemoryStore`] implements every store port, and is the shortest text on what they mean.
 
 pub mod dpop;
@@ -72,9 +79,10 @@ pub use secret::{Secret, TokenHash};
 pub use source::{PeerAddress, SourceNetwork};
 pub use store::{
     Account, AccountStore, Backend, ClientFilter, ClientStore, Consent, ConsentStore, CredentialStatus,
-    Epoch, Exchange, Exchanged, Found, GrantFilter, GrantStore, Identity, KeyPurpose, KeyStore, LimitKey,
-    Listing, PageRequest, Quota, RateLimiter, Registered, ReplayGuard, Revocation, Revocations, Session,
-    SessionStore, Spent, StoreError, StoredClient, StoredKey, Stores, Vault, VaultKey, Verdict, Version,
+    Epoch, Exchange, Exchanged, Found, GrantFilter, GrantStore, Identity, KeyPurpose, KeyStore, Ledger,
+    LimitKey, Listing, PageRequest, Quota, RateLimiter, Registered, ReplayGuard, Revocation, Revocations,
+    Session, SessionStore, Spent, StoreError, StoredClient, StoredKey, Stores, Vault, VaultKey, Verdict,
+    Version,
 };
 pub use time::{Clock, SystemClock, Timestamp};
 pub use token::{CredentialKey, CredentialKind, TokenFormat};

@@ -1,6 +1,7 @@
 //! Points in time and where they come from.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -88,9 +89,35 @@ impl fmt::Debug for Timestamp {
 ///
 /// assert!(SystemClock.now() > Timestamp::from_secs(1_700_000_000));
 /// ```
+///
+/// A clock that is set elsewhere is shared:
+///
+/// ```
+/// use std::sync::Arc;
+/// use oauth_core::{Clock, SystemClock};
+///
+/// fn takes_a_clock(_: impl Clock) {}
+/// let shared: Arc<dyn Clock> = Arc::new(SystemClock);
+/// takes_a_clock(shared.clone());
+/// takes_a_clock(Box::new(shared) as Box<dyn Clock>);
+/// ```
 pub trait Clock: Send + Sync + 'static {
     /// The time now. May step back when the machine's clock is set.
     fn now(&self) -> Timestamp;
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> Timestamp {
+        (**self).now()
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<C: Clock + ?Sized> Clock for Box<C> {
+    fn now(&self) -> Timestamp {
+        (**self).now()
+    }
 }
 
 /// The machine's clock.

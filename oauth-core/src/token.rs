@@ -52,7 +52,7 @@ impl CredentialKind {
 /// assert_eq!(CredentialKey::of(token.expose()), Some(key));
 /// assert_eq!(CredentialKey::of("something else"), None);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct CredentialKey {
     /// The grant it was issued under.
     pub grant: GrantId,

@@ -32,6 +32,12 @@
 //! # Ok::<(), oauth_resource::ConfigErrors>(())
 //! ```
 //!
+//! | feature | adds |
+//! |---|---|
+//! | `rmcp` | `Caller`, who calls, as an argument of an `rmcp` tool |
+//!
+//! It is off unless it is asked for.
+//!
 //! # What happens to a request
 //!
 //! | | layer | refuses with |

@@ -203,7 +203,7 @@ struct Asked {
 async fn a_store_is_asked_now_and_then_and_not_at_each_request() {
     let asked = Arc::new(Asked { count: AtomicUsize::new(0), down: AtomicBool::new(false) });
     let clock = FixedClock::at(Timestamp::from_secs(1_700_000_000));
-    let grants = Arc::new(Watched { inner: Stores::memory().grants, asked: asked.clone() });
+    let grants = Arc::new(Watched { inner: Stores::memory().grants.into(), asked: asked.clone() });
     let service = Health::new("1.0").clock(Arc::new(clock.clone())).store(grants.clone());
     for _ in 0..20 {
         assert_eq!(health(&service).await.0, 200);

@@ -5,6 +5,10 @@
 //! The [manual] says [how to](manual::howto) put it into a program, why each [default](manual::defaults) is as it is, and what stops
 //! each known [attack](manual::attacks).
 //!
+//! | feature | adds |
+//! |---|---|
+//! | `fetch` (default) | the guarded client of `oauth-core`, for [clients by metadata document](Builder::client_documents) |
+//!
 //! # Deployment
 //!
 //! - **Addresses.** Put a [`PeerAddress`] into each request's extensions, and behind a proxy name it with

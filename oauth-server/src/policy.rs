@@ -182,11 +182,12 @@ impl Limits {
 /// use oauth_server::Limits;
 ///
 /// let error = Limits::default().set("register-source=many").unwrap_err();
-/// assert_eq!(error.to_string(), "limit \"register-source=many\" must be NAME=COUNT/SECONDS, with one of the names token-client, \
+/// assert_eq!(error.to_string(), "limit \"register-source=many\" must be NAME=COUNT/SECONDS, both at least 1 (a COUNT of 0 would let nobody in), \
+///     with one of the names token-client, \
 ///     token-total, authorize-source, authorize-total, register-source, register-total, fetch-source, fetch-total, wrong-secret, wrong-secret-client, wrong-verifier");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("limit {0:?} must be NAME=COUNT/SECONDS, with one of the names {names}", names = Limits::NAMES.join(", "))]
+#[error("limit {0:?} must be NAME=COUNT/SECONDS, both at least 1 (a COUNT of 0 would let nobody in), with one of the names {names}", names = Limits::NAMES.join(", "))]
 pub struct LimitError(String);
 
 impl Limits {

@@ -99,6 +99,14 @@ pub enum ConnectError {
         /// What to switch on.
         feature: &'static str,
     },
+    /// It is of a file, and names none.
+    #[error(
+        "cannot open {url}: it names no file; write sqlite://oauth.sqlite, or sqlite::memory: for what may be forgotten"
+    )]
+    NoFile {
+        /// The URL.
+        url: String,
+    },
     /// A parameter that there is not, or with a value that it does not take.
     #[error("cannot open {url}: the parameter `{name}` {why}")]
     BadParameter {
@@ -168,6 +176,7 @@ fn sqlite(url: &str) -> Result<Stores, ConnectError> {
     let store = match path {
         ":memory:" => crate::SqliteStore::in_memory(),
         _ if path.contains('?') => return Err(asked.unknown()),
+        "" => return Err(ConnectError::NoFile { url: shown(url) }),
         _ => {
             let path = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
             options.open(&*path)

@@ -3,8 +3,8 @@
 //! | feature | store | for |
 //! |---|---|---|
 //! | `sqlite` (default) | [`SqliteStore`] | one machine: a file, durable at every answer, no server to run |
-//! | `postgres` | [`PostgresStore`](https://docs.rs/oauth-stores/latest/oauth_stores/struct.PostgresStore.html) | many machines: any number of servers over one database |
-//! | `redis` | `RedisStore` | many machines: one Redis or Valkey, one behind Sentinel, or a cluster |
+//! | `postgres` | [`PostgresStore`] | many machines: any number of servers over one database |
+//! | `redis` | [`RedisStore`] | many machines: one Redis or Valkey, one behind Sentinel, or a cluster |
 //!
 //! The feature `testing` starts databases for tests, from installed programs.
 //!

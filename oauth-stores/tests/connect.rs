@@ -43,6 +43,12 @@ async fn sqlite_is_a_file_or_memory() {
     assert!(error.to_string().contains("`siez_limit`"), "{error}");
     let error = Stores::connect("sqlite://oauth.sqlite?size_limit=much").await.unwrap_err();
     assert!(matches!(error, ConnectError::BadParameter { .. }), "{error}");
+    for url in ["sqlite://", "sqlite:", "sqlite://?size_limit=10000000"] {
+        let error = Stores::connect(url).await.unwrap_err();
+        assert!(matches!(error, ConnectError::NoFile { .. }), "{error}");
+        let text = error.to_string();
+        assert!(text.contains(url) && text.contains("names no file"), "{text}");
+    }
     let error = Stores::connect("sqlite:///missing/folder/oauth.sqlite").await.unwrap_err();
     assert!(
         error.to_string().contains("/missing/folder") && error.to_string().contains("create it"),

@@ -10,7 +10,7 @@ use oauth_core::testing::cases;
 use oauth_core::{
     Credential, CredentialKey, Exchange, Exchanged, Found, Grant, GrantFilter, GrantId, GrantStore,
     KeyPurpose, KeyStore, LimitKey, Listing, PageRequest, Quota, RateLimiter, ReplayGuard, Revocation,
-    StoreError, StoredKey, Stores, Timestamp, TokenHash, Verdict,
+    Revocations, StoreError, StoredKey, Stores, Timestamp, TokenHash, Verdict,
 };
 use oauth_stores::SqliteStore;
 
@@ -53,6 +53,9 @@ impl GrantStore for Alternating {
     }
     async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {
         GrantStore::purge(self.next(), before).await
+    }
+    fn revocations(&self) -> Option<&Revocations> {
+        None
     }
 }
 

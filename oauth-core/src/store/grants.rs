@@ -9,6 +9,7 @@ use crate::id::{ClientId, GrantId, Subject};
 use crate::seal::SealedReply;
 use crate::store::error::StoreError;
 use crate::store::page::{Listing, PageRequest};
+use crate::store::revocations::Revocations;
 use crate::time::Timestamp;
 use crate::token::{CredentialKey, CredentialKind};
 
@@ -87,18 +88,20 @@ pub trait GrantStore: Send + Sync + 'static {
     /// 1. the credential is unknown, or its grant is unknown or revoked → [`Exchanged::Gone`], nothing changes;
     /// 2. it is unspent → it is spent now, the reply and all of `issued` are stored → [`Exchanged::Done`];
     /// 3. it was spent less than `grace` ago (before or after: clocks of two servers differ) for the same
-    ///    [`request`](SealedReply::request), and the refresh token that it bought is unspent → [`Exchanged::Retried`] with the reply of
-    ///    that time, nothing changes;
+    ///    [`request`](SealedReply::request), and the refresh token that it bought is there and unspent, if it bought one →
+    ///    [`Exchanged::Retried`] with the reply of that time, nothing changes;
     /// 4. else the grant is revoked at `now` → [`Exchanged::Replayed`].
     ///
-    /// When in doubt, answer `Replayed`: a user signs in again; `Done` twice gives a thief a session. A hash in `issued` that is
+    /// When in doubt, answer `Replayed`: a user signs in again; `Done` twice gives a thief a session. A successor that was purged may have
+    /// been spent before: that is such a doubt, and no retry. A hash in `issued` that is
     /// taken is a [`StoreError::Conflict`], and nothing is spent. SQL: `UPDATE … WHERE spent_at IS NULL` in one transaction with
     /// the `INSERT`s, judged by the number of rows. Lua: one script, all keys under the grant's hash tag.
     async fn exchange(&self, exchange: Exchange<'_>) -> Result<Exchanged, StoreError>;
 
     /// Revokes: from now on nothing under the grant is live. How many grants were live and are not any more.
     ///
-    /// Atomic per grant, and one write to it. What is unknown or revoked already counts as zero, and is no error.
+    /// Atomic per grant, and one write to it. What is unknown or revoked already counts as zero, and is no error. What has expired at
+    /// `now` was not live and counts as zero, but is marked as revoked all the same: another server's clock may be behind.
     async fn revoke(&self, what: Revocation<'_>, now: Timestamp) -> Result<u64, StoreError>;
 
     /// The grant itself.
@@ -111,11 +114,27 @@ pub trait GrantStore: Send + Sync + 'static {
     async fn count(&self, filter: GrantFilter<'_>) -> Result<u64, StoreError>;
 
     /// Forgets credentials that expired before `before`, and grants that expired, or were revoked, before it or have no
-    /// credential left. How many records it removed.
+    /// credential left. How many records it removed: each grant, and each credential, also those that go along with their grant.
+    /// What the engine let go by itself does not count.
     ///
     /// A *spent* credential is kept until its own expiry: it is how a replay is recognised. Sealed replies that are past any
     /// grace may go earlier. Atomic per grant; may work in batches.
     async fn purge(&self, before: Timestamp) -> Result<u64, StoreError>;
+
+    /// Where revocations through this ledger are announced: for caches of what was verified over it. `None`: nowhere.
+    ///
+    /// [`Stores`](crate::Stores) puts a wrapper that announces around every ledger. An engine has nothing to do; another wrapper around a
+    /// ledger of `Stores` hands this on.
+    ///
+    /// ```
+    /// use oauth_core::{GrantStore, MemoryStore, Stores};
+    ///
+    /// assert!(MemoryStore::default().revocations().is_none());
+    /// assert!(Stores::memory().grants.revocations().is_some());
+    /// ```
+    fn revocations(&self) -> Option<&Revocations> {
+        None
+    }
 }
 
 /// A credential, its grant, and whether it is spent: a snapshot.

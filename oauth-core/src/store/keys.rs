@@ -42,7 +42,7 @@ pub trait KeyStore: Send + Sync + 'static {
     /// Adds a key beside those that are there. A taken id is a [`StoreError::Conflict`].
     async fn add(&self, key: &StoredKey) -> Result<(), StoreError>;
 
-    /// Marks a key as retired from `at`. Whether there is such a key.
+    /// Marks a key as retired from `at`, earlier or later than what may be marked already: the last one counts. Whether there is such a key.
     async fn retire(&self, purpose: KeyPurpose, id: &str, at: Timestamp) -> Result<bool, StoreError>;
 
     /// Removes a key: what it made does not count any more. Whether there was one.

@@ -32,7 +32,8 @@ pub trait RateLimiter: Send + Sync + 'static {
     /// Counts one event under `key`, if `quota` has room for it.
     ///
     /// Atomic: no more than the quota's burst passes at once, whatever runs beside it. Which way to be wrong: limited. The generic
-    /// cell rate algorithm needs one number a key, the time at which the quota is whole again; [`Quota::admit`] computes it.
+    /// cell rate algorithm needs one number a key, the time at which the quota is whole again; [`Quota::admit`] computes it. Store
+    /// it whatever the verdict is.
     async fn hit(&self, key: &LimitKey, quota: Quota, now: Timestamp) -> Result<Verdict, StoreError>;
 
     /// Whether [`hit`](Self::hit) would pass, counting nothing.
@@ -99,6 +100,23 @@ impl Quota {
     }
 
     /// The generic cell rate algorithm: from the time at which the quota is whole again, if it is not, to the next such time.
+    ///
+    /// Store that time with [`Verdict::Limited`], too. It counts no event then, but it is earlier than the one before when the
+    /// clock has stepped back: who keeps the old one locks everybody out until the clock is there again.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use oauth_core::{Quota, Timestamp, Verdict};
+    ///
+    /// let quota = Quota::new(1, Duration::from_secs(60));
+    /// let now = Timestamp::from_secs(1_700_000_000);
+    /// let (stored, _) = quota.admit(None, now);
+    /// let back = now.before(Duration::from_secs(86_400));
+    /// let (stored, verdict) = quota.admit(Some(stored), back);
+    /// assert!(matches!(verdict, Verdict::Limited { .. }));
+    /// let (_, verdict) = quota.admit(Some(stored), back + Duration::from_secs(60));
+    /// assert_eq!(verdict, Verdict::Allowed);
+    /// ```
     pub fn admit(&self, whole_at: Option<Timestamp>, now: Timestamp) -> (Timestamp, Verdict) {
         if self.per.is_zero() {
             return (now, Verdict::Allowed);

@@ -25,5 +25,5 @@ pub use page::{Listing, PageRequest};
 pub use replay::ReplayGuard;
 pub use revocations::{Epoch, Revocations};
 pub use sessions::{Session, SessionStore};
-pub use stores::{Backend, Stores};
+pub use stores::{Backend, Ledger, Stores};
 pub use vault::{Vault, VaultKey};

@@ -10,7 +10,7 @@
 pub struct PageRequest {
     /// Where the page before ended ([`Listing::next`]); `None`: the first page.
     pub after: Option<String>,
-    /// How many records at most.
+    /// How many records at most; zero is taken as one, so that pages come to an end. A store may hand out fewer.
     pub limit: usize,
 }
 

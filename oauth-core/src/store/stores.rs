@@ -1,6 +1,7 @@
 //! The bundle of ports that a server is built over.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -49,6 +50,8 @@ impl<S> Backend for S where
 
 /// The ports that a server is built over, usually all of one database. Cloning shares them.
 ///
+/// Each can be replaced by another, the ledger by [`with_grants`](Self::with_grants).
+///
 /// ```
 /// use oauth_core::{GrantFilter, Stores};
 ///
@@ -62,8 +65,8 @@ impl<S> Backend for S where
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Stores {
-    /// The ledger.
-    pub grants: Arc<dyn GrantStore>,
+    /// The ledger, which announces what is revoked through it.
+    pub grants: Ledger,
     /// Registered clients.
     pub clients: Arc<dyn ClientStore>,
     /// What users agreed to.
@@ -80,7 +83,6 @@ pub struct Stores {
     pub keys: Arc<dyn KeyStore>,
     /// Upstream tokens.
     pub vault: Arc<dyn Vault>,
-    revocations: Revocations,
 }
 
 impl Stores {
@@ -88,9 +90,8 @@ impl Stores {
     #[must_use]
     pub fn new(backend: impl Backend) -> Self {
         let backend = Arc::new(backend);
-        let revocations = Revocations::default();
         Self {
-            grants: Arc::new(Announcing { inner: backend.clone(), revocations: revocations.clone() }),
+            grants: Ledger::over(backend.clone(), Revocations::default()),
             clients: backend.clone(),
             consents: backend.clone(),
             accounts: backend.clone(),
@@ -99,7 +100,6 @@ impl Stores {
             limits: backend.clone(),
             keys: backend.clone(),
             vault: backend,
-            revocations,
         }
     }
 
@@ -109,17 +109,34 @@ impl Stores {
         Self::new(MemoryStore::default())
     }
 
-    /// Another ledger in place of the one that is there.
+    /// Another ledger in place of the one that is there. What is revoked through it is announced where it was before.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use oauth_core::{GrantId, MemoryStore, OsEntropy, Revocation, Stores, Timestamp};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let stores = Stores::memory();
+    /// let revocations = stores.revocations().clone();
+    /// let stores = stores.with_grants(Arc::new(MemoryStore::default()));
+    ///
+    /// let grant = GrantId::generate(&OsEntropy);
+    /// let epoch = revocations.epoch(Some(&grant));
+    /// stores.grants.revoke(Revocation::Grant(&grant), Timestamp::from_secs(1)).await?;
+    /// assert!(!revocations.is_current(epoch));
+    /// # Ok::<(), oauth_core::StoreError>(())
+    /// # }).unwrap();
+    /// ```
     #[must_use]
     pub fn with_grants(mut self, grants: Arc<dyn GrantStore>) -> Self {
-        self.grants = Arc::new(Announcing { inner: grants, revocations: self.revocations.clone() });
+        self.grants = Ledger::over(grants, self.grants.revocations);
         self
     }
 
     /// What was revoked through this bundle and its clones: for caches of verified tokens.
     #[must_use]
     pub fn revocations(&self) -> &Revocations {
-        &self.revocations
+        &self.grants.revocations
     }
 
     /// Forgets in every store what ended before `before`. How many records. Call it now and then; several servers may.
@@ -142,7 +159,58 @@ impl fmt::Debug for Stores {
     }
 }
 
-/// A ledger whose revocations are announced.
+/// A [`GrantStore`] whose revocations are announced: that of [`Stores`], and nobody else makes one. So no ledger gets in there whose
+/// revocations would be lost on the caches.
+///
+/// ```
+/// use std::sync::Arc;
+/// use oauth_core::{GrantStore, Stores};
+///
+/// let stores = Stores::memory();
+/// let shared: Arc<dyn GrantStore> = stores.grants.into();
+/// assert!(shared.revocations().is_some());
+/// ```
+///
+/// ```compile_fail,E0308
+/// use std::sync::Arc;
+/// use oauth_core::{MemoryStore, Stores};
+///
+/// let mut stores = Stores::memory();
+/// stores.grants = Arc::new(MemoryStore::default());
+/// ```
+#[derive(Clone)]
+pub struct Ledger {
+    store: Arc<dyn GrantStore>,
+    revocations: Revocations,
+}
+
+impl Ledger {
+    fn over<S: GrantStore + ?Sized>(inner: Arc<S>, revocations: Revocations) -> Self {
+        Self { store: Arc::new(Announcing { inner, revocations: revocations.clone() }), revocations }
+    }
+}
+
+impl Deref for Ledger {
+    type Target = dyn GrantStore;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.store
+    }
+}
+
+impl From<Ledger> for Arc<dyn GrantStore> {
+    fn from(ledger: Ledger) -> Self {
+        ledger.store
+    }
+}
+
+impl fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ledger").finish_non_exhaustive()
+    }
+}
+
+/// What announces.
 struct Announcing<S: ?Sized> {
     revocations: Revocations,
     inner: Arc<S>,
@@ -192,5 +260,28 @@ impl<S: GrantStore + ?Sized> GrantStore for Announcing<S> {
 
     async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.inner.purge(before).await
+    }
+
+    fn revocations(&self) -> Option<&Revocations> {
+        Some(&self.revocations)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::OsEntropy;
+
+    #[test]
+    fn a_ledger_says_where_its_revocations_are_announced() {
+        let stores = Stores::memory();
+        let other = stores.clone().with_grants(Arc::new(MemoryStore::default()));
+        let grant = GrantId::generate(&OsEntropy);
+        for ledger in [&stores.grants, &other.grants] {
+            let epoch = stores.revocations().epoch(Some(&grant));
+            ledger.revocations().unwrap().announce(Some(&grant));
+            assert!(!stores.revocations().is_current(epoch));
+        }
+        assert!(MemoryStore::default().revocations().is_none());
     }
 }

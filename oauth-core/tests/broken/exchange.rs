@@ -123,7 +123,8 @@ impl Row {
             _ => {}
         }
         let unspent = |hash: &TokenHash| {
-            self.slots.iter().any(|slot| slot.credential.key.hash == *hash && slot.spent.is_none())
+            let successor = self.slots.iter().find(|slot| slot.credential.key.hash == *hash);
+            successor.map_or(fault == F::TakesAForgottenSuccessorForUnspent, |slot| slot.spent.is_none())
         };
         let successor_is_unspent =
             kept.successor.as_ref().is_none_or(unspent) || fault == F::ForgetsTheSuccessor;

@@ -26,6 +26,7 @@ pub(crate) enum Fault {
     SkipsBetweenPages,
     RepeatsBetweenPages,
     ListsOnlyTheFirstPage,
+    TakesZeroToTheLetter,
     CountsOnlyWhatIsNotRevoked,
     IgnoresFilters,
     ListsWhatEndsNowAsOver,
@@ -44,6 +45,7 @@ pub(crate) enum Fault {
     EndsGraceLate,
     MeasuresGraceOneWay,
     ForgetsTheSuccessor,
+    TakesAForgottenSuccessorForUnspent,
     ReplayBlind,
     RevokesTheSubjectAtAReplay,
     OverwritesHashes,
@@ -55,6 +57,8 @@ pub(crate) enum Fault {
     RevokesOneOfMany,
     RevokesEitherForBoth,
     CountsTheRevokedAgain,
+    CountsTheExpired,
+    LeavesTheExpired,
     FailsForTheUnknown,
     RemembersTheGrantAsItWas,
     // purge
@@ -65,6 +69,8 @@ pub(crate) enum Fault {
     PurgesOnlyTheFirstCredential,
     PurgesWhatIsSpent,
     PurgesReplies,
+    CountsOnlyGrants,
+    CountsNoCredentialsOfAGrant,
 }
 
 use Fault as F;
@@ -83,6 +89,7 @@ const TABLE: &[(&str, Fault)] = &[
     ("grants_are_listed_page_by_page_each_once", F::RepeatsBetweenPages),
     ("grants_are_listed_page_by_page_each_once", F::ListsOnlyTheFirstPage),
     ("grants_are_listed_page_by_page_each_once", F::IgnoresFilters),
+    ("a_page_of_no_grants_is_a_page_of_one", F::TakesZeroToTheLetter),
     ("grants_are_counted_until_they_are_purged", F::CountsOnlyWhatIsNotRevoked),
     ("grants_are_counted_until_they_are_purged", F::IgnoresFilters),
     ("grants_that_ended_are_listed_and_counted", F::IgnoresFilters),
@@ -110,6 +117,7 @@ const TABLE: &[(&str, Fault)] = &[
     ("a_clock_that_steps_back_does_not_unspend", F::MeasuresGraceOneWay),
     ("a_clock_that_steps_back_does_not_unspend", F::NeverSpends),
     ("once_the_successor_is_spent_a_repetition_is_a_replay", F::ForgetsTheSuccessor),
+    ("once_the_successor_is_forgotten_a_repetition_is_a_replay", F::TakesAForgottenSuccessorForUnspent),
     ("a_replay_revokes_its_own_grant_alone", F::RevokesTheSubjectAtAReplay),
     ("a_taken_hash_spends_nothing", F::OverwritesHashes),
     ("a_taken_hash_spends_nothing", F::SpendsBeforeItChecks),
@@ -121,6 +129,8 @@ const TABLE: &[(&str, Fault)] = &[
     ("all_grants_of_a_subject_are_revoked", F::CountsTheRevokedAgain),
     ("all_grants_of_a_subject_to_a_client_are_revoked", F::RevokesEitherForBoth),
     ("all_grants_of_a_subject_to_a_client_are_revoked", F::CountsTheRevokedAgain),
+    ("expired_grants_are_revoked_and_not_counted", F::CountsTheExpired),
+    ("expired_grants_are_revoked_and_not_counted", F::LeavesTheExpired),
     ("revoking_something_unknown_is_no_error", F::FailsForTheUnknown),
     ("revoking_something_unknown_is_no_error", F::RevokesEitherForBoth),
     ("nothing_under_a_revoked_grant_is_live", F::RemembersTheGrantAsItWas),
@@ -128,6 +138,8 @@ const TABLE: &[(&str, Fault)] = &[
     ("expired_credentials_are_purged", F::PurgesNothing),
     ("what_has_not_ended_is_not_purged", F::PurgesWhatEndsNow),
     ("ended_and_empty_grants_are_purged", F::PurgesOnlyCredentials),
+    ("a_grants_credentials_are_counted_with_it", F::CountsOnlyGrants),
+    ("a_grants_credentials_are_counted_with_it", F::CountsNoCredentialsOfAGrant),
     ("each_credential_is_purged_after_its_own_end", F::PurgesOnlyTheFirstCredential),
     ("each_credential_is_purged_after_its_own_end", F::PurgesWhatIsSpent),
     ("a_grant_that_a_replay_revoked_is_purged", F::PurgesOnlyCredentials),
@@ -290,9 +302,13 @@ impl GrantStore for Ledger {
         let most = if self.has(F::RevokesOneOfMany) { 1 } else { usize::MAX };
         let mut revoked = 0;
         for id in reached.iter().take(most) {
-            let revoked_at = rows.get_mut(id).map(|row| &mut row.grant.revoked_at).unwrap();
-            revoked += u64::from(revoked_at.is_none() || self.has(F::CountsTheRevokedAgain));
-            revoked_at.get_or_insert(now);
+            let grant = &mut rows.get_mut(id).unwrap().grant;
+            let has_expired = now >= grant.expires_at;
+            let is_new = grant.revoked_at.is_none() || self.has(F::CountsTheRevokedAgain);
+            revoked += u64::from(is_new && (!has_expired || self.has(F::CountsTheExpired)));
+            if !(has_expired && self.has(F::LeavesTheExpired)) {
+                grant.revoked_at.get_or_insert(now);
+            }
         }
         Ok(revoked)
     }
@@ -302,11 +318,12 @@ impl GrantStore for Ledger {
     }
 
     async fn list(&self, filter: GrantFilter<'_>, page: PageRequest) -> Result<Listing<Grant>, StoreError> {
+        let limit = page.limit.max(usize::from(!self.has(F::TakesZeroToTheLetter)));
         let rows = self.rows.lock().unwrap();
         let after: Option<GrantId> = page.after.map(|after| after.parse().unwrap());
         let wanted = |grant: &&Grant| self.matches(filter, grant);
         let is_later = |grant: &&Grant| match after {
-            Some(after) if self.has(F::RepeatsBetweenPages) => grant.id >= after && page.limit > 1,
+            Some(after) if self.has(F::RepeatsBetweenPages) => grant.id >= after && limit > 1,
             Some(after) => grant.id > after,
             None => true,
         };
@@ -319,8 +336,8 @@ impl GrantStore for Ledger {
             .skip(skipped)
             .cloned()
             .collect();
-        let is_last = items.len() <= page.limit || self.has(F::ListsOnlyTheFirstPage);
-        items.truncate(page.limit);
+        let is_last = items.len() <= limit || self.has(F::ListsOnlyTheFirstPage);
+        items.truncate(limit);
         Ok(Listing { next: items.last().filter(|_| !is_last).map(|grant| grant.id.to_string()), items })
     }
 
@@ -347,9 +364,15 @@ impl GrantStore for Ledger {
         let mut rows = self.rows.lock().unwrap();
         let mut removed = 0;
         rows.retain(|_, row| {
-            removed += row.purge(before, self.fault);
+            let credentials = row.purge(before, self.fault);
+            removed += if self.has(F::CountsOnlyGrants) { 0 } else { credentials };
             let ended = row.is_over(before, self.fault) && !self.has(F::PurgesOnlyCredentials);
-            removed += if ended { 1 + row.slots.len() } else { 0 };
+            let alone = self.has(F::CountsOnlyGrants) || self.has(F::CountsNoCredentialsOfAGrant);
+            removed += match ended {
+                true if alone => 1,
+                true => 1 + row.slots.len(),
+                false => 0,
+            };
             !ended
         });
         Ok(removed as u64)

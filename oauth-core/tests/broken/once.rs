@@ -32,9 +32,11 @@ enum Fault {
     ResetsEverything,
     LocksOutAfterAStepBack,
     IsOpenAfterAStepBack,
+    StoresOnlyWhatItAllows,
     // keys
     OldestFirst,
     LosesTheRetirement,
+    KeepsTheFirstRetirement,
     SharesPurposes,
     AddsEveryFirst,
     AnswersWithTheCandidate,
@@ -64,6 +66,7 @@ const TABLE: &[(&str, Fault)] = &[
     ("resetting_makes_a_quota_whole", F::ResetsEverything),
     ("a_clock_that_steps_back_locks_nobody_out", F::LocksOutAfterAStepBack),
     ("a_clock_that_steps_back_locks_nobody_out", F::IsOpenAfterAStepBack),
+    ("a_clock_that_steps_back_locks_nobody_out", F::StoresOnlyWhatItAllows),
     ("only_whole_quotas_are_purged", F::PurgesNothing),
     ("only_whole_quotas_are_purged", F::PurgesEverything),
     ("of_many_events_at_once_no_more_than_the_burst_pass", F::ChecksThenWrites),
@@ -74,6 +77,7 @@ const TABLE: &[(&str, Fault)] = &[
     ("a_taken_key_id_is_a_conflict", F::OverwritesKeys),
     ("a_retired_key_is_kept_and_marked", F::RemovesWhatRetires),
     ("a_retired_key_is_kept_and_marked", F::LosesTheRetirement),
+    ("a_key_is_retired_from_the_time_that_was_said_last", F::KeepsTheFirstRetirement),
     ("removing_a_key_says_whether_there_was_one", F::AlwaysRemoves),
     ("of_many_first_keys_at_once_all_get_one", F::ChecksThenWrites),
 ];
@@ -84,6 +88,13 @@ pub(crate) fn broken() -> Vec<Broken> {
 
 pub(crate) fn sound() -> Stores {
     stores(F::None)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_stores_only_what_is_allowed_is_told_so() {
+    let case = crate::named("a_clock_that_steps_back_locks_nobody_out");
+    let complaint = crate::complaint(case, stores(F::StoresOnlyWhatItAllows)).await.unwrap();
+    assert!(complaint.contains("stored with `Verdict::Limited`"), "{complaint}");
 }
 
 fn stores(fault: Fault) -> Stores {
@@ -188,7 +199,9 @@ impl RateLimiter for Once {
         }
         let mut kept = self.kept.lock().unwrap();
         let (whole_at, verdict) = self.admit(kept.get(&key).copied(), quota, now);
-        kept.insert(key, whole_at);
+        if verdict == Verdict::Allowed || !self.has(F::StoresOnlyWhatItAllows) {
+            kept.insert(key, whole_at);
+        }
         Ok(verdict)
     }
 
@@ -266,6 +279,12 @@ impl KeyStore for Once {
         let purpose = self.purpose(purpose);
         if self.has(F::RemovesWhatRetires) {
             return self.keys.remove(purpose, id).await;
+        }
+        if self.has(F::KeepsTheFirstRetirement) {
+            let keys = self.keys.keys(purpose).await?;
+            if keys.iter().any(|key| key.id == id && key.retired_at.is_some()) {
+                return Ok(true);
+            }
         }
         self.keys.retire(purpose, id, at).await
     }

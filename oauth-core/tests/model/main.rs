@@ -135,7 +135,7 @@ const SMALL: Bounds =
 fn the_model_catches_broken_ledgers() {
     let mut missed = Vec::new();
     for fault in CAUGHT {
-        let fresh = || ledger::stores(fault).grants;
+        let fresh = || Arc::<dyn GrantStore>::from(ledger::stores(fault).grants);
         // Codes alone have no window that a store could invent.
         let root = if fault == Fault::HasAlwaysGrace { Root::Code } else { Root::Refresh };
         match explore(fresh, root, SMALL).err() {
@@ -151,7 +151,7 @@ fn without_its_fault_the_broken_ledger_passes() {
     // Else the model might catch the ledger instead of the fault.
     let bounds = Bounds { presentations: [1, 1, 0], instants: 4, steps_back: 0, ..SMALL };
     for root in [Root::Code, Root::Refresh] {
-        let explored = explore(|| ledger::stores(Fault::None).grants, root, bounds);
+        let explored = explore(|| ledger::stores(Fault::None).grants.into(), root, bounds);
         println!("{}", explored.unwrap_or_else(|counterexample| panic!("{counterexample}")));
     }
 }

@@ -64,6 +64,7 @@ impl<V: TokenVerifier> RequireBearerLayer<V> {
     /// Tokens for `resource`, as `verifier` reads them.
     #[must_use]
     pub fn new(resource: ResourceUri, verifier: V) -> Self {
+        let revocations = verifier.revocations().cloned().unwrap_or_default();
         Self {
             verifier: Arc::new(verifier),
             accepted: Arc::new(Accepted::new(DEFAULT_CAPACITY, DEFAULT_TTL)),
@@ -72,7 +73,7 @@ impl<V: TokenVerifier> RequireBearerLayer<V> {
                 judge: Judge { resource, issuers: Vec::new(), leeway: Duration::ZERO, proves: false },
                 scopes: ScopeSet::empty(),
                 clock: Arc::new(SystemClock),
-                revocations: Revocations::default(),
+                revocations,
                 hierarchy: Arc::default(),
                 identity: IdentityHeaders::default(),
                 defers: false,
@@ -120,7 +121,8 @@ impl<V: TokenVerifier> RequireBearerLayer<V> {
         self
     }
 
-    /// What is revoked in this process, [`Stores::revocations`](oauth_core::Stores::revocations): it counts at once.
+    /// What is revoked in this process, [`Stores::revocations`](oauth_core::Stores::revocations): it counts at once. Without it, what the
+    /// verifier knows of ([`TokenVerifier::revocations`]).
     #[must_use]
     pub fn with_revocations(mut self, revocations: Revocations) -> Self {
         self.settings.revocations = revocations;

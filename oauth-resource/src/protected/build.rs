@@ -16,12 +16,16 @@ use crate::protected::{ProtectedLayer, ProtectedResource};
 use crate::scope::{RequireScopeLayer, ScopePolicy};
 use crate::session::SessionKey;
 
-impl<V: TokenVerifier> ProtectedResourceBuilder<V> {
+impl<V> ProtectedResourceBuilder<V> {
     /// The resource, ready to protect.
     ///
     /// # Errors
     /// Everything that is wrong, not the first of it.
-    pub fn build(self) -> Result<ProtectedResource<V>, ConfigErrors> {
+    // The bound is the method's, not the impl's: only then does the compiler say what `TokenVerifier` has to say to who named no verifier.
+    pub fn build(self) -> Result<ProtectedResource<V>, ConfigErrors>
+    where
+        V: TokenVerifier,
+    {
         let Self { verifier, set } = self;
         let mut errors = Vec::new();
         let resource = keep(&mut errors, set.resource.parse::<ResourceUri>().map_err(ConfigError::Resource));
@@ -114,15 +118,23 @@ impl<V: TokenVerifier> ProtectedResourceBuilder<V> {
 
         // A set that leaves the minimum out is no set for basic use: challenges then name what the operation needs, and nothing else (RS-19).
         let basic = supported.clone().filter(|all| policy.minimum().is_subset(all)).unwrap_or_default();
+        if let Some(all) = &supported {
+            let missing = policy.hierarchy().missing(all, policy.minimum());
+            if !missing.is_empty() {
+                tracing::warn!(%missing, supported = %all, "scopes_supported leaves out what basic use needs");
+            }
+        }
         let mut bearer = RequireBearerLayer::new(resource.clone(), verifier)
             .with_issuers(&issuers)
             // What basic use needs, in one sign-in: the document says the same (RS-9, RS-19).
             .with_scopes(basic.union(policy.minimum()))
             .with_hierarchy(policy.hierarchy().clone())
             .with_leeway(set.leeway)
-            .with_revocations(set.revocations)
             .with_clock(set.clock.clone())
             .deferring();
+        if let Some(revocations) = set.revocations {
+            bearer = bearer.with_revocations(revocations);
+        }
         if set.binds_content {
             bearer = bearer.binding_content();
         }

@@ -32,6 +32,14 @@ pub(super) enum Policy {
 ///     .unwrap_err();
 /// assert_eq!(errors.iter().count(), 3);
 /// ```
+///
+/// Whose tokens are good must be said before, by [`stores`](Self::stores) or [`verifier`](Self::verifier):
+///
+/// ```compile_fail,E0277
+/// use oauth_resource::ProtectedResource;
+///
+/// let _ = ProtectedResource::builder("https://mcp.example/mcp", "https://as.example").build();
+/// ```
 pub struct ProtectedResourceBuilder<V> {
     pub(super) verifier: V,
     pub(super) set: Set,
@@ -58,7 +66,7 @@ pub(super) struct Set {
     pub(super) includes_granted: bool,
     pub(super) session_key: Option<SessionKey>,
     pub(super) metadata_key: Option<MetadataKey>,
-    pub(super) revocations: Revocations,
+    pub(super) revocations: Option<Revocations>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -92,7 +100,7 @@ impl ProtectedResourceBuilder<()> {
             includes_granted: false,
             session_key: None,
             metadata_key: None,
-            revocations: Revocations::default(),
+            revocations: None,
             clock: Arc::new(SystemClock),
         };
         Self { verifier: (), set }
@@ -109,8 +117,8 @@ impl<V> ProtectedResourceBuilder<V> {
     /// Tokens of the authorization server that shares these stores. What it revokes in this process counts at once.
     #[must_use]
     pub fn stores(mut self, stores: &Stores) -> ProtectedResourceBuilder<StoreVerifier> {
-        self.set.revocations = stores.revocations().clone();
-        let verifier = StoreVerifier::of(stores.grants.clone(), &self.set.issuers[0]);
+        self.set.revocations = Some(stores.revocations().clone());
+        let verifier = StoreVerifier::of(stores.grants.clone().into(), &self.set.issuers[0]);
         self.verifier(verifier)
     }
 
@@ -137,6 +145,9 @@ impl<V> ProtectedResourceBuilder<V> {
 
     /// What basic use needs: listed in the metadata, and named when somebody comes without a token; clients ask for it at sign-in. Without
     /// it, the policy's minimum (RS-9, RS-19).
+    ///
+    /// A set that leaves the minimum out stands in the metadata alone: challenges name what the operation needs, and [`build`](Self::build)
+    /// logs a warning. A client that reads the metadata and no challenge then signs in for too little.
     #[must_use]
     pub fn scopes_supported(mut self, scopes: &str) -> Self {
         self.set.scopes_supported = Some(scopes.to_owned());
@@ -303,7 +314,7 @@ impl<V> ProtectedResourceBuilder<V> {
     /// What is revoked in this process. [`stores`](Self::stores) sets it.
     #[must_use]
     pub fn revocations(mut self, revocations: Revocations) -> Self {
-        self.set.revocations = revocations;
+        self.set.revocations = Some(revocations);
         self
     }
 

@@ -55,12 +55,15 @@ impl ScopeRoles {
     /// token.
     #[must_use]
     pub fn rules(&self) -> ScopeRulesBuilder {
-        ScopeRules::builder("")
+        let rules = ScopeRules::builder("")
             .other_tools(&self.tools)
             .other_prompts(&self.resources)
-            .other_resources(&self.resources)
-            .implies(&self.admin, &self.tools)
-            .implies(&self.admin, &self.resources)
+            .other_resources(&self.resources);
+        // A role without a scope is everybody's.
+        [&self.tools, &self.resources]
+            .into_iter()
+            .filter(|role| !role.is_empty())
+            .fold(rules, |rules, role| rules.implies(&self.admin, role))
     }
 }
 

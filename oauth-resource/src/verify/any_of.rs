@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use oauth_core::{Claims, Timestamp, TokenVerifier, VerifyFault, async_trait};
+use oauth_core::{Claims, Revocations, Timestamp, TokenVerifier, VerifyFault, async_trait};
 
 /// Asks verifiers in their order until one accepts.
 ///
@@ -26,7 +26,7 @@ use oauth_core::{Claims, Timestamp, TokenVerifier, VerifyFault, async_trait};
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let issuer = "https://mcp.example".parse()?;
 /// let verifier = AnyOf::new()
-///     .or(StoreVerifier::new(Stores::memory().grants, &issuer))
+///     .or(StoreVerifier::new(Stores::memory().grants.into(), &issuer))
 ///     .or(ApiKeys::new(&issuer, &"https://mcp.example/mcp".parse()?));
 /// let refused = verifier.verify("something", Timestamp::from_secs(1)).await;
 /// assert!(matches!(refused, Err(VerifyFault::Invalid)));
@@ -66,6 +66,11 @@ impl TokenVerifier for AnyOf {
             }
         }
         Err(outage.unwrap_or(VerifyFault::Invalid))
+    }
+
+    /// Those of the first that has some: in one process there is one ledger.
+    fn revocations(&self) -> Option<&Revocations> {
+        self.0.iter().find_map(|verifier| verifier.revocations())
     }
 }
 

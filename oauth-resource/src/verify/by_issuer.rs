@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use oauth_core::{Claims, Issuer, Timestamp, TokenVerifier, VerifyFault, async_trait};
+use oauth_core::{Claims, Issuer, Revocations, Timestamp, TokenVerifier, VerifyFault, async_trait};
 
 use crate::verify::jwt::{parse, refuse};
 
@@ -59,6 +59,11 @@ impl TokenVerifier for ByIssuer {
             return Err(VerifyFault::Invalid);
         }
         Ok(claims)
+    }
+
+    /// Those of the first that has some: in one process there is one ledger.
+    fn revocations(&self) -> Option<&Revocations> {
+        self.0.iter().find_map(|(_, verifier)| verifier.revocations())
     }
 }
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oauth_core::{
-    Claims, CredentialKey, CredentialKind, CredentialStatus, GrantStore, Issuer, StoreError, Timestamp,
-    TokenVerifier, VerifyFault, async_trait,
+    Claims, CredentialKey, CredentialKind, CredentialStatus, GrantStore, Issuer, Revocations, StoreError,
+    Timestamp, TokenVerifier, VerifyFault, async_trait,
 };
 
 /// After how long to ask again when the store cannot be asked.
@@ -20,7 +20,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 ///
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
 /// # runtime.block_on(async {
-/// let verifier = StoreVerifier::new(Stores::memory().grants, &"https://as.example".parse()?);
+/// let verifier = StoreVerifier::new(Stores::memory().grants.into(), &"https://as.example".parse()?);
 /// let refused = verifier.verify("mcp_at_something", Timestamp::from_secs(1)).await.unwrap_err();
 /// assert!(matches!(refused, VerifyFault::Unrecognized));
 /// # Ok::<(), oauth_core::UrlError>(())
@@ -71,6 +71,10 @@ impl TokenVerifier for StoreVerifier {
         claims.auth_time = grant.auth_time;
         claims.grant = Some(grant.id);
         Ok(claims)
+    }
+
+    fn revocations(&self) -> Option<&Revocations> {
+        self.grants.revocations()
     }
 }
 

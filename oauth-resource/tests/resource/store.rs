@@ -9,7 +9,7 @@ use oauth_core::{
     Credential, CredentialKind, Grant, GrantId, OsEntropy, ResourceSet, Revocation, Secret, Stores,
     SubjectKind, SystemClock, Timestamp, TokenFormat,
 };
-use oauth_resource::{ProtectedLayer, ProtectedResource, ScopeRules};
+use oauth_resource::{AnyOf, ApiKeys, ProtectedLayer, ProtectedResource, ScopeRules, StoreVerifier};
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::fixture::{ISSUER, Inner, RESOURCE, method, post};
@@ -128,4 +128,26 @@ async fn a_revoked_grant_is_refused_at_once() {
     // Though it was accepted a moment ago.
     assert_eq!(status(&layer, &inner, issued.tokens[0].expose()).await, 401);
     assert_eq!(status(&layer, &inner, beside.tokens[0].expose()).await, 200);
+}
+
+#[tokio::test]
+async fn a_revocation_counts_at_once_behind_several_verifiers_too() {
+    // RS-71
+    let stores = Stores::memory();
+    let issuer = ISSUER.parse().unwrap();
+    let ledger = StoreVerifier::new(stores.grants.clone(), &issuer);
+    let keys = ApiKeys::new(&issuer, &RESOURCE.parse().unwrap());
+    let several = AnyOf::new().or(keys).or(ledger);
+    let rules = ScopeRules::builder("notes:read");
+    let resource = ProtectedResource::builder(RESOURCE, ISSUER).scopes(rules).verifier(several).build();
+    let (layer, inner) = (resource.unwrap().layer(), Inner::default());
+    let issued = open(&stores, &[CredentialKind::AccessToken], |_, _| {}).await;
+    let token = issued.tokens[0].expose();
+    let call = async || {
+        let request: http::Request<Full<Bytes>> = post(token, &method("tools/list"));
+        layer.layer(inner.clone()).oneshot(request).await.unwrap().status().as_u16()
+    };
+    assert_eq!((call().await, call().await), (200, 200));
+    stores.grants.revoke(Revocation::Grant(&issued.grant), SystemClock.now()).await.unwrap();
+    assert_eq!(call().await, 401);
 }

@@ -184,7 +184,7 @@ impl Builder {
     }
 
     /// Clients from configuration: a JSON list with `client_id`, `redirect_uris`, `client_name`, `token_endpoint_auth_method`,
-    /// `client_secret`, `scope`, `grant_types`, `logo_uri`.
+    /// `client_secret`, `scope`, `grant_types`, `logo_uri`. Scopes and grant types are some that this server offers.
     ///
     /// ```
     /// use oauth_core::Stores;
@@ -216,7 +216,7 @@ impl Builder {
         self
     }
 
-    /// A grant type besides authorization code and refresh.
+    /// A grant type besides authorization code and refresh, which are this server's own. Each name once.
     pub fn grant_type(mut self, grant_type: impl GrantType) -> Self {
         self.grant_types.push(Arc::new(grant_type));
         self

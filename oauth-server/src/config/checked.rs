@@ -1,6 +1,6 @@
 //! Everything that is wrong with a configuration, found at once.
 
-use oauth_core::fetch::Network;
+use oauth_core::fetch::{HostPattern, Network};
 use oauth_core::metadata::OFFLINE_ACCESS;
 use oauth_core::{Client, ClientId, ClientOrigin, GrantTypeName, Issuer, ResourceUri, ScopeSet, TokenFormat};
 
@@ -100,8 +100,22 @@ impl Checked {
                 }
             }
         }
+        let offered = grant_types(builder, &mut check);
         for client in &clients {
+            let id = client.id.as_str();
             check(configured_client(client));
+            for grant_type in client.grant_types.iter().filter(|asked| !offered.contains(asked)) {
+                check(Err(format!(
+                    "client: {id:?}: this server does not offer the grant type {:?}",
+                    grant_type.as_str()
+                )));
+            }
+            let ceiling = client.scope_ceiling.iter().flat_map(ScopeSet::iter);
+            for scope in
+                ceiling.filter(|scope| *scope != OFFLINE_ACCESS && !names(false).any(|own| own == *scope))
+            {
+                check(Err(format!("client: {id:?}: this server does not offer the scope {scope:?}")));
+            }
         }
 
         let format = TokenFormat::new(&builder.token_prefix);
@@ -156,6 +170,11 @@ impl Checked {
         {
             check(Err("registration: the initial access token must not be empty".to_owned()));
         }
+        if let Registration::RedirectHosts(hosts) = &builder.registration {
+            for host in hosts.iter().filter(|host| !is_host(host)) {
+                check(Err(format!("registration: {host:?} is not a host, like app.example")));
+            }
+        }
         if builder.development_documents && issuer.as_ref().is_ok_and(Issuer::is_https) {
             check(Err("insecure_development_documents: only for an issuer on loopback".to_owned()));
         }
@@ -190,6 +209,12 @@ fn configured_client(client: &Client) -> Result<(), String> {
     if client.origin != ClientOrigin::Configured {
         return Err(format!("client: {:?} must be configured, not registered", id.as_str()));
     }
+    if client.may(&GrantTypeName::ClientCredentials) && client.auth.secrets().is_empty() {
+        return Err(format!(
+            "client: {:?} must have a secret for client_credentials: anybody could say to be it",
+            id.as_str()
+        ));
+    }
     let wants_redirect = client.may(&GrantTypeName::AuthorizationCode);
     if wants_redirect && client.redirect_uris.is_empty() {
         return Err(format!(
@@ -198,6 +223,31 @@ fn configured_client(client: &Client) -> Result<(), String> {
         ));
     }
     Ok(())
+}
+
+/// The grant types of this server: its own, and those that were added.
+fn grant_types(builder: &Builder, check: &mut impl FnMut(Result<(), String>)) -> Vec<GrantTypeName> {
+    let own = [GrantTypeName::AuthorizationCode, GrantTypeName::RefreshToken];
+    let mut offered = own.to_vec();
+    for name in builder.grant_types.iter().map(|grant_type| grant_type.name()) {
+        if own.contains(&name) {
+            check(Err(format!(
+                "grant_type: {:?} is this server's own and cannot be replaced",
+                name.as_str()
+            )));
+        } else if offered.contains(&name) {
+            check(Err(format!("grant_type: {:?} stands twice", name.as_str())));
+        } else {
+            offered.push(name);
+        }
+    }
+    offered
+}
+
+/// A host and nothing else, written as it stands in a URL but for capitals.
+fn is_host(text: &str) -> bool {
+    let is_exact = |host: HostPattern| host.to_string().eq_ignore_ascii_case(text);
+    !text.starts_with("*.") && text.parse::<HostPattern>().is_ok_and(is_exact)
 }
 
 /// Subtags of 1 to 8 letters and digits, the first of letters alone (RFC 5646 §2.1).

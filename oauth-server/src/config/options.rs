@@ -58,7 +58,8 @@ pub enum Registration {
     /// Whoever asks, within the limits: what most MCP clients need.
     #[default]
     Open,
-    /// Whoever asks and is redirected to one of these hosts, or to the user's own machine.
+    /// Whoever asks and is redirected to one of these hosts, or to the user's own machine. A host stands alone, like `app.example`: without a
+    /// scheme, a port or a `*`, and means none below it.
     RedirectHosts(Vec<String>),
     /// Who has the initial access token (RFC 7591 §3), known by its hash.
     InitialAccessToken(oauth_core::TokenHash),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use oauth_core::{
     Credential, CredentialKey, Exchange, Exchanged, Found, Grant, GrantFilter, GrantId, GrantStore, Listing,
-    PageRequest, Revocation, SealedReply, StoreError, Timestamp, TokenHash,
+    PageRequest, Revocation, Revocations, SealedReply, StoreError, Timestamp, TokenHash,
 };
 use serde::{Deserialize, Serialize};
 
@@ -330,5 +330,9 @@ impl GrantStore for Recorder {
 
     async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.inner.purge(before).await
+    }
+
+    fn revocations(&self) -> Option<&Revocations> {
+        self.inner.revocations()
     }
 }

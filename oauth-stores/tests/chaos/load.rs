@@ -37,7 +37,7 @@ pub(crate) struct Callers {
 impl Load {
     pub(crate) fn new(stores: &Stores, history: &History, clock: &FixedClock, most: usize) -> Self {
         Self {
-            store: Arc::new(history.of(stores.grants.clone())),
+            store: Arc::new(history.of(stores.grants.clone().into())),
             clock: clock.clone(),
             answered: Arc::default(),
             outages: Arc::default(),

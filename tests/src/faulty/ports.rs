@@ -4,8 +4,8 @@ use oauth_core::{
     Account, AccountStore, Client, ClientFilter, ClientId, ClientStore, Consent, ConsentStore, Credential,
     CredentialKey, Exchange, Exchanged, Found, Grant, GrantFilter, GrantId, GrantStore, Identity, KeyPurpose,
     KeyStore, LimitKey, Listing, PageRequest, Quota, RateLimiter, Registered, ReplayGuard, Revocation,
-    Session, SessionStore, StoreError, StoredClient, StoredKey, Subject, Timestamp, TokenHash, Vault,
-    VaultKey, Verdict, Version, async_trait,
+    Revocations, Session, SessionStore, StoreError, StoredClient, StoredKey, Subject, Timestamp, TokenHash,
+    Vault, VaultKey, Verdict, Version, async_trait,
 };
 
 use super::FaultyStore;
@@ -43,6 +43,10 @@ impl<B: GrantStore> GrantStore for FaultyStore<B> {
 
     async fn purge(&self, before: Timestamp) -> Result<u64, StoreError> {
         self.call("grants.purge", GrantStore::purge(&*self.inner, before)).await
+    }
+
+    fn revocations(&self) -> Option<&Revocations> {
+        GrantStore::revocations(&*self.inner)
     }
 }
 

@@ -220,6 +220,20 @@ pub(crate) async fn once_the_successor_is_spent_a_repetition_is_a_replay(stores:
     assert_eq!(newest, CredentialStatus::Revoked, "exchange: a replay revokes the newest credentials too");
 }
 
+pub(crate) async fn once_the_successor_is_forgotten_a_repetition_is_a_replay(stores: Stores) {
+    let store = &*stores.grants;
+    let (grant, token) = refreshable(store).await;
+    let mut first = Trade::new(&token, &grant);
+    first.issued[1].expires_at = NOW + SECOND;
+    done(&first, store).await;
+    let _ = store.purge(NOW + MINUTE).await.answered();
+    assert_eq!(first.stored(store).await, 1, "purge: a successor that expired is forgotten");
+    // It may have been spent before it was forgotten: nobody knows any more.
+    let again = Trade::new(&token, &grant).at(NOW + MINUTE);
+    assert_replayed(&again, &grant, store, "a repetition after the successor was purged, within the window,")
+        .await;
+}
+
 pub(crate) async fn a_replay_revokes_its_own_grant_alone(stores: Stores) {
     let store = &*stores.grants;
     let (grant, token) = refreshable(store).await;

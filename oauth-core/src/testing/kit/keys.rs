@@ -91,6 +91,18 @@ pub(crate) async fn a_retired_key_is_kept_and_marked(stores: Stores) {
     assert_eq!(kept, [whole(&new), whole(&retired)], "retire: marks that key alone, and keeps it");
 }
 
+pub(crate) async fn a_key_is_retired_from_the_time_that_was_said_last(stores: Stores) {
+    let store = &*stores.keys;
+    let key = key(KeyPurpose::Sign, NOW);
+    store.add(&key).await.answered();
+    for at in [NOW + HOUR, NOW + DAY, NOW] {
+        assert!(store.retire(KeyPurpose::Sign, &key.id, at).await.answered(), "retire: there is such a key");
+        let kept: Vec<_> =
+            store.keys(KeyPurpose::Sign).await.answered().iter().map(|key| key.retired_at).collect();
+        assert_eq!(kept, [Some(at)], "retire: the time that was said last counts, earlier or later");
+    }
+}
+
 pub(crate) async fn removing_a_key_says_whether_there_was_one(stores: Stores) {
     let store = &*stores.keys;
     let (one, two) = (key(KeyPurpose::Sign, NOW), key(KeyPurpose::Sign, NOW + DAY));

@@ -90,7 +90,8 @@ pub(crate) async fn a_clock_that_steps_back_locks_nobody_out(stores: Stores) {
     assert_eq!(passed(store, &key, back).await, 0, "hit: a clock that steps back gives no room");
     assert!(
         passed(store, &key, back + MINUTE).await > 0,
-        "hit: nobody is locked out for longer than the quota's time"
+        "hit: nobody is locked out for longer than the quota's time; the time that `Quota::admit` returns must be \
+         stored with `Verdict::Limited`, too"
     );
 }
 

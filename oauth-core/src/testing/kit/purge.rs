@@ -75,6 +75,31 @@ pub(crate) async fn ended_and_empty_grants_are_purged(stores: Stores) {
     assert_eq!(store.count(GrantFilter::All).await.answered(), 1, "purge: nothing else is left");
 }
 
+pub(crate) async fn a_grants_credentials_are_counted_with_it(stores: Stores) {
+    let store = &*stores.grants;
+    let (mut expired, revoked, empty) = (grant(), grant(), grant());
+    expired.expires_at = NOW + MINUTE;
+    for (grant, first) in [
+        (&expired, vec![access(&expired), refresh(&expired)]),
+        (&revoked, vec![code(&revoked), access(&revoked), refresh(&revoked)]),
+        (&empty, vec![code(&empty)]),
+    ] {
+        store.open(grant, &first).await.answered();
+    }
+    let _ = store.revoke(Revocation::Grant(&revoked.id), NOW + MINUTE).await.answered();
+    // None of the credentials but the last one's has ended: they go with their grant.
+    assert_eq!(
+        store.purge(NOW + 30 * MINUTE).await.answered(),
+        (1 + 2) + (1 + 3) + (1 + 1),
+        "purge: each grant is counted, and each credential that goes with it"
+    );
+    assert_eq!(
+        store.purge(NOW + 30 * MINUTE).await.answered(),
+        0,
+        "purge: what is gone does not count again"
+    );
+}
+
 pub(crate) async fn each_credential_is_purged_after_its_own_end(stores: Stores) {
     let store = &*stores.grants;
     let grant = grant();

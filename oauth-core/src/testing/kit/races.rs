@@ -1,7 +1,6 @@
 //! What the ledger promises when many come at once. Each race is run in rounds behind a barrier: one round may pass a racy
 //! store by luck.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::scene::{
@@ -9,10 +8,10 @@ use super::scene::{
     status,
 };
 use crate::grant::{Credential, Grant};
-use crate::store::{CredentialStatus, Exchanged, GrantStore, Revocation, StoreError, Stores};
+use crate::store::{CredentialStatus, Exchanged, GrantStore, Ledger, Revocation, StoreError, Stores};
 
 /// Makes all trades at once.
-async fn traded(store: &Arc<dyn GrantStore>, trades: &[Trade]) -> Vec<Exchanged> {
+async fn traded(store: &Ledger, trades: &[Trade]) -> Vec<Exchanged> {
     let trading = |trade: &Trade| {
         let (store, trade) = (store.clone(), trade.clone());
         async move { trade.make(&*store).await.answered() }

@@ -1,5 +1,7 @@
 //! What a revocation reaches.
 
+use std::time::Duration;
+
 use super::scene::{
     Answered as _, MINUTE, NOW, Trade, access, client_id, grant, grant_of, refresh, revoked_at, status,
     subject,
@@ -59,6 +61,33 @@ pub(crate) async fn all_grants_of_a_subject_to_a_client_are_revoked(stores: Stor
     // Of the subject's grants, one is revoked already: it does not count again.
     let rest = store.revoke(Revocation::Subject(&grants[1].subject), NOW + MINUTE).await.answered();
     assert_eq!(rest, 1, "revoke: what is revoked already counts as zero");
+}
+
+pub(crate) async fn expired_grants_are_revoked_and_not_counted(stores: Stores) {
+    let store = &*stores.grants;
+    // Each way to name them reaches one grant that ends at that very moment, and one that ends a moment later.
+    for way in 0..4 {
+        let (subject, client) = (subject(), client_id());
+        let [ended, live] = [MINUTE, MINUTE + Duration::from_millis(1)]
+            .map(|life| Grant { expires_at: NOW + life, ..grant_of(&subject, &client) });
+        for grant in [&ended, &live] {
+            store.open(grant, &[refresh(grant)]).await.answered();
+        }
+        let mut revoked = 0;
+        for what in match way {
+            0 => vec![Revocation::Grant(&ended.id), Revocation::Grant(&live.id)],
+            1 => vec![Revocation::Client(&client)],
+            2 => vec![Revocation::Subject(&subject)],
+            _ => vec![Revocation::SubjectAndClient(&subject, &client)],
+        } {
+            revoked += store.revoke(what, NOW + MINUTE).await.answered();
+        }
+        assert_eq!(revoked, 1, "revoke: a grant that has expired was not live and does not count");
+        for grant in [&ended, &live] {
+            let at = revoked_at(store, grant).await;
+            assert_eq!(at, Some(NOW + MINUTE), "revoke: a grant that has expired is revoked all the same");
+        }
+    }
 }
 
 pub(crate) async fn revoking_something_unknown_is_no_error(stores: Stores) {

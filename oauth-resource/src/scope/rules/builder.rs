@@ -51,11 +51,20 @@ impl ScopeRulesBuilder {
         }
     }
 
+    /// Of two rules for one thing, nobody can tell which was meant.
+    fn once(&mut self, before: bool, what: impl Fn() -> String) {
+        if before {
+            self.errors.push(ConfigError::Rule { what: what(), why: "it stands twice" });
+        }
+    }
+
     /// What calling a tool needs.
     #[must_use]
     pub fn tool(mut self, name: &str, scopes: &str) -> Self {
-        let scopes = self.scopes(scopes, || format!("tool {name:?}"));
-        self.tools.named.insert(name.into(), scopes);
+        let what = || format!("tool {name:?}");
+        let scopes = self.scopes(scopes, what);
+        let before = self.tools.named.insert(name.into(), scopes).is_some();
+        self.once(before, what);
         self
     }
 
@@ -84,7 +93,8 @@ impl ScopeRulesBuilder {
         if let Some(why) = authentication.fault() {
             self.errors.push(ConfigError::Rule { what: format!("authentication for tool {name:?}"), why });
         }
-        self.authentications.insert(name.into(), authentication);
+        let before = self.authentications.insert(name.into(), authentication).is_some();
+        self.once(before, || format!("authentication for tool {name:?}"));
         self
     }
 
@@ -105,8 +115,10 @@ impl ScopeRulesBuilder {
             let why = "every name begins so: use other_tools";
             self.errors.push(ConfigError::Rule { what: "tools beginning \"\"".to_owned(), why });
         }
-        let scopes = self.scopes(scopes, || format!("tools beginning {prefix:?}"));
-        self.tools.beginning.insert(prefix.into(), scopes);
+        let what = || format!("tools beginning {prefix:?}");
+        let scopes = self.scopes(scopes, what);
+        let before = self.tools.beginning.insert(prefix.into(), scopes).is_some();
+        self.once(before, what);
         self
     }
 
@@ -120,8 +132,10 @@ impl ScopeRulesBuilder {
     /// What a prompt needs.
     #[must_use]
     pub fn prompt(mut self, name: &str, scopes: &str) -> Self {
-        let scopes = self.scopes(scopes, || format!("prompt {name:?}"));
-        self.prompts.named.insert(name.into(), scopes);
+        let what = || format!("prompt {name:?}");
+        let scopes = self.scopes(scopes, what);
+        let before = self.prompts.named.insert(name.into(), scopes).is_some();
+        self.once(before, what);
         self
     }
 
@@ -135,8 +149,10 @@ impl ScopeRulesBuilder {
     /// What a resource needs, by its URI: letter by letter, but that `%40` and `@` are one.
     #[must_use]
     pub fn resource(mut self, uri: &str, scopes: &str) -> Self {
-        let scopes = self.scopes(scopes, || format!("resource {uri:?}"));
-        self.resources.named.insert((*canonical(uri)).into(), scopes);
+        let what = || format!("resource {uri:?}");
+        let scopes = self.scopes(scopes, what);
+        let before = self.resources.named.insert((*canonical(uri)).into(), scopes).is_some();
+        self.once(before, what);
         self
     }
 
@@ -148,8 +164,10 @@ impl ScopeRulesBuilder {
             let why = "a prefix ends with / or :, or it covers its neighbours too";
             self.errors.push(ConfigError::Rule { what: format!("resources below {prefix:?}"), why });
         }
-        let scopes = self.scopes(scopes, || format!("resources below {prefix:?}"));
-        self.below.insert((*canonical(prefix)).into(), scopes);
+        let what = || format!("resources below {prefix:?}");
+        let scopes = self.scopes(scopes, what);
+        let before = self.below.insert((*canonical(prefix)).into(), scopes).is_some();
+        self.once(before, what);
         self
     }
 
@@ -180,12 +198,22 @@ impl ScopeRulesBuilder {
             let why = "decided by what it names: use tool, prompt or resource";
             self.errors.push(ConfigError::Rule { what: format!("method {method:?}"), why });
         }
-        self.methods.insert(method.into(), need);
+        let before = self.methods.insert(method.into(), need).is_some();
+        self.once(before, || format!("method {method:?}"));
     }
 
-    /// Who has `broader` has `narrower` too (RS-24). No common prefix counts, only what is said here.
+    /// Who has `broader` has `narrower` too (RS-24): one scope each. No common prefix counts, only what is said here.
     #[must_use]
     pub fn implies(mut self, broader: &str, narrower: &str) -> Self {
+        for text in [broader, narrower] {
+            let what = || format!("implies {broader:?} {narrower:?}");
+            let scopes = self.scopes(text, what);
+            // What cannot be read at all was said above.
+            if text.parse::<ScopeSet>().is_ok() && (scopes.iter().count() != 1 || scopes.as_str() != text) {
+                let why = "one scope implies one other; say each by itself";
+                self.errors.push(ConfigError::Rule { what: what(), why });
+            }
+        }
         self.hierarchy = self.hierarchy.implies(broader, narrower);
         self
     }
@@ -242,5 +270,47 @@ mod tests {
             .build()
             .unwrap_err();
         assert_eq!(errors.iter().count(), 5, "{errors}");
+    }
+
+    #[test]
+    fn of_two_rules_for_one_thing_none_is_dropped_in_silence() {
+        let lately = || Authentication::within(std::time::Duration::from_secs(60));
+        let errors = ScopeRules::builder("a")
+            .tool("danger", "admin")
+            .tool("danger", "read")
+            .tools_beginning("x_", "a")
+            .tools_beginning("x_", "b")
+            .prompt("p", "a")
+            .prompt("p", "b")
+            .resource("notes://h/@b", "a")
+            .resource("notes://h/%40b", "b")
+            .resources_below("notes://h/", "a")
+            .resources_below("notes://h/", "b")
+            .method("x/y", "a")
+            .anonymous("x/y")
+            .tool_authentication("danger", lately())
+            .tool_authentication("danger", lately())
+            .build()
+            .unwrap_err();
+        assert_eq!(errors.iter().count(), 7, "{errors}");
+        assert!(errors.to_string().contains("rule for tool \"danger\": it stands twice"), "{errors}");
+    }
+
+    #[test]
+    fn one_scope_implies_one_other() {
+        for (broader, narrower) in [
+            ("admin", "read write"),
+            ("admin root", "read"),
+            ("", "read"),
+            ("admin", ""),
+            ("admin", " read"),
+            ("admin", "re\"ad"),
+            ("offline_access", "read"),
+        ] {
+            let errors = ScopeRules::builder("a").implies(broader, narrower).build().unwrap_err();
+            assert_eq!(errors.iter().count(), 1, "{errors}");
+            assert!(errors.to_string().contains(&format!("implies {broader:?} {narrower:?}")), "{errors}");
+        }
+        assert!(ScopeRules::builder("a").implies("admin", "read").implies("admin", "write").build().is_ok());
     }
 }
