@@ -36,11 +36,11 @@ impl StoreVerifier {
     /// Tokens in `grants`, all issued by `issuer`.
     #[must_use]
     pub fn new(grants: impl Into<Arc<dyn GrantStore>>, issuer: &Issuer) -> Self {
-        Self::of(grants, issuer.as_str())
+        Self::of(grants.into(), issuer.as_str())
     }
 
     pub(crate) fn of(grants: Arc<dyn GrantStore>, issuer: &str) -> Self {
-        Self { grants: grants.into(), issuer: issuer.into() }
+        Self { grants, issuer: issuer.into() }
     }
 }
 
