@@ -50,7 +50,8 @@ pub fn protected(stores: &Stores) -> ProtectedResource {
 /// The bearer layer alone.
 #[must_use]
 pub fn bearer(stores: &Stores) -> RequireBearerLayer<StoreVerifier> {
-    let verifier = StoreVerifier::new(stores.grants.clone(), &ISSUER.parse().expect("it is an issuer"));
+    let verifier =
+        StoreVerifier::new(stores.grants.clone().into(), &ISSUER.parse().expect("it is an issuer"));
     RequireBearerLayer::new(RESOURCE.parse().expect("it is a resource"), verifier)
         .with_revocations(stores.revocations().clone())
 }

@@ -32,7 +32,7 @@ const STORE_TAKES: Duration = Duration::from_secs(2);
 /// use tower::ServiceExt as _;
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// let health = Health::new("1.2.3").store(Stores::memory().grants);
+/// let health = Health::new("1.2.3").store(Stores::memory().grants.into());
 /// // Router::new().route_service("/health", health)
 /// let answer = health.oneshot(Request::get("/health").body(())?).await?;
 /// assert_eq!(answer.status(), 200);
@@ -84,8 +84,8 @@ impl Health {
 
     /// With a store: well if it answers within two seconds.
     #[must_use]
-    pub fn store(mut self, grants: impl Into<Arc<dyn GrantStore>>) -> Self {
-        Arc::make_mut(&mut self.settings).store = Some(grants.into());
+    pub fn store(mut self, grants: Arc<dyn GrantStore>) -> Self {
+        Arc::make_mut(&mut self.settings).store = Some(grants);
         self
     }
 

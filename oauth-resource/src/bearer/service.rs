@@ -41,7 +41,7 @@ use crate::stream::Opened;
 /// # let mcp_server = service_fn(|_: Request<Empty<bytes::Bytes>>| async {
 /// #     Ok::<_, std::convert::Infallible>(http::Response::new(Empty::<bytes::Bytes>::new()))
 /// # });
-/// let verifier = StoreVerifier::new(Stores::memory().grants, &"https://as.example".parse()?);
+/// let verifier = StoreVerifier::new(Stores::memory().grants.into(), &"https://as.example".parse()?);
 /// let layer = RequireBearerLayer::new("https://mcp.example/mcp".parse()?, verifier);
 /// let service: RequireBearer<_, StoreVerifier> = layer.layer(mcp_server);
 ///

@@ -26,7 +26,7 @@ use oauth_core::{Claims, Revocations, Timestamp, TokenVerifier, VerifyFault, asy
 /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 /// let issuer = "https://mcp.example".parse()?;
 /// let verifier = AnyOf::new()
-///     .or(StoreVerifier::new(Stores::memory().grants, &issuer))
+///     .or(StoreVerifier::new(Stores::memory().grants.into(), &issuer))
 ///     .or(ApiKeys::new(&issuer, &"https://mcp.example/mcp".parse()?));
 /// let refused = verifier.verify("something", Timestamp::from_secs(1)).await;
 /// assert!(matches!(refused, Err(VerifyFault::Invalid)));

@@ -20,7 +20,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(2);
 ///
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
 /// # runtime.block_on(async {
-/// let verifier = StoreVerifier::new(Stores::memory().grants, &"https://as.example".parse()?);
+/// let verifier = StoreVerifier::new(Stores::memory().grants.into(), &"https://as.example".parse()?);
 /// let refused = verifier.verify("mcp_at_something", Timestamp::from_secs(1)).await.unwrap_err();
 /// assert!(matches!(refused, VerifyFault::Unrecognized));
 /// # Ok::<(), oauth_core::UrlError>(())
@@ -35,8 +35,8 @@ pub struct StoreVerifier {
 impl StoreVerifier {
     /// Tokens in `grants`, all issued by `issuer`.
     #[must_use]
-    pub fn new(grants: impl Into<Arc<dyn GrantStore>>, issuer: &Issuer) -> Self {
-        Self::of(grants.into(), issuer.as_str())
+    pub fn new(grants: Arc<dyn GrantStore>, issuer: &Issuer) -> Self {
+        Self::of(grants, issuer.as_str())
     }
 
     pub(crate) fn of(grants: Arc<dyn GrantStore>, issuer: &str) -> Self {

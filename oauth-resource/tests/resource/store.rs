@@ -135,7 +135,7 @@ async fn a_revocation_counts_at_once_behind_several_verifiers_too() {
     // RS-71
     let stores = Stores::memory();
     let issuer = ISSUER.parse().unwrap();
-    let ledger = StoreVerifier::new(stores.grants.clone(), &issuer);
+    let ledger = StoreVerifier::new(stores.grants.clone().into(), &issuer);
     let keys = ApiKeys::new(&issuer, &RESOURCE.parse().unwrap());
     let several = AnyOf::new().or(keys).or(ledger);
     let rules = ScopeRules::builder("notes:read");
