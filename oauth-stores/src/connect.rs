@@ -176,7 +176,8 @@ fn sqlite(url: &str) -> Result<Stores, ConnectError> {
     let store = match path {
         ":memory:" => crate::SqliteStore::in_memory(),
         _ if path.contains('?') => return Err(asked.unknown()),
-        "" => return Err(ConnectError::NoFile { url: shown(url) }),
+        // What is left is the scheme alone.
+        "" => return Err(ConnectError::NoFile { url: asked.left }),
         _ => {
             let path = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
             options.open(&*path)

@@ -47,7 +47,8 @@ async fn sqlite_is_a_file_or_memory() {
         let error = Stores::connect(url).await.unwrap_err();
         assert!(matches!(error, ConnectError::NoFile { .. }), "{error}");
         let text = error.to_string();
-        assert!(text.contains(url) && text.contains("names no file"), "{text}");
+        let scheme = url.split('?').next().unwrap();
+        assert!(text.starts_with(&format!("cannot open {scheme}: it names no file")), "{text}");
     }
     let error = Stores::connect("sqlite:///missing/folder/oauth.sqlite").await.unwrap_err();
     assert!(
