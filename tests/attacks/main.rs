@@ -1,4 +1,4 @@
-//! Attacks from outside, each under the id it has in the catalogue: what an attacker sends, and what must come of it.
+//! Attacks from outside, each under its id: what an attacker sends, and what must come of it.
 //!
 //! All of them go through HTTP against a whole host, in process, with a clock that stands still. Those that are about
 //! connections go over loopback.

@@ -1,4 +1,4 @@
-//! Attacks on proofs of possession, each under the id that it has in the catalogue, as the resource sees them.
+//! Attacks on proofs of possession, each under its id, as the resource sees them.
 
 use oauth_core::Stores;
 use oauth_core::dpop::ProofChecker;

@@ -1,4 +1,4 @@
-//! Attacks on signed tokens, each under the id that it has in the catalogue: what is forged, and that nobody takes it.
+//! Attacks on signed tokens, each under its id: what is forged, and that nobody takes it.
 
 use std::sync::Arc;
 use std::time::Duration;
