@@ -247,6 +247,8 @@ pub enum FieldKind {
     Password,
     /// A mail address.
     Email,
+    /// A code of digits that is good once.
+    Code,
 }
 
 /// Somebody who proved who they are.

@@ -12,9 +12,14 @@ use crate::pages::{HttpsLink, LandingPage, Page, ServerView, WayView};
 use crate::server::Context;
 use crate::wire::Reply;
 
-/// Whether somebody wants to see the page.
-pub(crate) fn is_asked_for(context: &Context, method: &Method, headers: &HeaderMap) -> bool {
-    context.landing && matches!(*method, Method::GET | Method::HEAD) && takes_html(headers)
+/// Whether somebody wants to see a page, who opens an address in a browser.
+pub(crate) fn is_visit(method: &Method, headers: &HeaderMap) -> bool {
+    matches!(*method, Method::GET | Method::HEAD) && takes_html(headers)
+}
+
+/// Where it is.
+pub(crate) fn path(context: &Context) -> String {
+    format!("{}/", context.issuer.path())
 }
 
 pub(crate) fn handle(context: &Context) -> Reply {

@@ -54,6 +54,11 @@ async fn server_with(stores: &Stores, resources: [&str; 2], scopes: &[String]) -
     builder.build().await.unwrap()
 }
 
+/// A page as it reads: without the places at which a line may break.
+fn read(page: &Answer) -> String {
+    page.text().replace("<wbr>", "")
+}
+
 /// The page that alice comes to.
 async fn consent_page(browser: &mut Browser, server: &AuthorizationServer) -> Answer {
     let asked = browser.go(server, Method::GET, &authorize_query("public", REDIRECT, &[]), &[]).await;
@@ -72,7 +77,8 @@ async fn a_page_that_showed_another_resource_grants_nothing() {
     );
     let mut browser = Browser::default();
     let shown = consent_page(&mut browser, &one).await;
-    assert!(shown.text().contains(RESOURCE) && !shown.text().contains(OTHER_RESOURCE), "{}", shown.text());
+    let text = read(&shown);
+    assert!(text.contains(RESOURCE) && !text.contains(OTHER_RESOURCE), "{text}");
 
     let form = |page: &Answer| {
         [
@@ -88,7 +94,8 @@ async fn a_page_that_showed_another_resource_grants_nothing() {
     };
     let again = allow(&mut browser, &shown).await;
     assert_eq!((again.status, again.sent_back("code")), (StatusCode::OK, None));
-    assert!(again.text().contains(OTHER_RESOURCE) && !again.text().contains(RESOURCE), "{}", again.text());
+    let text = read(&again);
+    assert!(text.contains(OTHER_RESOURCE) && !text.contains(RESOURCE), "{text}");
     assert!(again.text().contains("role=\"alert\">The app would use another server now"));
     assert_eq!(stores.grants.count(GrantFilter::All).await.unwrap(), 0);
 
@@ -96,6 +103,34 @@ async fn a_page_that_showed_another_resource_grants_nothing() {
     let grants = stores.grants.list(GrantFilter::All, PageRequest::first(2)).await.unwrap().items;
     let resources: Vec<&str> = grants[0].resources.as_slice().iter().map(|own| own.as_str()).collect();
     assert_eq!(resources, [OTHER_RESOURCE]);
+}
+
+#[tokio::test]
+async fn a_second_answer_is_told_from_one_that_came_too_late() {
+    // AS-64, AS-83
+    let stores = Stores::memory();
+    let server = server(&stores, [RESOURCE, OTHER_RESOURCE]).await;
+    let mut browser = Browser::default();
+    let page = consent_page(&mut browser, &server).await;
+    let allow = [("ticket", ticket(&page)), ("decision", "allow"), ("scope", "notes:read")];
+    let first = browser.go(&server, Method::POST, "/authorize/consent", &allow).await;
+    assert!(first.sent_back("code").is_some(), "{first:?}");
+
+    // A grant was opened: nobody is told that nothing was permitted.
+    let second = browser.go(&server, Method::POST, "/authorize/consent", &allow).await;
+    assert_eq!((second.status, second.sent_back("code")), (StatusCode::FORBIDDEN, None));
+    for said in ["This page was answered already", "go back to it and connect again", "<code>answered</code>"]
+    {
+        assert!(second.text().contains(said), "{said}: {}", second.text());
+    }
+    assert!(!second.text().contains("Nothing was permitted"), "{}", second.text());
+    assert_eq!(stores.grants.count(GrantFilter::All).await.unwrap(), 1);
+
+    let stranger = Browser::default().go(&server, Method::POST, "/authorize/consent", &allow).await;
+    assert_eq!(stranger.status, StatusCode::FORBIDDEN);
+    for said in ["This page has expired", "Cookies of this site are blocked.", "<code>expired</code>"] {
+        assert!(stranger.text().contains(said), "{said}: {}", stranger.text());
+    }
 }
 
 #[tokio::test]

@@ -94,7 +94,10 @@ async fn it_is_where_the_issuer_is_and_names_the_operators_pages() {
 async fn a_host_has_its_own_page_or_none() {
     let clock = FixedClock::default();
     let without = builder(Stores::memory(), &clock).without_landing_page().build().await.unwrap();
-    assert_eq!(visit(&without, "/").await.error(), (404, "invalid_request".to_owned()));
+    let nothing = visit(&without, "/").await;
+    assert_eq!(nothing.status, StatusCode::NOT_FOUND);
+    assert!(nothing.text().contains("<h1>There is nothing here</h1>") && !nothing.text().contains("<a "));
+    assert!(!visit(&without, "/authorise").await.text().contains("<a "));
 
     // Before an app, the address is the app's.
     let app = service_fn(|_: http::Request<Full<bytes::Bytes>>| async {
@@ -103,6 +106,47 @@ async fn a_host_has_its_own_page_or_none() {
     let both = server().await.layer().layer(app);
     let answer = both.oneshot(request(Method::GET, "/", &[("accept", BROWSER)], "")).await.unwrap();
     assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "the app's own");
+}
+
+#[tokio::test]
+async fn who_opens_an_address_without_a_page_is_told_so_in_words() {
+    // AS-70 to AS-74
+    let server = server().await;
+    for (path, status, said) in [
+        ("/authorise", 404, "<h1>There is nothing here</h1>"),
+        ("/.well-known/none", 404, "<h1>There is nothing here</h1>"),
+        ("/token", 405, "<h1>There is nothing to see here</h1>"),
+        ("/authorize/consent", 405, "<h1>There is nothing to see here</h1>"),
+    ] {
+        let page = visit(&server, path).await;
+        assert_eq!((page.status.as_u16(), page.header("content-type")), (status, "text/html; charset=utf-8"));
+        assert!(page.text().contains(said) && page.text().contains("href=\"/\""), "{}", page.text());
+        assert_eq!((page.header("x-frame-options"), page.header("vary")), ("DENY", "Accept"));
+        assert_eq!(page.header("allow").is_empty(), status == 404, "{path}");
+        // Programs are told what they always were.
+        for (method, accept) in
+            [(Method::GET, "*/*"), (Method::GET, "application/json"), (Method::PUT, BROWSER)]
+        {
+            let answer = send(&server, request(method, path, &[("accept", accept)], "")).await;
+            assert_eq!(answer.error(), (status, "invalid_request".to_owned()), "{path} {accept}");
+            assert_eq!((answer.header("content-type"), answer.header("vary")), ("application/json", ""));
+        }
+    }
+    // Before an app, the page at the address is the app's: there is nothing to link to.
+    let app = service_fn(|_: http::Request<Full<bytes::Bytes>>| async {
+        Ok::<_, std::convert::Infallible>(http::Response::new(Full::<bytes::Bytes>::from("the app's own")))
+    });
+    let both = server.layer().layer(app);
+    let answer = both.oneshot(request(Method::GET, "/token", &[("accept", BROWSER)], "")).await.unwrap();
+    let body = answer.into_body().collect().await.unwrap().to_bytes();
+    let text = std::str::from_utf8(&body).unwrap();
+    assert!(text.contains("nothing to see here") && !text.contains("<a "), "{text}");
+}
+
+#[tokio::test]
+async fn until_the_operator_says_it_the_pages_bear_the_host() {
+    let page = visit(&server().await, "/").await;
+    assert!(page.text().contains("<title>Connect an app · as.example</title>"), "{}", page.text());
 }
 
 #[tokio::test]
@@ -115,4 +159,7 @@ async fn on_loopback_it_is_shown_under_loopback_names_alone() {
     let from = |host: &'static str| request(Method::GET, "/", &[("accept", BROWSER), ("host", host)], "");
     assert_eq!(send(&server, from("127.0.0.1:8080")).await.status, StatusCode::OK);
     assert_eq!(send(&server, from("evil.example")).await.status, StatusCode::FORBIDDEN);
+    let elsewhere = [("accept", BROWSER), ("host", "evil.example")];
+    let answer = send(&server, request(Method::GET, "/nothing", &elsewhere, "")).await;
+    assert_eq!(answer.error(), (404, "invalid_request".to_owned()));
 }

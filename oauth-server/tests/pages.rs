@@ -38,6 +38,11 @@ fn consent(name: &str) -> ConsentPage<'static> {
     }
 }
 
+/// A page as it reads: without the places at which a line may break.
+fn read(page: &Page<'_>) -> String {
+    pages().render(page).replace("<wbr>", "")
+}
+
 /// The tags of a document, with the names of their attributes: what a browser would build from it.
 fn skeleton(html: &str) -> Vec<String> {
     let mut tags = Vec::new();
@@ -56,7 +61,10 @@ fn skeleton(html: &str) -> Vec<String> {
                 None => tag.push(c),
             }
         }
-        tags.push(tag);
+        // Where a long word may break is no part of what is built.
+        if tag != "<wbr" {
+            tags.push(tag);
+        }
         rest = &rest[end..];
     }
     tags
@@ -106,7 +114,7 @@ fn others_with(text: &str) -> String {
     let mut html = String::new();
     for (name, mut page) in samples() {
         let client_name = ClientName::clean(text).unwrap();
-        let (fields, forms, providers, ways, servers);
+        let (fields, forms, providers, ways, servers, causes);
         let link = HttpsLink::parse(&format!("https://a.example/{text}")).unwrap();
         match &mut page {
             Page::SignIn(page) => {
@@ -131,7 +139,12 @@ fn others_with(text: &str) -> String {
             }
             Page::Error(page) => {
                 (page.title, page.message, page.code) = (text, text, text);
-                (page.help, page.reference) = (Some(text), Some(text));
+                (page.help, page.reference, page.detail) = (Some(text), Some(text), Some(text));
+                causes = [text];
+                page.causes = &causes;
+                if let Some(link) = &mut page.link {
+                    (link.label, link.path) = (text, text);
+                }
             }
             Page::Notice(page) => (page.title, page.message, page.help) = (text, text, Some(text)),
             Page::Landing(page) => {
@@ -227,7 +240,7 @@ fn a_page_says_its_language_its_title_and_where_its_content_is() {
 // AS-65, CIMD-16
 #[test]
 fn consent_names_everything_that_is_decided() {
-    let html = pages().render(&sample("consent-loopback"));
+    let html = read(&sample("consent-loopback"));
     for part in [
         "<bdi>Nimbus CLI</bdi> wants to use Personal notes",
         "<b class=\"host\">nimbus.example</b>",
@@ -248,6 +261,40 @@ fn consent_names_everything_that_is_decided() {
     }
 }
 
+// AS-65, AS-67: what is said twice is read neither time.
+#[test]
+fn consent_says_each_thing_once() {
+    for (name, hosts) in [
+        ("consent-loopback", &["nimbus.example", "localhost"][..]),
+        ("consent-registered", &["nimbus-login.accounts.evil.example"]),
+        ("consent-app", &["nimbus:"]),
+        ("consent-verified", &["<b class=\"host\">nimbus.example"]),
+    ] {
+        let html = read(&sample(name));
+        let (_, body) = html.split_once("<h1>").unwrap();
+        for said in hosts.iter().chain(&["nverified", "Personal notes", "https://notes.example/mcp"]) {
+            let times = usize::from(*said != "nverified" || name != "consent-verified");
+            assert_eq!(body.matches(said).count(), times, "{name}: {said}");
+        }
+    }
+    let html = read(&sample("consent-verified"));
+    assert!(html.contains("Published by</span>") && html.contains("and sends you there"));
+    // A document at one place, and an answer to another: both are named.
+    let mut page = consent("consent-verified");
+    page.client.destination = Destination::Site { host: "elsewhere.example" };
+    let html = read(&Page::Consent(page));
+    assert!(
+        html.contains("<dt>Sends you to</dt>") && html.contains("<b class=\"host\">elsewhere.example</b>")
+    );
+    assert!(html.contains("<b class=\"host\">nimbus.example</b>") && !html.contains("sends you there"));
+}
+
+#[test]
+fn an_address_breaks_where_its_parts_end() {
+    let html = pages().render(&sample("consent-loopback"));
+    assert!(html.contains(">https://<wbr>notes.<wbr>example/<wbr>mcp<wbr></span>"));
+}
+
 // AS-66, A-CONS-4: a document's host is no more than a claim where any program could receive the answer.
 #[test]
 fn a_loopback_client_gets_a_warning_even_if_it_is_verified() {
@@ -265,14 +312,15 @@ fn a_loopback_client_gets_a_warning_even_if_it_is_verified() {
 fn a_private_scheme_is_shown_with_a_warning() {
     let html = pages().render(&sample("consent-app"));
     assert!(
-        html.contains("<b class=\"host\">nimbus:</b>") && html.contains("any app on this device could claim")
+        html.contains("<b class=\"host\">nimbus<wbr>:</b>")
+            && html.contains("any app on this device could claim")
     );
 }
 
 // AS-67, A-CONS-5, A-CONS-6
 #[test]
 fn a_self_made_name_stands_with_its_host_and_its_mark() {
-    let html = pages().render(&sample("consent-registered"));
+    let html = read(&sample("consent-registered"));
     let title = html.split_once("<title>").unwrap().1.split_once("</title>").unwrap().0;
     assert_eq!(title, "Totally Nimbus (nimbus-login.accounts.evil.example) wants access · Notes");
     let (_, after) = html.split_once("</h1>").unwrap();
@@ -282,13 +330,13 @@ fn a_self_made_name_stands_with_its_host_and_its_mark() {
         "{origin}"
     );
     assert!(!html.contains("Verified<") && !html.contains('✅') && !html.contains('\u{202e}'));
-    assert!(html.contains("Unverified app.") && html.contains("has not checked it"));
+    assert!(html.contains("It chose its name itself, and Notes has not checked it."));
 }
 
 // AS-67: on the sign-in page too
 #[test]
 fn sign_in_names_the_client_with_its_host() {
-    let html = pages().render(&sample("sign-in"));
+    let html = read(&sample("sign-in"));
     assert!(html.contains("<bdi>Nimbus CLI</bdi>") && html.contains("<b class=\"host\">nimbus.example</b>"));
     assert!(html.contains("Unverified"));
 }
@@ -297,7 +345,7 @@ fn sign_in_names_the_client_with_its_host() {
 fn a_client_without_a_name_is_called_so() {
     let mut page = consent("consent-registered");
     page.client.name = None;
-    let html = pages().render(&Page::Consent(page));
+    let html = read(&Page::Consent(page));
     assert!(html.contains("An app without a name") && html.contains("evil.example"));
 }
 
@@ -368,4 +416,37 @@ fn an_error_page_has_its_status_word_and_reference() {
     for part in ["Error 400", "invalid_redirect_uri", "7f3a-91c2"] {
         assert!(html.contains(part), "{part}");
     }
+}
+
+#[test]
+fn an_error_page_speaks_to_people_first_and_to_developers_last() {
+    let html = pages().render(&sample("error-faulty"));
+    let (people, developers) = html.split_once("class=\"detail\"").unwrap();
+    assert!(!people.contains("code_challenge") && !people.contains("invalid_request"), "{people}");
+    assert!(
+        developers.contains("<code>invalid_request</code>: code_challenge is missing</p>"),
+        "{developers}"
+    );
+    let html = pages().render(&sample("error-expired"));
+    assert_eq!(html.matches("<li>It was opened in another browser.</li>").count(), 1);
+    assert!(html.contains("reference <code>expired</code>"));
+    let html = pages().render(&sample("error-not-found"));
+    assert!(html.contains("<a class=\"plain\" href=\"/\">How to connect an app</a>"));
+}
+
+// AS-64, AS-80: without a script there is no other way to keep a second click from being sent.
+#[test]
+fn a_button_that_was_just_clicked_takes_no_second_click() {
+    let html = pages().render(&sample("consent-verified"));
+    assert!(html.contains("button:focus:not(:active):not(:focus-visible){animation:arm 5s step-end}"));
+    assert!(html.contains("@keyframes arm{from{pointer-events:none}}"));
+}
+
+#[test]
+fn the_focus_is_seen_in_the_dark_too() {
+    let html = pages().render(&sample("sign-in"));
+    assert!(html.contains(":focus-visible{outline:3px solid var(--ring)"));
+    let dark = html.split_once("(prefers-color-scheme:dark){:root{").unwrap().1;
+    let dark = dark.split_once('}').unwrap().0;
+    assert!(dark.contains("--accent:#") && dark.contains("--ring:#"), "{dark}");
 }

@@ -392,7 +392,7 @@ async fn a_cimdx_18_a_famous_name_on_a_shared_host() {
     );
     let page: Page = consent_page(&mut host.browser(), &ask(id, "https://user.github.io/cb"), "alice").await;
     let text = page.text();
-    assert!(text.contains("user.github.io") && text.contains("Unverified app."), "{text}");
+    assert!(text.contains("user.github.io") && text.contains("Unverified"), "{text}");
     assert!(page.title().contains("user.github.io"), "never by the name alone: {}", page.title());
 }
 

@@ -159,7 +159,7 @@ async fn a_cons_5_well_known_name() {
     let id = host.register(&metadata).await.member("client_id").unwrap().to_owned();
     let page = consent_page(&mut host.browser(), &ask(&id, EVIL), "alice").await;
     let text = page.text();
-    assert!(text.contains("evil.example") && text.contains("Unverified app."), "{text}");
+    assert!(text.contains("evil.example") && text.contains("Unverified"), "{text}");
     // The host by which to judge stands before the name's own page; its logo nowhere.
     assert!(!text.contains("claude.ai") && !page.html.contains("logo.png"), "{text}");
     assert!(page.title().contains("evil.example"), "{}", page.title());

@@ -69,6 +69,7 @@ async fn authorization_requests_of_an_address_are_limited_and_other_addresses_go
     let page = visit.browser.get(request.url().as_str()).await.unwrap();
     expect::shown(&page, 429);
     assert!(retry_after(&page.headers) >= 1);
+    assert!(page.text().contains("Try again in about a minute."), "{}", page.text());
     let mut elsewhere = Browser::new(site.wire_from(other_address()));
     assert_eq!(elsewhere.get(request.url().as_str()).await.unwrap().status, 200);
     site.clock().advance(Duration::from_secs(20));

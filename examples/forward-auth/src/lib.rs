@@ -12,6 +12,7 @@ use oauth_core::fetch::{FetchPolicy, GuardedFetch};
 use oauth_core::{ResourceUri, Stores};
 use oauth_providers::OwnerPassphrase;
 use oauth_resource::{ForwardAuth, PathRules, ProtectedResource, ProxyStyle, WELL_KNOWN};
+use oauth_server::pages::Theme;
 use oauth_server::{AuthorizationServer, OfferedScope};
 
 use crate::documents::Documents;
@@ -62,7 +63,9 @@ pub async fn gateway(
     stores: Stores,
     owner: OwnerPassphrase,
 ) -> Result<Router, Fault> {
+    let name = guarded.first().map_or("Sign in", |guarded| &*guarded.name);
     let mut server = AuthorizationServer::builder(issuer, stores.clone())
+        .theme(&Theme::new(name)?)
         .scope(OfferedScope::new(SCOPE, "Use it for you").required())
         .client_documents(Arc::new(GuardedFetch::new(FetchPolicy::new())?))
         .sign_in_with(owner);

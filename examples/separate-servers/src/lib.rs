@@ -12,6 +12,7 @@ use oauth_resource::{
     Caller, IntrospectionCredentials, IntrospectionVerifier, ProtectedResource, ScopeRules, StoreVerifier,
     TrustedIssuer, WELL_KNOWN,
 };
+use oauth_server::pages::Theme;
 use oauth_server::{AuthorizationServer, OfferedScope};
 use rmcp::handler::server::wrapper::Parameters;
 use rmcp::model::{Implementation, ServerCapabilities, ServerConfig};
@@ -60,7 +61,9 @@ pub async fn authorization_server(
     stores: Stores,
     owner: OwnerPassphrase,
 ) -> Result<AuthorizationServer, Fault> {
-    let mut server = AuthorizationServer::builder(issuer, stores).named_resource(mcp, &offer.name);
+    let mut server = AuthorizationServer::builder(issuer, stores)
+        .named_resource(mcp, &offer.name)
+        .theme(&Theme::new(&offer.name)?);
     for scope in offer.scopes {
         server = server.scope(scope);
     }

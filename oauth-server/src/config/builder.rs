@@ -121,6 +121,13 @@ pub(crate) struct Links {
     pub(crate) languages: Vec<String>,
 }
 
+/// How the pages look until somebody says it: they bear the issuer's host.
+fn theme_of(issuer: &str) -> Theme {
+    let host = url::Url::parse(issuer).ok().and_then(|url| url.host_str().map(str::to_owned));
+    let named = host.map(Theme::new).and_then(Result::ok);
+    named.unwrap_or_else(|| Theme::new("Authorization").expect("a plain name is a theme"))
+}
+
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder").field("issuer", &self.issuer).finish_non_exhaustive()
@@ -149,7 +156,7 @@ impl Builder {
             clock: Arc::new(SystemClock),
             entropy: Arc::new(OsEntropy),
             events: Arc::new(NoEvents),
-            pages: Arc::new(DefaultPages::new(&Theme::new("MCP server").expect("a plain name is a theme"))),
+            pages: Arc::new(DefaultPages::new(&theme_of(issuer))),
             token_prefix: "mcp".to_owned(),
             trusted_proxies: Vec::new(),
             approve_all: None,
@@ -329,7 +336,7 @@ impl Builder {
         self
     }
 
-    /// Name, logo and colour of the pages.
+    /// Name, logo and colour of the pages. The name is the issuer's host by default.
     pub fn theme(self, theme: &Theme) -> Self {
         self.pages(DefaultPages::new(theme))
     }

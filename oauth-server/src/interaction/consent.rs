@@ -108,7 +108,7 @@ pub(crate) async fn handle(context: &Arc<Context>, request: &Request, now: Times
     match answer(context, request, now).await {
         Ok(reply) => reply,
         // The grant that this page opens is there: it was answered before.
-        Err(StoreError::Conflict) => show::expired(context),
+        Err(StoreError::Conflict) => show::answered(context),
         Err(error) => show::store_failed(context, &error),
     }
 }

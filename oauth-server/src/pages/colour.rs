@@ -31,8 +31,17 @@ impl Colour {
 
     /// The nearest shade of it that stands out from `ground` by 3 to 1, as WCAG 1.4.11 asks of controls.
     pub(super) fn visible_on(self, ground: Self) -> Self {
+        self.apart_from(ground, 3.0)
+    }
+
+    /// The nearest shade of it that is clear on `ground` as a line of three pixels: 4.5 to 1.
+    pub(super) fn clear_on(self, ground: Self) -> Self {
+        self.apart_from(ground, 4.5)
+    }
+
+    fn apart_from(self, ground: Self, ratio: f64) -> Self {
         let ink = ground.ink();
-        (0..=20).map(|step| self.mix(ink, step)).find(|shade| shade.contrast(ground) >= 3.0).unwrap_or(ink)
+        (0..=20).map(|step| self.mix(ink, step)).find(|shade| shade.contrast(ground) >= ratio).unwrap_or(ink)
     }
 
     /// `step` twentieths of the way to `other`.
@@ -79,6 +88,7 @@ mod tests {
                         let shade = colour.visible_on(ground);
                         assert!(shade.contrast(ground) >= 3.0, "{colour} on {ground}");
                         assert!(shade.ink().contrast(shade) >= 4.5, "ink on {shade}");
+                        assert!(colour.clear_on(ground).contrast(ground) >= 4.5, "{colour} around {ground}");
                     }
                 }
             }

@@ -41,12 +41,14 @@ struct Shell {
 impl DefaultPages {
     /// The default pages in this theme.
     pub fn new(theme: &Theme) -> Self {
-        let (light, dark) = (theme.accent().visible_on(Colour::WHITE), theme.accent().visible_on(DARK_CARD));
+        let accent = theme.accent();
+        let (light, dark) = (accent.visible_on(Colour::WHITE), accent.visible_on(DARK_CARD));
+        let (ring, dark_ring) = (accent.clear_on(Colour::WHITE), accent.clear_on(DARK_CARD));
         // A hash covers the text as the browser reads it, and it reads every line end as "\n".
         let style = include_str!("../../templates/style.css").replace("\r\n", "\n");
         let style = format!(
-            ":root{{--accent:{light};--on-accent:{}}}\n\
-             @media (prefers-color-scheme:dark){{:root{{--accent:{dark};--on-accent:{}}}}}\n{style}",
+            ":root{{--accent:{light};--on-accent:{};--ring:{ring}}}\n\
+             @media (prefers-color-scheme:dark){{:root{{--accent:{dark};--on-accent:{};--ring:{dark_ring}}}}}\n{style}",
             light.ink(),
             dark.ink()
         );
@@ -176,10 +178,38 @@ impl ClientView<'_> {
         matches!(self.destination, Destination::Site { .. })
     }
 
+    /// Nothing is known of it but the scheme that its answer goes to.
+    fn is_app_only(&self) -> bool {
+        self.id_host.is_none() && matches!(self.destination, Destination::App { .. })
+    }
+
+    /// Its answer goes to the very site that its document is from: said in one line.
+    fn leads_home(&self) -> bool {
+        self.id_host.is_some() && !self.leads_elsewhere()
+    }
+
+    /// Its answer goes to another place than the one that stands beside its name.
+    fn leads_elsewhere(&self) -> bool {
+        self.id_host
+            .is_some_and(|host| !matches!(self.destination, Destination::Site { host: to } if to == host))
+    }
+
     /// Has a page to link to.
     fn linked(&self) -> bool {
         self.home.is_some() || self.privacy.is_some() || self.terms.is_some()
     }
+}
+
+/// The text in pieces, between which a line may break: after a dot or the last of some slashes.
+fn pieces(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let end =
+            rest.as_bytes().windows(2).position(|pair| matches!(pair[0], b'/' | b'.') && pair[1] != b'/');
+        let (piece, after) = rest.split_at(end.map_or(rest.len(), |at| at + 1));
+        rest = after;
+        (!piece.is_empty()).then_some(piece)
+    })
 }
 
 impl SignInForm<'_> {

@@ -33,6 +33,9 @@ pub fn samples() -> Vec<(&'static str, Page<'static>)> {
         ("consent-verified", Page::Consent(consent(site()))),
         ("consent-again", Page::Consent(ConsentPage { notice: Some(AGAIN), ..consent(site()) })),
         ("error", Page::Error(ERROR)),
+        ("error-faulty", Page::Error(FAULTY)),
+        ("error-expired", Page::Error(EXPIRED)),
+        ("error-not-found", Page::Error(NOT_FOUND)),
         ("notice", Page::Notice(NOTICE)),
         ("landing", Page::Landing(LANDING)),
         ("signed-out", Page::SignedOut(SignedOutPage { sign_in: Some(SIGN_IN) })),
@@ -190,12 +193,47 @@ const MAIL: [SignInForm<'_>; 1] = [SignInForm {
 const ERROR: ErrorPage<'_> = ErrorPage {
     status: 400,
     code: "invalid_redirect_uri",
+    causes: &[],
+    link: None,
+    detail: None,
     title: "This sign-in link is not right",
     message: "The app asked to send you to an address that it has not registered, so you were not sent anywhere.",
     help: Some(
         "Nothing was shared. Go back to the app and connect again; if it happens again, tell its makers.",
     ),
     reference: Some("7f3a-91c2"),
+};
+
+const FAULTY: ErrorPage<'_> = ErrorPage {
+    code: "invalid_request",
+    title: "The app sent a faulty request",
+    message: "The app left something out of its request, or got something in it wrong.",
+    help: Some("Nothing was permitted. Go back to the app, or close this page."),
+    detail: Some("code_challenge is missing"),
+    reference: None,
+    ..ERROR
+};
+
+const EXPIRED: ErrorPage<'_> = ErrorPage {
+    status: 403,
+    code: "invalid_request",
+    title: "This page has expired",
+    message: "It cannot be used any more. Likely causes:",
+    causes: &["It was open for too long.", "It was opened in another browser."],
+    help: Some("Go back to the app and connect again."),
+    reference: Some("expired"),
+    ..ERROR
+};
+
+const NOT_FOUND: ErrorPage<'_> = ErrorPage {
+    status: 404,
+    code: "invalid_request",
+    title: "There is nothing here",
+    message: "The address may be mistyped, or meant for an app.",
+    help: None,
+    link: Some(LinkView { label: "How to connect an app", path: "/" }),
+    reference: None,
+    ..ERROR
 };
 
 const LANDING: LandingPage<'_> = LandingPage {
@@ -223,8 +261,8 @@ const LANDING: LandingPage<'_> = LandingPage {
 };
 
 const NOTICE: NoticePage<'_> = NoticePage {
-    title: "This page has expired",
-    message: "For your safety a sign-in can be finished for ten minutes only, and only once.",
-    help: Some("Go back to your app and connect again. You can close this page."),
+    title: "You are not signed in",
+    message: "The sign-in was cancelled, or this account may not use this server.",
+    help: Some("Nothing was permitted. Go back to the app and connect again."),
     link: None,
 };

@@ -15,7 +15,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use self::endpoint::Endpoint;
-use self::route::answer;
+use self::route::{Place, answer};
 use crate::server::{AuthorizationServer, Context};
 
 /// The future of a response that is on its way.
@@ -52,7 +52,7 @@ where
 
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let context = self.context.clone();
-        Box::pin(async move { Ok(answer(context, request).await) })
+        Box::pin(async move { Ok(answer(context, request, Place::Alone).await) })
     }
 }
 
@@ -143,7 +143,7 @@ where
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         if serves(&self.server.context, request.uri().path()) {
             let context = self.server.context.clone();
-            Box::pin(async move { Ok(answer(context, request).await.map(Either::Left)) })
+            Box::pin(async move { Ok(answer(context, request, Place::BeforeApp).await.map(Either::Left)) })
         } else {
             let response = self.inner.call(request);
             Box::pin(async move { Ok(response.await?.map(Either::Right)) })

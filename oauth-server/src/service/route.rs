@@ -12,18 +12,27 @@ use crate::server::Context;
 use crate::wire::{Reply, Request, Unread, cors, error_reply, json_reply, source_of};
 use crate::{authorize, clients, interaction, introspect, jwks, landing, metadata, revoke, token};
 
+/// Whose the paths are at which there is no endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Nobody else's: the server is a service by itself.
+    Alone,
+    /// The app's, before which the server stands as a layer.
+    BeforeApp,
+}
+
 /// Answers a request, whatever happens.
-pub(super) async fn answer<B>(context: Arc<Context>, request: http::Request<B>) -> Reply
+pub(super) async fn answer<B>(context: Arc<Context>, request: http::Request<B>, place: Place) -> Reply
 where
     B: http_body::Body + Send,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     // Nothing in a context changes while the server runs: a panic leaves nothing half-written in it.
-    AssertUnwindSafe(route(context, request)).catch_unwind().await.unwrap_or_else(|_| panicked())
+    AssertUnwindSafe(route(context, request, place)).catch_unwind().await.unwrap_or_else(|_| panicked())
 }
 
-async fn route<B>(context: Arc<Context>, request: http::Request<B>) -> Reply
+async fn route<B>(context: Arc<Context>, request: http::Request<B>, place: Place) -> Reply
 where
     B: http_body::Body + Send,
     B::Data: Send,
@@ -32,21 +41,30 @@ where
     // The one look at the clock: everything below is told.
     let now = context.clock.now();
     let path = request.uri().path().to_owned();
-    let Some(endpoint) = Endpoint::at(&path, context.issuer.path(), true) else {
-        return elsewhere(&path, request.method());
+    let method = request.method().clone();
+    let is_for_us = is_for_us(&context, request.headers());
+    let is_visit = is_for_us && landing::is_visit(&method, request.headers());
+    let with_landing = context.landing && place == Place::Alone;
+    let Some(endpoint) = Endpoint::at(&path, context.issuer.path(), place == Place::Alone) else {
+        let missing = is_visit.then(|| interaction::show::nothing_to_see(&context, true, with_landing));
+        return elsewhere(&path, &method, missing.unwrap_or_else(not_found));
     };
-    if !is_for_us(&context, request.headers()) {
+    if !is_for_us {
         return misdirected();
     }
-    let method = request.method().clone();
-    if endpoint == Endpoint::Landing && !landing::is_asked_for(&context, &method, request.headers()) {
-        return not_found();
+    if endpoint == Endpoint::Landing && !(with_landing && is_visit) {
+        return if is_visit { interaction::show::nothing_to_see(&context, true, false) } else { not_found() };
     }
     if method == Method::OPTIONS && endpoint.is_cross_origin() {
         return cors::preflight(endpoint.methods());
     }
     if !endpoint.methods().split(", ").any(|allowed| allowed == method.as_str()) {
-        let mut reply = method_not_allowed(endpoint);
+        let mut reply = if is_visit {
+            interaction::show::nothing_to_see(&context, false, with_landing)
+        } else {
+            method_not_allowed()
+        };
+        reply.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static(endpoint.methods()));
         if endpoint.is_cross_origin() {
             cors::open(&mut reply);
         }
@@ -65,16 +83,15 @@ where
 }
 
 /// A path at which there is nothing. Clients try several for metadata: a browser's script must see the 404, to try the next (AS-22).
-fn elsewhere(path: &str, method: &Method) -> Reply {
+fn elsewhere(path: &str, method: &Method, mut missing: Reply) -> Reply {
     if !path.contains("/.well-known/") {
-        return not_found();
+        return missing;
     }
     if method == Method::OPTIONS {
         return cors::preflight("GET, HEAD, OPTIONS");
     }
-    let mut reply = not_found();
-    cors::open(&mut reply);
-    reply
+    cors::open(&mut missing);
+    missing
 }
 
 /// A server on loopback answers to loopback names alone: a page of another name that was pointed here gets nothing to read (DNS rebinding,
@@ -203,11 +220,9 @@ fn not_found() -> Reply {
     )
 }
 
-fn method_not_allowed(endpoint: Endpoint<'_>) -> Reply {
+fn method_not_allowed() -> Reply {
     let error = OAuthError::new(ErrorCode::InvalidRequest, "this method is not allowed here");
-    let mut reply = json_reply(StatusCode::METHOD_NOT_ALLOWED, error.to_json());
-    reply.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static(endpoint.methods()));
-    reply
+    json_reply(StatusCode::METHOD_NOT_ALLOWED, error.to_json())
 }
 
 fn misdirected() -> Reply {

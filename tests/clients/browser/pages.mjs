@@ -97,6 +97,90 @@ await steps.step('Enter in a checkbox decides nothing', () =>
   }),
 );
 
+/** Where to click on the button that says `decision`. */
+async function place(page, decision) {
+  const button = page.locator(`button[value=${decision}]`);
+  await button.scrollIntoViewIfNeeded();
+  const { x, y, width, height } = await button.boundingBox();
+  return [x + width / 2, y + height / 2];
+}
+
+/** A click that was meant for the page before is not taken: a person is slower. */
+const LOOKED = 700;
+
+for (const latency of [180, 500]) {
+  await steps.step(`a double click over ${latency} ms of network answers once, and the app is connected`, () =>
+    visit({}, async (page) => {
+      await page.goto(client.begin(resource, SCOPE));
+      await signIn(page, passphrase);
+      const network = await page.context().newCDPSession(page);
+      await network.send('Network.enable');
+      const slow = { offline: false, latency, downloadThroughput: 1e6, uploadThroughput: 1e6 };
+      await network.send('Network.emulateNetworkConditions', slow);
+      await page.waitForTimeout(LOOKED);
+      const [x, y] = await place(page, 'allow');
+      for (const pause of [120, 60]) {
+        await page.mouse.click(x, y);
+        await page.waitForTimeout(pause);
+      }
+      const late = new Promise((_, fail) => setTimeout(fail, 10_000, new Error('the app hears nothing')));
+      const parameters = await Promise.race([client.callback(), late]);
+      await client.redeem(parameters.get('code'), resource);
+    }),
+  );
+}
+
+await steps.step('a press that is dragged away sends nothing, and the button can be pressed again', () =>
+  visit({}, async (page) => {
+    await page.goto(client.begin(resource, SCOPE));
+    await signIn(page, passphrase);
+    await page.waitForTimeout(LOOKED);
+    const before = page.url();
+    const [x, y] = await place(page, 'allow');
+    await page.mouse.move(x, y);
+    await page.mouse.down();
+    await page.mouse.move(2, 2);
+    await page.mouse.up();
+    await page.waitForTimeout(300);
+    expect(page.url() === before, `it went to ${page.url()}`);
+    await page.mouse.click(2, 2);
+    await page.waitForTimeout(LOOKED);
+    await Promise.all([page.waitForNavigation(), page.mouse.click(x, y)]);
+    expect((await client.callback()).get('code'), 'no code came');
+  }),
+);
+
+await steps.step('a finger allows, too', () =>
+  visit({ hasTouch: true, isMobile: true, viewport: { width: 390, height: 844 } }, async (page) => {
+    await page.goto(client.begin(resource, SCOPE));
+    await signIn(page, passphrase);
+    await page.waitForTimeout(LOOKED);
+    const [x, y] = await place(page, 'allow');
+    await Promise.all([page.waitForNavigation(), page.touchscreen.tap(x, y)]);
+    expect((await client.callback()).get('code'), 'no code came');
+  }),
+);
+
+await steps.step('after a wrong passphrase the right one is taken, by mouse', () =>
+  visit({}, async (page) => {
+    await page.goto(client.begin(resource, SCOPE));
+    for (const typed of [`not ${passphrase}`, passphrase]) {
+      await page.fill('input[type=password]', typed);
+      await Promise.all([page.waitForNavigation(), page.click('button.main')]);
+    }
+    expect(await page.locator('button[value=allow]').count(), `came to ${await page.title()}`);
+  }),
+);
+
+await steps.step('on a small desktop the buttons are seen without scrolling', () =>
+  visit({ viewport: { width: 1280, height: 720 } }, async (page) => {
+    await page.goto(client.begin(resource, SCOPE));
+    await signIn(page, passphrase);
+    const { y, height } = await page.locator('button[value=allow]').boundingBox();
+    expect(y + height <= 720, `Allow ends ${y + height} px below the top`);
+  }),
+);
+
 for (const view of VIEWS) {
   const { name, ...options } = view;
   await steps.step(`${name}: axe-core finds nothing on any page`, async () => {
@@ -140,6 +224,26 @@ for (const view of VIEWS) {
       expect(answer.status() === 400, `answered ${answer.status()}`);
       expect(new URL(page.url()).origin === origin, `went to ${page.url()}`);
       await look(page, 'error', view);
+    }),
+  );
+  await steps.step(`${name}: a page that was answered says so, and one that is not there as well`, () =>
+    visit(options, async (page) => {
+      await page.goto(client.begin(resource, SCOPE));
+      await signIn(page, passphrase);
+      const form = page.locator('form:has(button[value=deny])');
+      const ticket = await form.locator('input[name=ticket]').inputValue();
+      const action = new URL(await form.getAttribute('action'), origin).href;
+      await page.request.post(action, { form: { ticket, decision: 'deny' }, maxRedirects: 0 });
+      await decide(page, 'allow');
+      expect((await page.title()).startsWith('This page was answered already'), await page.title());
+      await look(page, 'answered', view);
+      await page.goto(`${origin}/authorize/continue?ticket=old`);
+      await look(page, 'expired', view);
+      const answer = await page.goto(`${origin}/authorise`);
+      expect(answer.status() === 404, `answered ${answer.status()}`);
+      await look(page, 'not-found', view);
+      await Promise.all([page.waitForNavigation(), page.click('main a')]);
+      expect(page.url() === `${origin}/`, `went to ${page.url()}`);
     }),
   );
 }

@@ -246,7 +246,7 @@ impl Reader<'_> {
 
 /// Elements that do not break a line.
 const INLINE: &[&str] =
-    &["a", "abbr", "b", "bdi", "code", "em", "i", "kbd", "label", "small", "span", "strong", "time"];
+    &["a", "abbr", "b", "bdi", "code", "em", "i", "kbd", "label", "small", "span", "strong", "time", "wbr"];
 
 fn utf8(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()

@@ -22,13 +22,19 @@ pub struct ErrorPage<'a> {
     pub title: &'a str,
     /// What happened, in a sentence.
     pub message: &'a str,
+    /// What may have led to it, likeliest first; empty where the message says it.
+    pub causes: &'a [&'a str],
     /// What to do about it.
     pub help: Option<&'a str>,
+    /// Where to go on.
+    pub link: Option<LinkView<'a>>,
+    /// What the protocol calls it, for developers: `code_challenge is missing`.
+    pub detail: Option<&'a str>,
     /// What an operator finds in the log.
     pub reference: Option<&'a str>,
 }
 
-/// A page that informs: expired, already answered, done.
+/// A page that informs.
 ///
 /// ```
 /// use oauth_server::pages::{Page, samples};
@@ -37,7 +43,7 @@ pub struct ErrorPage<'a> {
 ///     Page::Notice(notice) => Some(notice),
 ///     _ => None,
 /// });
-/// assert_eq!(notice.expect("there is a sample").title, "This page has expired");
+/// assert_eq!(notice.expect("there is a sample").title, "You are not signed in");
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
