@@ -79,7 +79,10 @@ pub trait IdentityProvider: Send + Sync + 'static {
     async fn begin(&self, start: SignInStart<'_>) -> Result<SignInStep, SignInFault>;
 
     /// The next step, from what came back: another form, the way elsewhere, or who it is. What comes back a second time gets no second
-    /// answer, whatever is said here.
+    /// answer, whatever is said here; it is asked about all the same, so tries are to be counted here.
+    ///
+    /// Which step is answered, [`kept`](SignInReply::kept) alone tells: a browser can send any fields with any page of its own. What was sent
+    /// to one person, a word by mail for one, is compared with whom `kept` names.
     async fn resume(&self, reply: SignInReply<'_>) -> Result<SignInStep, SignInFault>;
 }
 
@@ -216,7 +219,7 @@ impl SignInForm {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SignInField {
-    /// Its name in the form. `ticket` is the page's own; a form that has such a field is not shown.
+    /// Its name in the form. `ticket` and `provider` are the page's own; a form that has such a field is not shown.
     pub name: &'static str,
     /// What the user reads.
     pub label: String,

@@ -34,7 +34,7 @@ impl GrantType for Word {
 async fn server(stores: Stores) -> AuthorizationServer {
     let clients = format!(
         r#"[{{"client_id":"worker","client_secret":"worker-secret-0123456789","token_endpoint_auth_method":"client_secret_post",
-            "grant_types":["{OWN}","client_credentials"]}},
+            "grant_types":["{OWN}"]}},
            {{"client_id":"public-one","redirect_uris":["https://app.example/cb"],"client_name":"Public"}}]"#
     );
     let builder = builder(stores, &FixedClock::default()).clients_json(&clients);

@@ -61,19 +61,21 @@ impl IdentityProvider for Mail {
     async fn resume(&self, reply: SignInReply<'_>) -> Result<SignInStep, SignInFault> {
         if let Some(mail) = reply.fields.get("mail") {
             let mut words = self.words.lock().unwrap();
-            let word_of = format!("word-{}", words.len());
-            words.push(word_of.clone());
-            self.asked.note(format!("sent {word_of}"));
+            let sent = format!("word-{}", words.len());
+            self.asked.note(format!("sent {sent}"));
+            words.push(format!("{mail} {sent}"));
             return Ok(SignInStep::Form(word(mail.as_bytes())));
         }
-        let typed = reply.fields.get("word").unwrap_or_default();
+        // A word is good for whom it was sent to.
+        let whom = String::from_utf8(reply.kept.to_vec()).unwrap();
+        let typed = format!("{whom} {}", reply.fields.get("word").unwrap_or_default());
         let mut words = self.words.lock().unwrap();
-        let Some(at) = words.iter().position(|word| word == typed) else {
+        let Some(at) = words.iter().position(|word| *word == typed) else {
             return Ok(SignInStep::Form(word(reply.kept).with_error("not the word")));
         };
         words[at] = "used".to_owned();
-        let id = String::from_utf8(reply.kept.to_vec()).unwrap();
-        Ok(SignInStep::Done(SignedIn::new(Identity { provider: self.id.clone(), id }, reply.now)))
+        let identity = Identity { provider: self.id.clone(), id: whom };
+        Ok(SignInStep::Done(SignedIn::new(identity, reply.now)))
     }
 }
 

@@ -17,9 +17,9 @@ struct Notes;
 
 #[tool_router]
 impl Notes {
-    /// Says who asks.
+    /// Says whose they are.
     #[tool]
-    async fn whoami(&self, caller: Caller) -> Result<String, ErrorData> {
+    async fn list_notes(&self, caller: Caller) -> Result<String, ErrorData> {
         Ok(format!("it is {}", caller.subject()))
     }
 
@@ -58,7 +58,7 @@ let server = AuthorizationServer::builder("https://notes.example", stores.clone(
     .build()
     .await?;
 let resource = ProtectedResource::builder("https://notes.example/mcp", "https://notes.example")
-    .scopes(ScopeRules::builder("notes:read").tool("add_note", "notes:write"))
+    .scopes(ScopeRules::builder("notes:read").tool("list_notes", "notes:read").tool("add_note", "notes:write"))
     .challenge_includes_granted(true)
     .stores(&stores)
     .build()?;
@@ -105,7 +105,7 @@ async fn a_client_finds_its_way_to_a_server_made_of_them() {
     let wire = InProcess::new(lines::app(stores, owner, mcp).await.unwrap());
 
     let client = Client::new(wire.clone(), "https://notes.example/mcp").unwrap();
-    assert_eq!(call(&mut client.mcp(), None, "whoami").await.0, 401);
+    assert_eq!(call(&mut client.mcp(), None, "list_notes").await.0, 401);
     let found = client.discover().await.unwrap();
     let registration = client.register(&found, &client.registration()).await.unwrap();
     let mut visit = Visit {
@@ -117,14 +117,14 @@ async fn a_client_finds_its_way_to_a_server_made_of_them() {
     };
     let (request, pkce) = visit.request().unwrap();
     let tokens = visit.connect_by(&request.clone().set("scope", "notes:read"), &pkce).await.unwrap();
-    let (status, text) = call(&mut visit.client.mcp(), Some(&tokens.access_token), "whoami").await;
+    let (status, text) = call(&mut visit.client.mcp(), Some(&tokens.access_token), "list_notes").await;
     assert!(status == 200 && text.contains("it is "), "{status} {text}");
     // A client that asks for just what a refusal names keeps what it had.
     let (status, challenge) = call(&mut visit.client.mcp(), Some(&tokens.access_token), "add_note").await;
     assert!(status == 403 && challenge.contains(r#"scope="notes:read notes:write""#), "{status} {challenge}");
     let (request, pkce) = visit.request().unwrap();
     let more = visit.connect_by(&request.set("scope", "notes:read notes:write"), &pkce).await.unwrap();
-    for tool in ["add_note", "whoami"] {
+    for tool in ["add_note", "list_notes"] {
         let (status, text) = call(&mut visit.client.mcp(), Some(&more.access_token), tool).await;
         assert_eq!(status, 200, "{text}");
     }

@@ -116,8 +116,7 @@ impl<V> ProtectedResourceBuilder<V> {
 
     /// Tokens of the authorization server that shares these stores. What it revokes in this process counts at once.
     #[must_use]
-    pub fn stores(mut self, stores: &Stores) -> ProtectedResourceBuilder<StoreVerifier> {
-        self.set.revocations = Some(stores.revocations().clone());
+    pub fn stores(self, stores: &Stores) -> ProtectedResourceBuilder<StoreVerifier> {
         let verifier = StoreVerifier::of(stores.grants.clone().into(), &self.set.issuers[0]);
         self.verifier(verifier)
     }

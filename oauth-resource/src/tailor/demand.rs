@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use oauth_core::ScopeSet;
 
 /// Stands in the extensions of each request behind [`TailorAnswers`](crate::TailorAnswers): a server of any kind writes into it which scopes
-/// the arguments turned out to need, and the answer becomes a 403 that tells the client what to ask for. With `rmcp`,
-/// `Caller::require` does so.
+/// the arguments turned out to need, and refuses. Its answer becomes a 403 that tells the client what to ask for, if the demand stands there
+/// before the answer's head does and the answer is no stream of events: what has been sent is sent, so **a demand alone keeps nothing
+/// back**. With `rmcp`, `Caller::require` does both.
 ///
 /// ```
 /// use std::convert::Infallible;
@@ -24,8 +25,9 @@ use oauth_core::ScopeSet;
 ///     if !caller.covers("notes:purge") {
 ///         let demand = request.extensions().get::<Demand>().expect("the answers are tailored");
 ///         demand.add(&caller.scopes().union(&"notes:purge".parse().expect("it is a scope")));
+///         return Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("this needs notes:purge")));
 ///     }
-///     Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("{}")))
+///     Ok(Response::new(Full::from("purged")))
 /// });
 /// let service = resource.tailor().layer(server);
 ///

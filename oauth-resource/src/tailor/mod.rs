@@ -26,5 +26,4 @@ pub use body::TailoredBody;
 pub use layer::TailorAnswersLayer;
 pub use service::TailorAnswers;
 
-#[cfg(feature = "rmcp")]
 pub use demand::Demand;

@@ -68,7 +68,7 @@ impl TokenVerifier for AnyOf {
         Err(outage.unwrap_or(VerifyFault::Invalid))
     }
 
-    /// Those of the first that has some: in one process there is one ledger.
+    /// Those of the first that has some: in one process there is one ledger. What is revoked in another counts once it is asked again.
     fn revocations(&self) -> Option<&Revocations> {
         self.0.iter().find_map(|verifier| verifier.revocations())
     }

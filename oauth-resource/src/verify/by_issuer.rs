@@ -61,7 +61,7 @@ impl TokenVerifier for ByIssuer {
         Ok(claims)
     }
 
-    /// Those of the first that has some: in one process there is one ledger.
+    /// Those of the first that has some: in one process there is one ledger. What is revoked in another counts once it is asked again.
     fn revocations(&self) -> Option<&Revocations> {
         self.0.iter().find_map(|(_, verifier)| verifier.revocations())
     }

@@ -89,6 +89,15 @@ async fn serves_as_the_manual_says(
         assert_eq!(get(at, "/mcp", &forged).await.status, 401, "{forged:?}");
     }
 
+    // RS-40: nor can it take away what is said of it.
+    let hop = "Connection: close, X-User-Id, X-Auth-Scopes, X-User-Name";
+    let passed = get(at, "/mcp", &[token, hop]).await;
+    assert!(
+        matches!(passed.status, 200 | 400) && (passed.status == 400 || sorted(&passed) == expected),
+        "{}",
+        passed.text
+    );
+
     // A-PROXY-2: nor does it choose what is judged.
     let elsewhere = [
         "X-Forwarded-Uri: /mcp/open",

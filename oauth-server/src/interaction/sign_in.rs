@@ -19,8 +19,16 @@ use crate::pages::{FieldKind, FieldView, Page, ProviderChoice, SignInForm, SignI
 use crate::server::Context;
 use crate::wire::{Reply, Request, redirect_reply, source_of};
 
-/// The field of a form that is the page's own.
+/// The field of a form that is the page's own, beside one that is there for whoever reads the form.
 const TICKET: &str = "ticket";
+const PROVIDER: &str = "provider";
+
+/// Such a form could never be answered.
+const OWN_FIELD: SignInFault = SignInFault::Invalid("a_field_of_the_pages_own_name");
+
+fn has_own_field(form: &Asked) -> bool {
+    form.fields.iter().any(|field| [TICKET, PROVIDER].contains(&field.name))
+}
 
 /// A way in as the page shows it.
 struct Way<'p> {
@@ -43,8 +51,8 @@ pub(super) async fn page(
     for provider in &context.providers {
         let callback = callback_url(context, provider.id().as_str());
         let form = match provider.begin(start(context, pending, &callback, request, now)).await {
-            Ok(SignInStep::Form(form)) if form.fields.iter().any(|field| field.name == TICKET) => {
-                refused(context, &SignInFault::Invalid("a_field_named_ticket"), now);
+            Ok(SignInStep::Form(form)) if has_own_field(&form) => {
+                refused(context, &OWN_FIELD, now);
                 continue;
             }
             Ok(SignInStep::Form(form)) => Some(form),
@@ -176,7 +184,7 @@ pub(crate) async fn submit(
     };
     // A second click gets no second answer, and goes on where the first one went: also where the second one alone is wrong, because a word
     // that is good once was used up.
-    match ticket.first_use(context, "sign in", now).await {
+    match ticket.first_use(context, &format!("sign in by {id}"), now).await {
         Ok(true) => {}
         Ok(false) => return continue_with(context, &ticket, browser),
         Err(error) => return show::store_failed(context, &error),
@@ -231,6 +239,7 @@ impl Turn<'_> {
         let id = provider.id().as_str();
         match step {
             SignInStep::Done(who) => finish(context, self.request, ticket, browser, &who, now).await,
+            SignInStep::Form(form) if has_own_field(&form) => failed(context, &OWN_FIELD, now),
             SignInStep::Form(form) => {
                 let status = match form.error {
                     Some(_) => StatusCode::FORBIDDEN,
