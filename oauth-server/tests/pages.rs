@@ -127,7 +127,7 @@ fn others_with(text: &str) -> String {
                 (field.name, field.label, field.autocomplete, field.value) = (text, text, text, text);
                 fields = [field];
                 (form.fields, form.submit, form.error, form.action) = (&fields, text, Some(text), text);
-                form.id = text;
+                (form.id, form.label) = (text, text);
                 forms = [form];
                 page.forms = &forms;
                 if let [provider, ..] = page.providers {
@@ -395,6 +395,19 @@ fn an_error_of_sign_in_is_tied_to_its_field() {
     assert!(html.contains("<label for=\"field-1-1\">Passphrase</label>"));
     assert!(html.contains("type=\"password\" autocomplete=\"current-password\""));
     assert!(!pages().render(&sample("sign-in")).contains("aria-invalid=\""));
+}
+
+#[test]
+fn several_forms_have_a_heading_each_and_one_has_none() {
+    let html = pages().render(&sample("sign-in-forms"));
+    for part in [
+        "<h2 id=\"way-1\">Passphrase</h2>",
+        "aria-labelledby=\"way-2\">\n<h2 id=\"way-2\">Authenticator app</h2>",
+        "autocomplete=\"one-time-code\" inputmode=\"numeric\"",
+    ] {
+        assert!(html.contains(part), "{part}: {html}");
+    }
+    assert!(!pages().render(&sample("sign-in")).contains("<h2"));
 }
 
 #[test]

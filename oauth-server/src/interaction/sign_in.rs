@@ -95,6 +95,7 @@ fn show_ways(
         .filter_map(|(way, fields)| {
             way.form.as_ref().map(|form| SignInForm {
                 id: way.provider.id().as_str(),
+                label: way.provider.label(),
                 action: &way.action,
                 fields,
                 submit: "Sign in",
@@ -125,6 +126,7 @@ fn field(field: &oauth_core::SignInField) -> FieldView<'_> {
     let (kind, autocomplete) = match field.kind {
         Kind::Password => (FieldKind::Password, "current-password"),
         Kind::Email => (FieldKind::Email, "email"),
+        Kind::Code => (FieldKind::Code, "one-time-code"),
         _ => (FieldKind::Text, "username"),
     };
     FieldView { name: field.name, label: &field.label, kind, autocomplete, value: "" }

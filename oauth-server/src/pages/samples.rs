@@ -24,6 +24,7 @@ pub fn samples() -> Vec<(&'static str, Page<'static>)> {
             "sign-in-providers",
             Page::SignIn(SignInPage { client: Some(site()), providers: &PROVIDERS, ..asks(&MAIL) }),
         ),
+        ("sign-in-forms", Page::SignIn(asks(&WAYS))),
         ("consent-loopback", Page::Consent(consent(cli()))),
         ("consent-registered", Page::Consent(consent(stranger()))),
         (
@@ -165,11 +166,18 @@ const SECRET: FieldView<'_> = FieldView {
     value: "",
 };
 
-const PASSPHRASE: [SignInForm<'_>; 1] =
-    [SignInForm { id: "owner", action: "/sign-in", fields: &[SECRET], submit: "Sign in", error: None }];
+const PASSPHRASE: [SignInForm<'_>; 1] = [SignInForm {
+    id: "owner",
+    label: "Passphrase",
+    action: "/sign-in",
+    fields: &[SECRET],
+    submit: "Sign in",
+    error: None,
+}];
 
 const REFUSED: [SignInForm<'_>; 1] = [SignInForm {
     id: "owner",
+    label: "Passphrase",
     action: "/sign-in",
     fields: &[SECRET],
     submit: "Sign in",
@@ -178,6 +186,7 @@ const REFUSED: [SignInForm<'_>; 1] = [SignInForm {
 
 const MAIL: [SignInForm<'_>; 1] = [SignInForm {
     id: "mail",
+    label: "Mail",
     action: "/sign-in",
     fields: &[FieldView {
         name: "email",
@@ -189,6 +198,26 @@ const MAIL: [SignInForm<'_>; 1] = [SignInForm {
     submit: "Send me a link",
     error: None,
 }];
+
+const CODE: FieldView<'_> = FieldView {
+    name: "code",
+    label: "Code",
+    kind: FieldKind::Code,
+    autocomplete: "one-time-code",
+    value: "",
+};
+
+const WAYS: [SignInForm<'_>; 2] = [
+    PASSPHRASE[0],
+    SignInForm {
+        id: "totp",
+        label: "Authenticator app",
+        action: "/sign-in",
+        fields: &[CODE],
+        submit: "Sign in",
+        error: None,
+    },
+];
 
 const ERROR: ErrorPage<'_> = ErrorPage {
     status: 400,

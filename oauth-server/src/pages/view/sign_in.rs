@@ -71,6 +71,8 @@ pub struct ProviderChoice<'a> {
 pub struct SignInForm<'a> {
     /// Value of the field `provider`; unique on the page.
     pub id: &'a str,
+    /// What this way is called, for a heading where there are others.
+    pub label: &'a str,
     /// Where the form is posted: a path on this server.
     pub action: &'a str,
     /// Its fields.
