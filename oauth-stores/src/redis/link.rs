@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use futures::future::try_join_all;
 use oauth_core::StoreError;
-use redis::cluster_async::ClusterConnection;
-use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
+use redis::cluster_routing::SingleNodeRoutingInfo;
 use redis::{Cmd, FromRedisValue, RedisError, RedisResult, Value, cmd};
 use tokio::time::Instant;
 
+use crate::redis::cluster::Cluster;
 use crate::redis::names::Names;
 use crate::redis::node::Node;
 use crate::redis::retry::{Again, judge, judge_waiting};
@@ -25,13 +25,7 @@ const MARK_LIFE: Duration = super::life::MARGIN;
 /// Where commands go.
 pub(super) enum To {
     Node(Box<Node>),
-    Cluster(Cluster),
-}
-
-/// A cluster. `WAIT` keeps back all that comes behind it on its connection: what waits has connections of its own.
-pub(super) struct Cluster {
-    pub(super) connection: ClusterConnection,
-    pub(super) waiting: Option<ClusterConnection>,
+    Cluster(Box<Cluster>),
 }
 
 /// How many replicas must have a write before it is answered.
@@ -267,7 +261,7 @@ impl Link {
     /// Sends commands once. Where they write what replicas are waited for, the answers to that follow theirs.
     async fn send(
         &self,
-        mut commands: Vec<Cmd>,
+        commands: Vec<Cmd>,
         wait: Option<&[Cmd; 2]>,
         route: &SingleNodeRoutingInfo,
         asking: bool,
@@ -285,39 +279,9 @@ impl Link {
                 }
                 answers
             }
-            To::Cluster(Cluster { connection, waiting }) => {
-                let waiting = waiting.as_ref().filter(|_| wait.is_some());
-                let mut cluster = waiting.unwrap_or(connection).clone();
-                // In one go: who asks for replicas later may be answered by a master that took over, and never had the write. The driver answers
-                // with one refusal for all of them.
-                commands.extend(wait.into_iter().flatten().cloned());
-                let count = commands.len();
-                if count == 1 && !asking {
-                    let routing = RoutingInfo::SingleNode(route.clone());
-                    return cluster
-                        .route_command(commands.remove(0), routing)
-                        .await
-                        .map(|answer| vec![answer]);
-                }
-                // Each command is asked for on its own: every other answer is to that.
-                let (pipeline, all) = (piped(commands, asking), if asking { 2 * count } else { count });
-                let answers = cluster.route_pipeline(pipeline, 0, all, route.clone()).await?;
-                let (first, step) = if asking { (1, 2) } else { (0, 1) };
-                Ok(answers.into_iter().skip(first).step_by(step).collect())
-            }
+            To::Cluster(cluster) => cluster.send(commands, wait, route, asking).await,
         }
     }
-}
-
-fn piped(commands: Vec<Cmd>, asking: bool) -> redis::Pipeline {
-    let mut pipeline = redis::Pipeline::with_capacity(2 * commands.len());
-    for command in commands {
-        if asking {
-            pipeline.cmd("ASKING");
-        }
-        pipeline.add_command(command);
-    }
-    pipeline
 }
 
 fn is_read_only(answer: &Value) -> bool {

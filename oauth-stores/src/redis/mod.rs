@@ -22,6 +22,7 @@
 mod accounts;
 mod address;
 mod clients;
+mod cluster;
 mod consents;
 mod grants;
 mod index;

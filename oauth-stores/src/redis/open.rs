@@ -13,7 +13,8 @@ use redis::{
 use tokio::sync::Mutex;
 
 use crate::redis::address::{Address, Several, parse};
-use crate::redis::link::{Cluster, Link, Place, Replicas, To};
+use crate::redis::cluster::Cluster;
+use crate::redis::link::{Link, Place, Replicas, To};
 use crate::redis::names::Names;
 use crate::redis::node::{Node, Source};
 use crate::redis::open_error::RedisOpenError;
@@ -126,9 +127,9 @@ async fn connect(options: &RedisOptions, url: &str, address: &Address) -> RedisR
                 builder = builder.certs(certificates);
             }
             let client = builder.build()?;
-            let connection = client.get_async_connection().await?;
-            let waiting = if waits { Some(client.get_async_connection().await?) } else { None };
-            Ok(To::Cluster(Cluster { connection, waiting }))
+            // The driver may look for a node, and ask it, and do both again.
+            let patience = 2 * (options.connect_timeout + response_timeout);
+            Ok(To::Cluster(Box::new(Cluster::open(client, waits, patience).await?)))
         }
     }
 }
