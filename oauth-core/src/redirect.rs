@@ -219,16 +219,11 @@ impl FromStr for RedirectUri {
 
 /// `%0d%0a`: what decodes it once too often writes a header line (A-REDIR-16).
 fn has_encoded_control(text: &str) -> bool {
-    text.as_bytes().windows(3).any(|window| {
-        let nibble = |byte: u8| char::from(byte).to_digit(16);
-        match *window {
-            [b'%', high, low] => match (nibble(high), nibble(low)) {
-                (Some(high @ 0..=1 | high @ 7), Some(low)) => high < 2 || low == 15,
-                _ => false,
-            },
-            _ => false,
-        }
-    })
+    let is_control = |rest: &str| {
+        let code = rest.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        code.is_some_and(|code| code.is_ascii_control())
+    };
+    text.split('%').skip(1).any(is_control)
 }
 
 impl<'de> Deserialize<'de> for RedirectUri {

@@ -231,11 +231,16 @@ impl Presented {
 /// What follows the resource's identifier and a colon. The identifier has colons of its own: it is encoded, or it stands
 /// there as it is, which RFC 7617 §2 forbids and people do.
 fn secret_of<'p>(pair: &'p str, id: &ResourceUri) -> Option<&'p str> {
-    let decoded =
-        pair.split_once(':').filter(|(name, _)| form_decoded(name).is_some_and(|name| names(&name, id)));
-    let colons = || pair.match_indices(':').map(|(at, _)| pair.split_at(at));
-    let plain = || colons().find(|(name, _)| names(name, id)).map(|(_, secret)| &secret[1..]);
-    decoded.map(|(_, secret)| secret).or_else(plain)
+    // As nearly all write it: no other text is looked at.
+    if let Some(secret) = pair.strip_prefix(id.as_str()).and_then(|rest| rest.strip_prefix(':')) {
+        return Some(secret);
+    }
+    let (name, secret) = pair.split_once(':')?;
+    if form_decoded(name).is_some_and(|name| names(&name, id)) {
+        return Some(secret);
+    }
+    let (at, _) = pair.match_indices(':').find(|(at, _)| names(&pair[..*at], id))?;
+    Some(&pair[at + 1..])
 }
 
 /// Whether somebody means `id`, in whatever way they write it (RS-5).

@@ -119,3 +119,15 @@ async fn no_grant_type_replaces_another() {
         ]
     );
 }
+
+#[tokio::test]
+async fn languages_are_named_by_tags() {
+    // AS-20
+    let wrong = ["", "english language", "de_CH", "1a", "en-", "abcdefghi", "d\u{e9}"];
+    let found = faults(builder().ui_locales(wrong)).await;
+    assert_eq!(found.len(), wrong.len(), "{found:#?}");
+    assert_eq!(
+        faults(builder().ui_locales(["en", "de-CH", "zh-Hant-TW", "sl-rozaj-1994"])).await,
+        Vec::<String>::new()
+    );
+}

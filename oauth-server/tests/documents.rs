@@ -477,6 +477,9 @@ async fn nothing_is_fetched_for_a_request_that_cannot_succeed() {
         ("/token", vec![grant, ("code", "x")], (400, "invalid_request")),
         ("/token", vec![grant, ("code_verifier", VERIFIER)], (400, "invalid_request")),
         ("/token", vec![("grant_type", "refresh_token"), ("refresh_token", "")], (400, "invalid_request")),
+        // No token of this server's looks so.
+        ("/token", vec![grant, ("code", "x"), ("code_verifier", VERIFIER)], (400, "invalid_grant")),
+        ("/token", vec![("grant_type", "refresh_token"), ("refresh_token", "x")], (400, "invalid_grant")),
         // It has no secret that could be right.
         (
             "/token",
@@ -493,6 +496,8 @@ async fn nothing_is_fetched_for_a_request_that_cannot_succeed() {
         let answer = post(&world.server, path, &[], &form).await;
         assert_eq!(answer.error(), (told.0, told.1.to_owned()), "{path} {form:?}");
     }
+    assert_eq!(post(&world.server, "/revoke", &[], &[("client_id", URL), ("token", "x")]).await.status, 200);
+    assert_eq!(world.fetches(), 0);
     let challenge = support::CHALLENGE;
     let good = authorize_query(URL, REDIRECT, &[]);
     let bends = [

@@ -244,3 +244,47 @@ async fn the_secrets_of_resources_are_not_guessed_without_end() {
     assert_eq!(tries_at(&second, ways("guess")[1].clone(), home).await, (429, false));
     assert_eq!(tries_at(&second, ways(RS)[1].clone(), home).await, (200, true));
 }
+
+#[tokio::test]
+async fn a_resource_is_known_by_post_and_however_it_writes_itself() {
+    // CAUTH-3, RS-5
+    let (server, _) = world().await;
+    let issued = tokens(&server, "public", None, RESOURCE).await;
+    let access = token(&issued, "access_token");
+    let spelt = ["https://mcp.example/mcp/", "HTTPS://MCP.example/mcp", "https://mcp.example:443/mcp"];
+    for name in [RESOURCE].iter().chain(&spelt) {
+        let form = [("token", access), ("client_id", *name), ("client_secret", RS)];
+        assert_eq!(post(&server, "/introspect", &[], &form).await.json()["active"], true, "{name}");
+        let encoded = form_urlencoded::byte_serialize(name.as_bytes()).collect::<String>();
+        for name in [*name, &encoded] {
+            let header = basic(name, RS);
+            assert_eq!(
+                ask(&server, ("authorization", &header), access).await.json()["active"],
+                true,
+                "{name}"
+            );
+        }
+        let wrong = [("token", access), ("client_id", *name), ("client_secret", OTHER_RS)];
+        assert_eq!(post(&server, "/introspect", &[], &wrong).await.error().0, 401, "{name}");
+    }
+    // Another resource's name is not this one's, and two ways are none.
+    let other = [("token", access), ("client_id", OTHER_RESOURCE), ("client_secret", RS)];
+    assert_eq!(post(&server, "/introspect", &[], &other).await.error().0, 401);
+    let form = [("token", access), ("client_id", RESOURCE), ("client_secret", RS)];
+    let twice = post(&server, "/introspect", &[("authorization", &basic(RESOURCE, RS))], &form).await;
+    assert_eq!(twice.error(), (400, "invalid_request".to_owned()));
+}
+
+#[tokio::test]
+async fn guesses_by_post_are_counted_with_the_others() {
+    // LIM-1, CAUTH-12's like for resources
+    let (server, _) = world().await;
+    let mut statuses = Vec::new();
+    for guess in 0..60 {
+        let guess = format!("guess-number-{guess}");
+        let form = [("token", "x"), ("client_id", RESOURCE), ("client_secret", &guess)];
+        statuses.push(post(&server, "/introspect", &[], &form).await.status);
+    }
+    assert_eq!(statuses[0], StatusCode::UNAUTHORIZED);
+    assert_eq!(statuses[59], StatusCode::TOO_MANY_REQUESTS);
+}

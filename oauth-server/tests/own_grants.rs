@@ -94,3 +94,16 @@ async fn a_token_for_nothing_is_not_issued() {
     let none = ask(&server, &[("scope", "notes:write"), ("only", "notes:read")]).await;
     assert_eq!(none.error(), (400, "invalid_scope".to_owned()));
 }
+
+#[tokio::test]
+async fn whom_anybody_can_be_gets_nothing_though_a_store_says_it_may() {
+    // CC-1: put there by an operator's tool, past every check of a configuration.
+    let stores = Stores::memory();
+    let builder = builder(stores.clone(), &FixedClock::default());
+    let server = builder.grant_type(Word(GrantTypeName::ClientCredentials)).build().await.unwrap();
+    let mut client = oauth_core::Client::public("robot".parse().unwrap(), []);
+    client.grant_types = vec![GrantTypeName::ClientCredentials];
+    let _ = stores.clients.register(&client, Timestamp::from_secs(1)).await.unwrap();
+    let form = [("grant_type", "client_credentials"), ("client_id", "robot"), ("who", "robot")];
+    assert_eq!(post(&server, "/token", &[], &form).await.error(), (400, "unauthorized_client".to_owned()));
+}

@@ -59,6 +59,10 @@ impl IdentityProvider for Mail {
     }
 
     async fn resume(&self, reply: SignInReply<'_>) -> Result<SignInStep, SignInFault> {
+        if reply.fields.get("mail") == Some("clumsy@mail.example") {
+            let field = SignInField::new("provider", "Provider", FieldKind::Text);
+            return Ok(SignInStep::Form(SignInForm::new([field])));
+        }
         if let Some(mail) = reply.fields.get("mail") {
             let mut words = self.words.lock().unwrap();
             let sent = format!("word-{}", words.len());
@@ -222,4 +226,42 @@ async fn a_form_is_told_that_the_user_must_be_there_and_never_has_the_pages_own_
     let shown = page(&server, &mut Browser::default(), &[("prompt", "login")]).await;
     assert_eq!(asked.all(), ["begin, anew"]);
     assert!(!shown.text().contains("/sign-in/clumsy"), "{}", shown.text());
+}
+
+#[tokio::test]
+async fn nor_has_the_form_of_a_later_step() {
+    let server = server(&Asked::default()).await;
+    let mut browser = Browser::default();
+    let first = page(&server, &mut browser, &[]).await;
+    let form = [("ticket", ticket(&first)), ("mail", "clumsy@mail.example")];
+    let second = browser.go(&server, Method::POST, "/sign-in/mail", &form).await;
+    assert_eq!(second.status, StatusCode::FORBIDDEN, "{}", second.text());
+    assert!(!second.text().contains("name=\"ticket\""), "{}", second.text());
+}
+
+#[tokio::test]
+async fn what_was_begun_ends_with_one_yes() {
+    // AS-83: a page each time, whatever was agreed to before.
+    let asks = [("prompt", "consent")];
+    let server = server(&Asked::default()).await;
+    let mut browser = Browser::default();
+    let first = page(&server, &mut browser, &asks).await;
+    let form = [("ticket", ticket(&first)), ("mail", "alice@mail.example")];
+    let second = browser.go(&server, Method::POST, "/sign-in/mail", &form).await;
+    let right = [("ticket", ticket(&second)), ("word", "word-0")];
+    let signed_in = browser.go(&server, Method::POST, "/sign-in/mail", &right).await;
+    let mut codes = Vec::new();
+    for _ in 0..3 {
+        // The same address again, which shows the page anew.
+        let consent = browser.go(&server, Method::GET, signed_in.header("location"), &[]).await;
+        let form = [("ticket", ticket(&consent)), ("decision", "allow")];
+        let answer = browser.go(&server, Method::POST, "/authorize/consent", &form).await;
+        codes.push((answer.status.as_u16(), answer.sent_back("code").is_some()));
+    }
+    assert_eq!(codes, [(303, true), (403, false), (403, false)]);
+    // What is begun anew is another thing.
+    let anew = page(&server, &mut browser, &asks).await;
+    let form = [("ticket", ticket(&anew)), ("decision", "allow")];
+    let answer = browser.go(&server, Method::POST, "/authorize/consent", &form).await;
+    assert!(answer.sent_back("code").is_some(), "{answer:?}");
 }

@@ -1,71 +1,63 @@
 //! The metadata documents of several servers at one address: which of them is meant is told by the host that was called.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use http::StatusCode;
 use http::header::HOST;
-use oauth_core::ResourceUri;
+use oauth_core::metadata::ProtectedResourceMetadata;
 use oauth_resource::MetadataService;
 use tower::ServiceExt as _;
 
-/// Nothing that a request says gets into a document: it chooses among those that are configured.
-#[derive(Default)]
-pub(crate) struct Documents(Vec<Document>);
-
-struct Document {
-    authority: Box<str>,
-    path: String,
-    service: MetadataService,
-}
+/// By host. Nothing that a request says gets into a document: it chooses among those that are configured.
+pub(crate) struct Documents(BTreeMap<String, MetadataService>);
 
 impl Documents {
-    pub(crate) fn add(&mut self, url: &ResourceUri, service: MetadataService) {
-        let authority = url.origin().split_once("://").map_or("", |(_, authority)| authority);
-        self.0.push(Document { authority: authority.into(), path: url.metadata_path(), service });
+    pub(crate) fn new(all: &[ProtectedResourceMetadata]) -> Self {
+        let mut hosts: BTreeMap<String, Vec<&ProtectedResourceMetadata>> = BTreeMap::new();
+        for document in all {
+            let (_, host) = document.resource.origin().split_once("://").unwrap_or_default();
+            hosts.entry(host.to_owned()).or_default().push(document);
+        }
+        Self(hosts.into_iter().map(|(host, documents)| (host, MetadataService::new(documents))).collect())
     }
 
     pub(crate) async fn answer(self: Arc<Self>, request: Request) -> Response {
         let host = request.headers().get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        match self.find(host, request.uri().path()) {
+        match self.at(host) {
             Some(service) => {
                 let Ok(answer) = service.oneshot(request).await;
                 answer.map(Body::new)
             }
-            None => {
-                let mut answer = Response::new(Body::from("no guarded server has that address"));
-                *answer.status_mut() = StatusCode::NOT_FOUND;
-                answer
-            }
+            None => hosting::not_found().await,
         }
     }
 
-    /// By host, then by path. A proxy need not tell the host of the only one; the only one of a host has the form without a path, too.
-    fn find(&self, host: &str, path: &str) -> Option<MetadataService> {
-        let here = |document: &&Document| self.0.len() == 1 || document.authority.eq_ignore_ascii_case(host);
-        let mut all = self.0.iter().filter(here);
-        let (first, second) = (all.next()?, all.next());
-        let named = self.0.iter().filter(here).find(|document| document.path == path);
-        named.or(second.is_none().then_some(first)).map(|document| document.service.clone())
+    /// A proxy need not tell the host where there is one.
+    fn at(&self, host: &str) -> Option<MetadataService> {
+        match self.0.len() {
+            1 => self.0.values().next(),
+            _ => self.0.get(&host.to_ascii_lowercase()),
+        }
+        .cloned()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::StatusCode;
     use oauth_core::Stores;
     use oauth_resource::ProtectedResource;
 
     fn documents(urls: &[&str]) -> Documents {
-        let mut documents = Documents::default();
-        for url in urls {
+        let document = |url: &&str| {
             let resource = ProtectedResource::builder(url, "https://id.example").scopes_supported("mcp:use");
-            let resource = resource.stores(&Stores::memory()).build().expect("it is configured");
-            documents.add(&url.parse().expect("it is a resource"), resource.metadata());
-        }
-        documents
+            resource.stores(&Stores::memory()).build().expect("it is configured").document().clone()
+        };
+        Documents::new(&urls.iter().map(document).collect::<Vec<_>>())
     }
 
     async fn resource(documents: &Arc<Documents>, host: &str, path: &str) -> Option<String> {

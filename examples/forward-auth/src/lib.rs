@@ -74,7 +74,7 @@ pub async fn gateway(
         server = server.trusted_proxy(network);
         verify = verify.trusted_proxy(network);
     }
-    let mut documents = Documents::default();
+    let mut documents = Vec::new();
     for Guarded { url, name } in guarded {
         server = server.named_resource(url.as_str(), name);
         let resource = ProtectedResource::builder(url.as_str(), issuer)
@@ -82,10 +82,11 @@ pub async fn gateway(
             .scopes_supported(SCOPE)
             .stores(&stores)
             .build()?;
-        documents.add(url, resource.metadata());
+        documents.push(resource.document().clone());
         verify = verify.resource(&resource, PathRules::new(SCOPE));
     }
-    let (server, verify, documents) = (server.build().await?, verify.build()?, Arc::new(documents));
+    let (server, verify) = (server.build().await?, verify.build()?);
+    let documents = Arc::new(Documents::new(&documents));
     let document = any(move |request| documents.clone().answer(request));
     Ok(Router::new()
         .route_service("/verify", verify.clone())

@@ -2,7 +2,7 @@
 //!
 //!     cargo run -p forward-auth -- --guard https://notes.example/mcp=Notes
 
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::print_stdout)]
 
 use std::process::ExitCode;
 
@@ -68,13 +68,7 @@ impl From<Proxy> for ProxyStyle {
 #[tokio::main]
 async fn main() -> ExitCode {
     hosting::log("warn");
-    match run(Args::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("forward-auth: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    hosting::ended("forward-auth", run(Args::parse()).await)
 }
 
 async fn run(args: Args) -> Result<(), Fault> {

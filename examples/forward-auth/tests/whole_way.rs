@@ -87,15 +87,8 @@ async fn a_server_that_knows_nothing_of_oauth_is_guarded() {
 
     let client = Client::new(Tcp::new(), &mcp).unwrap();
     assert_eq!(whoami(&mut client.mcp(), None).await.0, 401);
-    let found = client.discover().await.unwrap();
-    let registration = client.register(&found, &client.registration()).await.unwrap();
-    let mut visit = Visit {
-        client,
-        found,
-        registration,
-        browser: Browser::new(Tcp::new()),
-        person: Person::new(Site::PASSPHRASE),
-    };
+    let person = Person::new(Site::PASSPHRASE);
+    let mut visit = Visit::arrive(client, Browser::new(Tcp::new()), person).await.unwrap();
     let tokens = visit.connect().await.unwrap();
     let token = Some(tokens.access_token.as_str());
     let (status, text) = whoami(&mut visit.client.mcp(), token).await;

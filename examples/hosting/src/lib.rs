@@ -10,7 +10,7 @@ mod serve;
 
 #[cfg(feature = "database")]
 pub use database::open;
-pub use log::log;
+pub use log::{ended, log};
 #[cfg(feature = "owner")]
-pub use owner::OwnerArgs;
+pub use owner::{OwnerArgs, secret};
 pub use serve::{PATIENCE, listen, not_found, run, serve, stopped};

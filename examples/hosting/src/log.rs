@@ -1,6 +1,8 @@
-//! Where a program says what goes on.
+//! Where a program says what goes on, and why it ended.
 
+use std::fmt::Display;
 use std::io::IsTerminal as _;
+use std::process::ExitCode;
 
 use tracing_subscriber::EnvFilter;
 
@@ -14,4 +16,23 @@ pub fn log(usual: &str) {
     let colour = std::io::stderr().is_terminal();
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
     log.with_writer(std::io::stderr).with_ansi(colour).init();
+}
+
+/// How a program ends: with what went wrong in a line, if something did.
+///
+/// ```
+/// use std::process::ExitCode;
+///
+/// assert_eq!(hosting::ended("server", Ok::<(), String>(())), ExitCode::SUCCESS);
+/// assert_eq!(hosting::ended("server", Err("the disk is full")), ExitCode::FAILURE);
+/// ```
+#[expect(clippy::print_stderr, reason = "somebody started it by hand")]
+pub fn ended(program: &str, outcome: Result<(), impl Display>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{program}: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

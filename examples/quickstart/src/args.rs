@@ -39,7 +39,7 @@ pub(crate) struct Args {
     pub(crate) trusted_proxy: Vec<String>,
 
     /// Sets a new passphrase for the owner, in place of the one that was made at the first start.
-    #[arg(long, env = "QUICKSTART_PASSPHRASE", hide_env_values = true, value_parser = secret, global = true)]
+    #[arg(long, env = "QUICKSTART_PASSPHRASE", hide_env_values = true, value_parser = hosting::secret, global = true)]
     pub(crate) passphrase: Option<std::sync::Arc<Secret>>,
 
     /// Clients that you vouch for: a JSON list with client_id, redirect_uris, client_name, token_endpoint_auth_method.
@@ -67,7 +67,3 @@ pub(crate) enum Command {
 const LIMITS: &str = "Limits: token-client token-total authorize-source authorize-total register-source register-total fetch-source \
 fetch-total wrong-secret wrong-secret-client wrong-verifier, and passphrase-source passphrase-total for wrong passphrases.
 Example: quickstart --limit register-total=6000/60 --limit passphrase-source=100/60";
-
-fn secret(text: &str) -> Result<std::sync::Arc<Secret>, std::convert::Infallible> {
-    Ok(std::sync::Arc::new(Secret::new(text.to_owned())))
-}

@@ -124,17 +124,13 @@ async fn main() -> ExitCode {
     let args = Args::parse();
     let quiet = if matches!(args.command, Some(Command::Tour)) { "off" } else { "warn,audit=info" };
     hosting::log(quiet);
-    let outcome = match args.command {
-        Some(Command::Tour) => tour::walk(args).await,
-        None => serve(args).await,
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("quickstart: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    hosting::ended(
+        "quickstart",
+        match args.command {
+            Some(Command::Tour) => tour::walk(args).await,
+            None => serve(args).await,
+        },
+    )
 }
 
 async fn serve(args: Args) -> Result<(), Box<dyn Error>> {

@@ -27,15 +27,7 @@ async fn owner(stores: &Stores) -> OwnerPassphrase {
 
 async fn visit(mcp: &str) -> Visit {
     let client = Client::new(Tcp::new(), mcp).unwrap();
-    let found = client.discover().await.unwrap();
-    let registration = client.register(&found, &client.registration()).await.unwrap();
-    Visit {
-        client,
-        found,
-        registration,
-        browser: Browser::new(Tcp::new()),
-        person: Person::new(Site::PASSPHRASE),
-    }
+    Visit::arrive(client, Browser::new(Tcp::new()), Person::new(Site::PASSPHRASE)).await.unwrap()
 }
 
 async fn add(visit: &Visit, tokens: Option<&Tokens>, a: i64) -> (u16, String) {
@@ -105,6 +97,26 @@ async fn a_server_with_another_secret_lets_nobody_in() {
     let mut visit = visit(&mcp).await;
     let tokens = visit.connect().await.unwrap();
     assert_eq!(add(&visit, Some(&tokens), 1).await.0, 503);
+}
+
+#[tokio::test]
+async fn the_address_may_be_written_in_any_way() {
+    // RS-2, RS-5
+    for (path, there) in [("", "/"), ("/mcp/", "/mcp"), ("/a/b", "/a/b")] {
+        let ((as_listener, issuer), (mcp_listener, origin)) = (listen().await, listen().await);
+        let mcp = format!("{}{path}", origin.replace("http:", "HTTP:"));
+        let (secret, stores) = (Secret::generate(&OsEntropy), Stores::memory());
+        let owner = owner(&stores).await;
+        let server =
+            authorization_server(&issuer, &mcp, &secret, Offer::default(), stores, owner).await.unwrap();
+        tokio::spawn(serve(as_listener, Router::new().fallback_service(server)));
+        tokio::spawn(serve(mcp_listener, mcp_server(&mcp, &issuer, &secret).unwrap()));
+        goes_the_whole_way(&format!("{origin}{there}")).await;
+        // LIM-7
+        let nothing = visit(&format!("{origin}{there}")).await.client;
+        let nothing = nothing.fetch(&format!("{origin}/nothing").parse().unwrap()).await.unwrap();
+        assert_eq!((nothing.status.as_u16(), nothing.error()), (404, Some("not_found")));
+    }
 }
 
 #[tokio::test]

@@ -106,15 +106,8 @@ async fn a_client_finds_its_way_to_a_server_made_of_them() {
 
     let client = Client::new(wire.clone(), "https://notes.example/mcp").unwrap();
     assert_eq!(call(&mut client.mcp(), None, "list_notes").await.0, 401);
-    let found = client.discover().await.unwrap();
-    let registration = client.register(&found, &client.registration()).await.unwrap();
-    let mut visit = Visit {
-        client,
-        found,
-        registration,
-        browser: Browser::new(wire),
-        person: Person::new(Site::PASSPHRASE),
-    };
+    let person = Person::new(Site::PASSPHRASE);
+    let mut visit = Visit::arrive(client, Browser::new(wire), person).await.unwrap();
     let (request, pkce) = visit.request().unwrap();
     let tokens = visit.connect_by(&request.clone().set("scope", "notes:read"), &pkce).await.unwrap();
     let (status, text) = call(&mut visit.client.mcp(), Some(&tokens.access_token), "list_notes").await;

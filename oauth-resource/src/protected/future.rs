@@ -61,12 +61,7 @@ impl<S: Service<Request<PeekedBody<B>>>, B: Body<Data = Bytes>, L> ResponseFutur
     }
 
     pub(super) fn reading(body: B, waiting: Waiting<S>) -> Self {
-        Self {
-            state: State::Reading {
-                reading: Reading::new(body, BODY_TIMEOUT),
-                waiting: Some(Box::new(waiting)),
-            },
-        }
+        Self { state: State::Reading { reading: Reading::new(body), waiting: Some(Box::new(waiting)) } }
     }
 }
 
@@ -92,7 +87,7 @@ where
                 StateProjection::Reading { reading, waiting } => {
                     let pending = waiting.as_deref().expect("taken below alone, on the way to another state");
                     let (scope, caller) = (&pending.rules.scope, Caller::Known(&pending.caller));
-                    match ready!(reading.poll(scope.limit(caller), cx)) {
+                    match ready!(reading.poll(scope.limit(caller), BODY_TIMEOUT, cx)) {
                         Err(why) => State::Answer { answer: Some(scope.unreadable(why, caller)) },
                         Ok(whole) => proceed(waiting.take().expect("looked at above"), whole),
                     }

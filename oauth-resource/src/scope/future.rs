@@ -74,9 +74,8 @@ impl<S: Service<Request<PeekedBody<B>>>, B> ResponseFuture<S, B> {
     where
         B: Body<Data = Bytes>,
     {
-        let within = if stranger.is_some() { STRANGERS_BODY_TIMEOUT } else { BODY_TIMEOUT };
         let waiting = Some(Box::new(Waiting { parts, stranger, ready, settings }));
-        Self { state: State::Reading { reading: Reading::new(body, within), waiting } }
+        Self { state: State::Reading { reading: Reading::new(body), waiting } }
     }
 }
 
@@ -104,7 +103,9 @@ where
                 StateProjection::Reading { reading, waiting } => {
                     let pending = waiting.as_deref().expect("taken below alone, on the way to another state");
                     let limit = pending.settings.limit(pending.caller());
-                    match ready!(reading.poll(limit, cx)) {
+                    let within =
+                        if pending.stranger.is_some() { STRANGERS_BODY_TIMEOUT } else { BODY_TIMEOUT };
+                    match ready!(reading.poll(limit, within, cx)) {
                         Err(why) => {
                             let answer = pending.settings.unreadable(why, pending.caller());
                             State::Answer { answer: Some(answer) }

@@ -15,7 +15,6 @@ pin_project! {
         #[pin]
         body: B,
         read: Read,
-        within: Duration,
         patience: Patience,
     }
 }
@@ -105,20 +104,21 @@ impl Patience {
 }
 
 impl<B: Body<Data = Bytes>> Reading<B> {
-    pub(crate) fn new(body: B, within: Duration) -> Self {
-        Self { body, read: Read::default(), within, patience: Patience::default() }
+    pub(crate) fn new(body: B) -> Self {
+        Self { body, read: Read::default(), patience: Patience::default() }
     }
 
     /// Ready at its end.
     pub(crate) fn poll(
         self: Pin<&mut Self>,
         limit: usize,
+        within: Duration,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Whole, Unreadable>> {
         let this = self.project();
         match read_all(this.body, this.read, limit, cx) {
             Poll::Pending => {
-                ready!(this.patience.poll(*this.within, cx));
+                ready!(this.patience.poll(within, cx));
                 Poll::Ready(Err(Unreadable::TooSlow))
             }
             Poll::Ready(outcome) => Poll::Ready(outcome.map(|()| this.read.take())),

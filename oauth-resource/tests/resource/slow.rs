@@ -29,7 +29,10 @@ impl http_body::Body for Never {
 async fn nobody_waits_for_it_for_ever() {
     // LIM-8, TOK-16 on the resource's side; wire fact 7: a stranger is challenged all the same.
     let bench = Bench::new();
+    let begun = tokio::time::Instant::now();
     let stranger = bench.send(Request::post("/mcp").body(Never).unwrap()).await;
+    // RS-81: no longer than it takes to name what was asked for.
+    assert!(begun.elapsed().as_secs() <= 1, "{:?}", begun.elapsed());
     assert_eq!(stranger.status, 401);
     assert!(stranger.challenge().starts_with("Bearer scope="), "{}", stranger.challenge());
     let known = Request::post("/mcp").header("authorization", "Bearer reader").body(Never).unwrap();

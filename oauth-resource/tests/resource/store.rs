@@ -1,15 +1,18 @@
 //! Tokens of the server in the same process, over its own store.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
-use oauth_core::Clock as _;
+use oauth_core::{Clock as _, TokenVerifier as _};
 use oauth_core::{
     Credential, CredentialKind, Grant, GrantId, OsEntropy, ResourceSet, Revocation, Secret, Stores,
     SubjectKind, SystemClock, Timestamp, TokenFormat,
 };
-use oauth_resource::{AnyOf, ApiKeys, ProtectedLayer, ProtectedResource, ScopeRules, StoreVerifier};
+use oauth_resource::{
+    AnyOf, ApiKeys, ByIssuer, ProtectedLayer, ProtectedResource, ScopeRules, StoreVerifier,
+};
 use tower::{Layer as _, ServiceExt as _};
 
 use crate::fixture::{ISSUER, Inner, RESOURCE, method, post};
@@ -137,7 +140,9 @@ async fn a_revocation_counts_at_once_behind_several_verifiers_too() {
     let issuer = ISSUER.parse().unwrap();
     let ledger = StoreVerifier::new(stores.grants.clone().into(), &issuer);
     let keys = ApiKeys::new(&issuer, &RESOURCE.parse().unwrap());
-    let several = AnyOf::new().or(keys).or(ledger);
+    // One within another: each hands on what it hears.
+    let several = AnyOf::new().or(keys).or(Arc::new(ledger));
+    assert!(ByIssuer::new().with(&issuer, several.clone()).revocations().is_some());
     let rules = ScopeRules::builder("notes:read");
     let resource = ProtectedResource::builder(RESOURCE, ISSUER).scopes(rules).verifier(several).build();
     let (layer, inner) = (resource.unwrap().layer(), Inner::default());

@@ -53,6 +53,9 @@ async fn two_headers_are_refused_whatever_they_say() {
         request.headers_mut().append("authorization", second.parse().unwrap());
         let reply = bench.send(request).await;
         assert_eq!((reply.status, &reply.json()["error"]), (400, &"invalid_request".into()), "{second}");
+        let challenge = reply.challenge();
+        assert!(challenge.starts_with(r#"Bearer error="invalid_request", "#), "{challenge}");
+        assert!(challenge.contains("resource_metadata=") && !challenge.contains("scope="), "{challenge}");
     }
     // Not even where nobody need be known: it would go on in the URL.
     for authorization in [None, Some("Bearer"), Some("Basic YTpi")] {
@@ -82,7 +85,9 @@ async fn a_aud_7_a_token_elsewhere_is_no_token() {
     };
     assert_eq!(bench.send(form("")).await.status, 401);
     // RS-26: beside one in the header it is a second method.
-    assert_eq!(bench.send(form("reader")).await.status, 400);
+    let twice = bench.send(form("reader")).await;
+    assert_eq!(twice.status, 400);
+    assert!(twice.challenge().starts_with(r#"Bearer error="invalid_request", "#), "{}", twice.challenge());
     let both = Request::post("/mcp?access_token=reader")
         .header("authorization", "Bearer reader")
         .body(body())

@@ -9,6 +9,7 @@ mod session;
 pub(crate) mod show;
 pub(crate) mod sign_in;
 mod ticket;
+mod ways;
 
 use std::sync::Arc;
 

@@ -5,38 +5,18 @@ use std::sync::Arc;
 use http::StatusCode;
 use http::header::SET_COOKIE;
 use oauth_core::{
-    Account, Event, EventKind, FieldKind as Kind, Form, IdentityProvider, SignInFault, SignInForm as Asked,
-    SignInReply, SignInStart, SignInStep, SignedIn, StoreError, Subject, Timestamp,
+    Account, Event, EventKind, Form, IdentityProvider, SignInFault, SignInReply, SignInStart, SignInStep,
+    SignedIn, StoreError, Subject, Timestamp,
 };
 
-use super::client_view::ClientTexts;
 use super::recheck;
 use super::session::{self, Visitor};
 use super::show;
 use super::ticket::Ticket;
+use super::ways::{self, OWN_FIELD, TICKET, Way, has_own_field};
 use crate::authorize::Pending;
-use crate::pages::{FieldKind, FieldView, Page, ProviderChoice, SignInForm, SignInPage};
 use crate::server::Context;
 use crate::wire::{Reply, Request, redirect_reply, source_of};
-
-/// The field of a form that is the page's own, beside one that is there for whoever reads the form.
-const TICKET: &str = "ticket";
-const PROVIDER: &str = "provider";
-
-/// Such a form could never be answered.
-const OWN_FIELD: SignInFault = SignInFault::Invalid("a_field_of_the_pages_own_name");
-
-fn has_own_field(form: &Asked) -> bool {
-    form.fields.iter().any(|field| [TICKET, PROVIDER].contains(&field.name))
-}
-
-/// A way in as the page shows it.
-struct Way<'p> {
-    provider: &'p dyn IdentityProvider,
-    action: String,
-    /// `None`: it leads elsewhere, by a button.
-    form: Option<Asked>,
-}
 
 /// Asks who they are.
 pub(super) async fn page(
@@ -69,67 +49,7 @@ pub(super) async fn page(
         return Ok(show::error(context, &oauth_core::OAuthError::unavailable()));
     }
     let ticket = Ticket::new(context, query, now);
-    Ok(show_ways(context, pending, ticket, &visitor.browser, &ways, Some(visitor), StatusCode::OK))
-}
-
-fn show_ways(
-    context: &Context,
-    pending: &Pending,
-    mut ticket: Ticket,
-    browser: &str,
-    ways: &[Way<'_>],
-    visitor: Option<&Visitor>,
-    status: StatusCode,
-) -> Reply {
-    for way in ways {
-        if let Some(form) = &way.form {
-            ticket.kept.push((way.provider.id().to_string(), form.keep.clone()));
-        }
-    }
-    let sealed = ticket.seal_sign_in(context, browser);
-    let fields: Vec<Vec<FieldView<'_>>> =
-        ways.iter().map(|way| way.form.iter().flat_map(|form| &form.fields).map(field).collect()).collect();
-    let forms: Vec<SignInForm<'_>> = ways
-        .iter()
-        .zip(&fields)
-        .filter_map(|(way, fields)| {
-            way.form.as_ref().map(|form| SignInForm {
-                id: way.provider.id().as_str(),
-                label: way.provider.label(),
-                action: &way.action,
-                fields,
-                submit: "Sign in",
-                error: form.error.as_deref(),
-            })
-        })
-        .collect();
-    let providers: Vec<ProviderChoice<'_>> = ways
-        .iter()
-        .filter(|way| way.form.is_none())
-        .map(|way| ProviderChoice {
-            id: way.provider.id().as_str(),
-            label: way.provider.label(),
-            action: &way.action,
-        })
-        .collect();
-    let client = ClientTexts::of(pending);
-    let page =
-        SignInPage { client: Some(client.view()), ticket: &sealed, providers: &providers, forms: &forms };
-    let mut reply = show::page(context, status, &Page::SignIn(page));
-    if let Some(visitor) = visitor {
-        visitor.remember(context, &mut reply);
-    }
-    reply
-}
-
-fn field(field: &oauth_core::SignInField) -> FieldView<'_> {
-    let (kind, autocomplete) = match field.kind {
-        Kind::Password => (FieldKind::Password, "current-password"),
-        Kind::Email => (FieldKind::Email, "email"),
-        Kind::Code => (FieldKind::Code, "one-time-code"),
-        _ => (FieldKind::Text, "username"),
-    };
-    FieldView { name: field.name, label: &field.label, kind, autocomplete, value: "" }
+    Ok(ways::show(context, pending, ticket, &visitor.browser, &ways, Some(visitor), StatusCode::OK))
 }
 
 fn action(context: &Context, provider: &str) -> String {
@@ -257,7 +177,7 @@ impl Turn<'_> {
                 // As old as the page before: who fails again and again has no more time for it.
                 let again =
                     Ticket { issued_at: ticket.issued_at, ..Ticket::new(context, &ticket.query, now) };
-                show_ways(context, self.pending, again, browser, &[way], None, status)
+                ways::show(context, self.pending, again, browser, &[way], None, status)
             }
             SignInStep::Redirect { location, keep } => {
                 let mut state = Ticket::new(context, &ticket.query, now);

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use oauth_core::{
-    ClientAuth, ClientOrigin, CredentialKey, Event, EventKind, Form, GrantTypeName, OAuthError, Timestamp,
+    ClientAuth, ClientOrigin, CredentialKey, Event, EventKind, Form, GrantTypeName, OAuthError, SubjectKind,
+    Timestamp,
 };
 
 pub use entitlement::Entitlement;
@@ -146,8 +147,8 @@ async fn entitled(
     }
     let asked = Asked { form, client: &caller.client, context, now };
     let entitlement = grant_type.entitle(asked).await?;
-    if let Basis::Opens { subject, .. } = &entitlement.basis {
-        if asked.is_disabled(subject).await? {
+    if let Basis::Opens { subject, kind } = &entitlement.basis {
+        if *kind == SubjectKind::User && asked.is_disabled(subject).await? {
             return Err(TokenFault::SubjectDisabled);
         }
         // A token for nothing, where there is something to grant, would say nothing of what was asked for.

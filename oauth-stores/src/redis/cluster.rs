@@ -110,3 +110,38 @@ fn piped(commands: Vec<Cmd>, asking: bool) -> redis::Pipeline {
     }
     pipeline
 }
+
+#[cfg(all(test, unix, feature = "testing"))]
+mod tests {
+    use super::*;
+    use crate::testing::{TestRedisCluster, available};
+    use redis::cluster::ClusterClientBuilder;
+    use redis::cmd;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_call_without_an_end_ends_and_leaves_its_connection_behind() {
+        let Some(server) = available(TestRedisCluster::own()) else { return };
+        let node = server.url().replace("redis-cluster://", "redis://");
+        let node = node.split([',', '?']).next().unwrap_or_default();
+        // A driver that waits for ever by itself.
+        let client = ClusterClientBuilder::new(vec![node])
+            .response_timeout(Duration::from_secs(3600))
+            .build()
+            .expect("it is an address");
+        let cluster = Cluster::open(client, true, Duration::from_millis(700)).await.expect("it is there");
+        let route = crate::redis::slot::master_of("key");
+        let who = async |wait: Option<&[Cmd; 2]>| {
+            let answers = cluster.send(vec![cmd("CLIENT").arg("ID").to_owned()], wait, &route, false).await;
+            answers.expect("it answers").swap_remove(0)
+        };
+        let wait = [cmd("PING"), cmd("WAIT").arg(0).arg(1).to_owned()];
+        let (usual, waiting) = (who(None).await, who(Some(&wait)).await);
+        assert_ne!(usual, waiting);
+        let never = cmd("BLPOP").arg("key").arg(0).to_owned();
+        let error = cluster.send(vec![never], None, &route, false).await.expect_err("nobody pushes");
+        assert!(error.is_timeout(), "{error}");
+        assert_ne!(who(None).await, usual);
+        // What waits has ways of its own.
+        assert_eq!(who(Some(&wait)).await, waiting);
+    }
+}

@@ -43,6 +43,16 @@ pub struct Visit {
 }
 
 impl Visit {
+    /// A client that nobody knows comes to a server: it finds out what there is, and registers.
+    ///
+    /// # Errors
+    /// See [`Client::discover`] and [`Client::register`].
+    pub async fn arrive(client: Client, browser: Browser, person: Person) -> Result<Self, ClientError> {
+        let found = client.discover().await?;
+        let registration = client.register(&found, &client.registration()).await?;
+        Ok(Self { client, found, registration, browser, person })
+    }
+
     /// A new authorization request, and its PKCE pair.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 //!
 //!     cargo run -p separate-servers --bin authorization-server
 
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::print_stdout)]
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ struct Args {
     mcp: String,
 
     /// The secret with which the MCP server asks. Without it, one is made and shown.
-    #[arg(long, env = "MCP_CLIENT_SECRET", hide_env_values = true, value_parser = secret)]
+    #[arg(long, env = "MCP_CLIENT_SECRET", hide_env_values = true, value_parser = hosting::secret)]
     secret: Option<Arc<Secret>>,
 
     /// What people are told that the MCP server is.
@@ -60,10 +60,6 @@ struct Args {
     database: String,
 }
 
-fn secret(text: &str) -> Result<Arc<Secret>, std::convert::Infallible> {
-    Ok(Arc::new(Secret::new(text.to_owned())))
-}
-
 fn scope(text: &str) -> Result<OfferedScope, String> {
     let (name, words) = text.split_once('=').ok_or("write NAME=WORDS")?;
     Ok(OfferedScope::new(name, words))
@@ -82,13 +78,7 @@ impl Args {
 #[tokio::main]
 async fn main() -> ExitCode {
     hosting::log("warn");
-    match run(Args::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("authorization-server: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    hosting::ended("authorization-server", run(Args::parse()).await)
 }
 
 async fn run(args: Args) -> Result<(), Fault> {

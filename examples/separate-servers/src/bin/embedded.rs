@@ -2,7 +2,7 @@
 //!
 //!     cargo run -p separate-servers --bin embedded
 
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::print_stdout)]
 
 use std::process::ExitCode;
 
@@ -29,13 +29,7 @@ struct Args {
 #[tokio::main]
 async fn main() -> ExitCode {
     hosting::log("warn");
-    match run(Args::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("embedded: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    hosting::ended("embedded", run(Args::parse()).await)
 }
 
 async fn run(args: Args) -> Result<(), Fault> {

@@ -2,7 +2,7 @@
 //!
 //!     MCP_CLIENT_SECRET=… cargo run -p separate-servers --bin mcp-server
 
-#![allow(clippy::print_stdout, clippy::print_stderr)]
+#![allow(clippy::print_stdout)]
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ struct Args {
     mcp: String,
 
     /// The secret with which it asks: the authorization server shows it.
-    #[arg(long, env = "MCP_CLIENT_SECRET", hide_env_values = true, value_parser = secret)]
+    #[arg(long, env = "MCP_CLIENT_SECRET", hide_env_values = true, value_parser = hosting::secret)]
     secret: Arc<Secret>,
 
     /// Where to listen.
@@ -32,20 +32,10 @@ struct Args {
     listen: std::net::SocketAddr,
 }
 
-fn secret(text: &str) -> Result<Arc<Secret>, std::convert::Infallible> {
-    Ok(Arc::new(Secret::new(text.to_owned())))
-}
-
 #[tokio::main]
 async fn main() -> ExitCode {
     hosting::log("warn");
-    match run(Args::parse()).await {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("mcp-server: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    hosting::ended("mcp-server", run(Args::parse()).await)
 }
 
 async fn run(args: Args) -> Result<(), Fault> {
