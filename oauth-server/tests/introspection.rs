@@ -287,4 +287,7 @@ async fn guesses_by_post_are_counted_with_the_others() {
     }
     assert_eq!(statuses[0], StatusCode::UNAUTHORIZED);
     assert_eq!(statuses[59], StatusCode::TOO_MANY_REQUESTS);
+    // Nor does the right one tell itself from the others.
+    let form = [("token", "x"), ("client_id", RESOURCE), ("client_secret", RS)];
+    assert_eq!(post(&server, "/introspect", &[], &form).await.status, StatusCode::TOO_MANY_REQUESTS);
 }
