@@ -8,9 +8,9 @@ use oauth_core::{Account, AccountStore, Identity, StoreError, Subject};
 use redis::{Value, cmd};
 
 use crate::redis::RedisStore;
-use crate::redis::clients::{UNCONFIRMED, confirmed};
 use crate::redis::ledger::json;
 use crate::redis::life::millis;
+use crate::redis::registration::{UNCONFIRMED, confirmed};
 use crate::redis::script::{CLAIM, CONFIRM};
 
 #[async_trait]

@@ -1,7 +1,7 @@
 //! Grants and credentials in Redis.
 
 use async_trait::async_trait;
-use futures::future::{try_join_all, try_join3};
+use futures::future::try_join_all;
 use oauth_core::{
     ClientId, Credential, CredentialKey, Exchange, Exchanged, Found, Grant, GrantFilter, GrantId, GrantStore,
     Listing, PageRequest, Revocation, StoreError, Subject, Timestamp,
@@ -9,13 +9,14 @@ use oauth_core::{
 use redis::{Cmd, Value, cmd};
 
 use crate::redis::RedisStore;
-use crate::redis::index::{self, Entry, Position};
+use crate::redis::grant_indexes::{Indexes, Place, matches};
+use crate::redis::index;
 use crate::redis::ledger::{
     Hash, credential_fields, grant_fields, kept_reply, parsed, read_found, read_grant, read_reply,
 };
 use crate::redis::life::{lifetime, millis, reply_lifetime};
 use crate::redis::link;
-use crate::redis::names::{self, BUCKETS, Names};
+use crate::redis::names::{self, Names};
 use crate::redis::script::{EXCHANGE, OPEN, PURGE_CREDENTIAL, PURGE_GRANT, REVOKE};
 
 /// How many grants are asked for at once, and how many a page has at most.
@@ -167,39 +168,6 @@ impl GrantStore for RedisStore {
 }
 
 impl RedisStore {
-    /// Enters a grant into its indexes. In which of them it was not.
-    async fn enter(&self, grant: &Grant) -> Result<[bool; 3], StoreError> {
-        let member = grant.id.to_string();
-        let names = self.names();
-        let indexes = [
-            names.all_grants(Names::bucket_of(&grant.id)),
-            names.grants_of_subject(&grant.subject),
-            names.grants_of_client(&grant.client_id),
-        ];
-        let entry = || Entry { member: &member, now: grant.issued_at, ends: Some(grant.expires_at) };
-        let [all, subject, client] = &indexes;
-        let enter = |index| index::enter(self.link(), index, entry(), false);
-        let (all, subject, client) = try_join3(enter(all), enter(subject), enter(client)).await?;
-        Ok([all, subject, client])
-    }
-
-    /// Takes back what [`enter`](Self::enter) did, when the grant's id turned out to be taken: another's entries stay.
-    async fn leave(&self, grant: &Grant, [all, subject, client]: [bool; 3]) -> Result<(), StoreError> {
-        let there = self.grant(&grant.id).await?;
-        let member = grant.id.to_string();
-        let (link, names) = (self.link(), self.names());
-        if all && there.is_none() {
-            index::strike(link, &names.all_grants(Names::bucket_of(&grant.id)), &[&member]).await?;
-        }
-        if subject && there.as_ref().is_none_or(|there| there.subject != grant.subject) {
-            index::strike(link, &names.grants_of_subject(&grant.subject), &[&member]).await?;
-        }
-        if client && there.as_ref().is_none_or(|there| there.client_id != grant.client_id) {
-            index::strike(link, &names.grants_of_client(&grant.client_id), &[&member]).await?;
-        }
-        Ok(())
-    }
-
     /// Writes a grant and its first credentials. `false`: something is taken, and nothing is written.
     async fn write_grant(&self, grant: &Grant, first: &[Credential]) -> Result<bool, StoreError> {
         let names = self.names();
@@ -357,57 +325,4 @@ fn are_of(grant: GrantId, credentials: &[Credential]) -> bool {
     credentials.iter().enumerate().all(|(at, Credential { key, .. })| {
         key.grant == grant && credentials[..at].iter().all(|other| other.key.hash != key.hash)
     })
-}
-
-fn matches(filter: GrantFilter<'_>, grant: &Grant) -> bool {
-    match filter {
-        GrantFilter::Subject(subject) => grant.subject == *subject,
-        GrantFilter::Client(client) => grant.client_id == *client,
-        GrantFilter::Expired(before) => grant.expires_at < before,
-        _ => true,
-    }
-}
-
-/// The indexes that together lead to the grants of a filter.
-struct Indexes(Vec<String>);
-
-impl Indexes {
-    fn of(names: &Names, filter: GrantFilter<'_>) -> Result<Self, StoreError> {
-        Ok(Self(match filter {
-            GrantFilter::All | GrantFilter::Expired(_) => {
-                (0..BUCKETS).map(|bucket| names.all_grants(bucket)).collect()
-            }
-            GrantFilter::Subject(subject) => vec![names.grants_of_subject(subject)],
-            GrantFilter::Client(client) => vec![names.grants_of_client(client)],
-            _ => return Err(StoreError::unavailable("this store does not know the filter")),
-        }))
-    }
-}
-
-/// Where a listing goes on: in which index, after which entry.
-#[derive(Default)]
-struct Place {
-    index: usize,
-    after: Option<Position>,
-}
-
-impl Place {
-    fn read(text: &str) -> Result<Self, StoreError> {
-        let corrupt = || StoreError::corrupt("page");
-        let mut words = text.split(' ');
-        let index = words.next().and_then(|word| word.parse().ok()).ok_or_else(corrupt)?;
-        let after = match (words.next(), words.next()) {
-            (None, _) => None,
-            (Some(ends), Some(member)) => Some((ends.parse().map_err(|_| corrupt())?, member.to_owned())),
-            _ => return Err(corrupt()),
-        };
-        Ok(Self { index, after })
-    }
-
-    fn write(&self) -> String {
-        match &self.after {
-            Some((ends, member)) => format!("{} {ends} {member}", self.index),
-            None => self.index.to_string(),
-        }
-    }
 }

@@ -8,8 +8,9 @@ use oauth_core::{
     OsEntropy, ResourceUri, Revocation, SealedReply, SubjectKind, Timestamp, TokenHash, random,
 };
 
-use super::checker::{Promise, Verdict, check};
+use super::checker::check;
 use super::history::{Call, History, Outcome};
+use super::verdict::{Promise, Verdict};
 
 const NOW: Timestamp = Timestamp::from_secs(1_800_000_000);
 const GRACE: Duration = Duration::from_secs(120);

@@ -13,8 +13,9 @@ mod postgres;
 mod proxy;
 mod redis;
 pub mod scene;
+mod verdict;
 
-pub use checker::{Promise, Verdict, check};
+pub use checker::check;
 pub use history::{Call, History, Outcome, Recorded, Recorder};
 pub use launch::{LaunchError, START_LIMIT, available, needed};
 pub use lease::{Lease, Service, detached};
@@ -22,3 +23,4 @@ pub use port::free_port;
 pub use postgres::TestPostgres;
 pub use proxy::{Conduct, Proxy};
 pub use redis::{TestRedis, TestRedisCluster, TestSentinel, fresh_prefix};
+pub use verdict::{Promise, Verdict};
