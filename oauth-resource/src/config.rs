@@ -99,3 +99,8 @@ impl fmt::Display for ConfigErrors {
 }
 
 impl std::error::Error for ConfigErrors {}
+
+/// A rule that does not hold.
+pub(crate) fn rule(what: &str, why: &'static str) -> ConfigError {
+    ConfigError::Rule { what: what.to_owned(), why }
+}

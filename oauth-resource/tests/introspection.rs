@@ -281,6 +281,10 @@ async fn an_answer_counts_for_a_short_time_and_never_longer_than_the_token() {
     fetch.set(ENDPOINT, Fetched::json(live().to_string()));
     assert!(verifier.verify("token", at(45)).await.is_ok());
 
+    // A clock that was set back makes it no longer one.
+    fetch.set(ENDPOINT, Fetched::json(r#"{"active":false}"#));
+    assert!(verifier.verify("token", now().before(Duration::from_secs(3600))).await.is_err());
+
     let mut brief = live();
     brief["exp"] = (NOW + 5).into();
     let (fetch, verifier) = answering(Fetched::json(brief.to_string()));

@@ -16,8 +16,8 @@ use oauth_core::{
     Claims, Clock, Event, EventSink, PeerAddress, Stores, Timestamp, TokenVerifier, VerifyFault, async_trait,
 };
 use oauth_resource::{
-    AuditLayer, Health, JwtVerifier, PeekedBody, ProtectedResource, RequireHttpsLayer, ScopeRules,
-    TrustedIssuer,
+    AuditLayer, ForwardAuth, Health, JwtVerifier, PathRules, PeekedBody, ProtectedResource, ProxyStyle,
+    RequireBearerLayer, RequireHttpsLayer, ScopeRules, TrustedIssuer,
 };
 use serde_json::Value;
 use tower::{Layer as _, ServiceExt as _, service_fn};
@@ -131,6 +131,57 @@ async fn each_request_is_told_of_once() {
 }
 
 #[tokio::test]
+async fn what_a_proxy_asks_is_told_of_as_well() {
+    let log = Arc::new(Log::default());
+    let resource = ProtectedResource::builder(RESOURCE, ISSUER).verifier(Names).build().unwrap();
+    let verify = ForwardAuth::builder(ProxyStyle::ForwardedUri)
+        .trusted_proxy("127.0.0.0/8")
+        .resource(&resource, PathRules::new("notes:read").below("/mcp/admin", "notes:admin"))
+        .build()
+        .unwrap();
+    let service = AuditLayer::new(log.clone()).layer(verify);
+    for (token, uri, told) in [
+        (
+            "alice.read",
+            "/mcp/x?token=secret",
+            r#"access_allowed subject=alice client_id=app scope="notes:read" operation="DELETE /mcp/x""#,
+        ),
+        (
+            "alice.read",
+            "/mcp/admin",
+            r#"access_denied subject=alice client_id=app scope="notes:read" operation="DELETE /mcp/admin" reason=insufficient_scope"#,
+        ),
+        ("nonsense", "/mcp/x", r#"access_denied operation="DELETE /mcp/x" reason=token_invalid"#),
+    ] {
+        let request = Request::get("/verify")
+            .header("authorization", format!("Bearer {token}"))
+            .header("x-forwarded-method", "DELETE")
+            .header("x-forwarded-proto", "https")
+            .header("x-forwarded-host", "mcp.example")
+            .header("x-forwarded-uri", uri)
+            .extension(PeerAddress("127.0.0.1".parse().unwrap()));
+        service.clone().oneshot(request.body(()).unwrap()).await.unwrap();
+        assert_eq!(std::mem::take(&mut *log.0.lock().unwrap()), [told]);
+    }
+}
+
+#[tokio::test]
+async fn a_token_check_by_itself_tells_who_called() {
+    let log = Arc::new(Log::default());
+    let inner = service_fn(|_: Request<Full<Bytes>>| async {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::default()))
+    });
+    let bearer = RequireBearerLayer::new(RESOURCE.parse().unwrap(), Names);
+    let service = AuditLayer::new(log.clone()).layer(bearer.layer(inner));
+    for _ in 0..3 {
+        let request = Request::get("/mcp").header("authorization", "Bearer alice.read");
+        service.clone().oneshot(request.body(Full::default()).unwrap()).await.unwrap();
+        let told = r#"access_allowed subject=alice client_id=app scope="notes:read" operation="GET""#;
+        assert_eq!(std::mem::take(&mut *log.0.lock().unwrap()), [told]);
+    }
+}
+
+#[tokio::test]
 async fn whoever_hangs_up_is_told_of_as_well() {
     let log = Arc::new(Log::default());
     let resource = ProtectedResource::builder(RESOURCE, ISSUER)
@@ -181,6 +232,7 @@ async fn a_resource_is_well_while_it_can_verify_tokens() {
     );
     // Anybody may ask: what exactly is wrong stands in the log.
     assert!(!said.to_string().contains("internal-host"), "{said}");
+    assert_eq!((&said["version"], &said["issuers"][0]["reachable"]), (&"1.0".into(), &false.into()));
 
     let jwks = JwkSet::of([SigningKey::generate_es256().public_jwk().clone()], &Algorithm::ALL).to_json();
     fetch.set(url, Fetched::json(jwks.to_string()));
@@ -191,6 +243,18 @@ async fn a_resource_is_well_while_it_can_verify_tokens() {
     assert_eq!((status, &said["status"], &said["uptime"]), (200, &"healthy".into(), &90.into()));
     let issuer = &said["issuers"][0];
     assert_eq!((&issuer["issuer"], &issuer["keys"], &issuer["age"]), (&ISSUER.into(), &1.into(), &30.into()));
+    assert_eq!(issuer["reachable"], true);
+
+    // Down again, it can be told of; its keys are good for a while.
+    fetch.set_error(url, FetchError::unreachable("internal-host.example", "refused"));
+    clock.advance(Duration::from_secs(1200));
+    let unknown = SigningKey::generate_es256().sign("at+jwt", &serde_json::json!({"iss": ISSUER})).unwrap();
+    assert!(verifier.verify(&unknown, clock.now()).await.is_err());
+    let (status, said) = health(&service).await;
+    assert_eq!(
+        (status, &said["issuers"][0]["ready"], &said["issuers"][0]["reachable"]),
+        (200, &true.into(), &false.into())
+    );
 }
 
 /// How often a store was asked, and whether it answers.

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use axum::Router;
 use clap::Parser as _;
 use oauth_core::Timestamp;
-use oauth_resource::{AnyOf, ProtectedResource, ScopeRoles, WELL_KNOWN};
+use oauth_resource::{AnyOf, ConfigErrors, ProtectedResource, ScopeRoles, WELL_KNOWN};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tower::Layer as _;
@@ -60,6 +60,14 @@ fn protected_tools(settings: &Settings, verifier: AnyOf) -> Result<Router, Box<d
         .fallback(hosting::not_found))
 }
 
+/// The same, for requests that came by https alone, if it is to be so.
+fn encrypted(settings: &Settings, app: Router) -> Result<Router, ConfigErrors> {
+    Ok(match settings.https()? {
+        Some(layer) => app.layer(layer),
+        None => app,
+    })
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     hosting::log("warn");
@@ -80,7 +88,7 @@ async fn main() -> ExitCode {
 
 async fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
     settings.check()?;
-    let app = protected_tools(settings, settings.verifier()?)?;
+    let app = encrypted(settings, protected_tools(settings, settings.verifier()?)?)?;
     let listener = hosting::listen(settings.listen, "--listen").await?;
     println!("Your MCP server: {}", settings.audience());
     println!("Tokens of:       {}", settings.issuer);

@@ -10,8 +10,8 @@ use oauth_core::dpop::ProofChecker;
 use oauth_core::fetch::{Fetch, FetchPolicy, GuardedFetch};
 use oauth_core::{Secret, Stores};
 use oauth_resource::{
-    AnyOf, Dpop, HmacVerifier, IntrospectionCredentials, IntrospectionVerifier, JwtVerifier, RequiredClaim,
-    TrustedIssuer,
+    AnyOf, ConfigErrors, Dpop, HmacVerifier, IntrospectionCredentials, IntrospectionVerifier, JwtVerifier,
+    RequireHttpsLayer, RequiredClaim, TrustedIssuer,
 };
 use url::{Host, Url};
 
@@ -27,7 +27,8 @@ pub(crate) struct Settings {
     #[arg(long, env = "OAUTH_JWKS_URI", global = true)]
     pub(crate) jwks_uri: Option<String>,
 
-    /// A secret that the issuer signs with (HS256), at least 32 bytes. Its tokens are then accepted too.
+    /// A secret that the issuer signs with (HS256), at least 32 bytes. Tokens under keys that it publishes are then accepted too if
+    /// OAUTH_JWKS_URI says where they are.
     #[arg(long, env = "JWT_HMAC_SECRET", hide_env_values = true, global = true, value_parser = secret)]
     pub(crate) hmac_secret: Option<Arc<Secret>>,
 
@@ -47,9 +48,20 @@ pub(crate) struct Settings {
     #[arg(long, env = "MCP_CLIENT_SECRET", hide_env_values = true, global = true, value_parser = secret)]
     pub(crate) client_secret: Option<Arc<Secret>>,
 
-    /// Whether issuer and identifier must be https. On loopback, http will do in any case.
+    /// Refuses what came in the clear from another machine, or through a proxy that says so. Issuer and identifier are https in any case,
+    /// but on loopback.
     #[arg(long, env = "REQUIRE_HTTPS", default_value_t = true, action = clap::ArgAction::Set, global = true)]
     pub(crate) require_https: bool,
+
+    /// Networks of reverse proxies whose X-Forwarded-Proto is believed, with commas between them.
+    #[arg(
+        long,
+        env = "TRUSTED_PROXIES",
+        value_delimiter = ',',
+        default_value = "127.0.0.0/8,::1/128",
+        global = true
+    )]
+    pub(crate) trusted_proxies: Vec<String>,
 
     /// Pages that may call: https://app1.example,https://app2.example
     #[arg(long, env = "ALLOWED_ORIGINS", value_delimiter = ',', global = true)]
@@ -109,8 +121,8 @@ impl Settings {
             return Err("say whose tokens are good: OAUTH_ISSUER=https://…".to_owned());
         }
         for (name, url) in [("OAUTH_ISSUER", &self.issuer), ("MCP_AUDIENCE", &self.audience())] {
-            if self.require_https && !url.starts_with("https://") && !is_loopback(url) {
-                return Err(format!("{name} {url:?} must be https"));
+            if !url.starts_with("https://") && !is_loopback(url) {
+                return Err(format!("{name} {url:?} must be https, or be on this machine"));
             }
         }
         if self.introspection_endpoint.is_some() && (self.client_id.is_none() || self.client_secret.is_none())
@@ -125,6 +137,17 @@ impl Settings {
 
     pub(crate) fn origins(&self) -> impl Iterator<Item = &str> {
         self.allowed_origins.iter().map(String::as_str).filter(|origin| !origin.is_empty())
+    }
+
+    /// What refuses requests in the clear, if they are to be refused.
+    pub(crate) fn https(&self) -> Result<Option<RequireHttpsLayer>, ConfigErrors> {
+        let proxies = self.trusted_proxies.iter().map(String::as_str).filter(|network| !network.is_empty());
+        self.require_https.then(|| RequireHttpsLayer::new(proxies)).transpose()
+    }
+
+    /// Whether keys that the issuer publishes are used. With a shared secret or introspection alone, nobody need publish any.
+    pub(crate) fn uses_published_keys(&self) -> bool {
+        self.jwks_uri.is_some() || (self.hmac_secret.is_none() && self.introspection_endpoint.is_none())
     }
 
     /// How proofs are checked. Each counts once, as far as this process remembers.
@@ -182,8 +205,7 @@ impl Settings {
         if let Some(secret) = &self.hmac_secret {
             any = any.or(HmacVerifier::new(&audience, self.trusted(), secret)?);
         }
-        // With a shared secret or introspection alone, nobody publishes keys.
-        if self.jwks_uri.is_some() || (self.hmac_secret.is_none() && self.introspection_endpoint.is_none()) {
+        if self.uses_published_keys() {
             any = any.or(JwtVerifier::builder(&audience).issuer(self.trusted()).fetch(fetch).build()?);
         }
         if let (Some(endpoint), Some(id), Some(secret)) =

@@ -40,6 +40,7 @@ pub(crate) struct Accepted {
 #[derive(Clone)]
 pub(super) struct Entry {
     authorized: Authorized,
+    since: Timestamp,
     until: Timestamp,
     epoch: Epoch,
 }
@@ -47,7 +48,9 @@ pub(super) struct Entry {
 impl Entry {
     /// Who was let in, if that still counts.
     pub(super) fn authorized(&self, now: Timestamp, revocations: &Revocations) -> Option<&Authorized> {
-        (now < self.until && revocations.is_current(self.epoch)).then_some(&self.authorized)
+        // A clock that was set back must not make the short time a long one.
+        let is_fresh = self.since <= now && now < self.until;
+        (is_fresh && revocations.is_current(self.epoch)).then_some(&self.authorized)
     }
 
     /// The same, in memory of its own.
@@ -127,7 +130,8 @@ impl Accepted {
         now: Timestamp,
     ) {
         if let Some(entries) = &self.entries {
-            entries.insert(tag, Entry { authorized, until: ends.min(now + self.ttl), epoch });
+            let until = ends.min(now + self.ttl);
+            entries.insert(tag, Entry { authorized, since: now, until, epoch });
         }
     }
 
@@ -201,6 +205,10 @@ mod tests {
         let last = NOW + (DEFAULT_TTL - Duration::from_secs(1));
         assert!(cache.get(&tag, last, &revocations).is_some());
         assert!(cache.get(&tag, NOW + DEFAULT_TTL, &revocations).is_none());
+        assert!(cache.get(&tag, NOW.before(Duration::from_secs(1)), &revocations).is_none(), "set back");
+        for _ in 0..3 {
+            assert!(cache.get(&tag, NOW, &revocations).is_some());
+        }
         revocations.announce(Some(&grant));
         assert!(cache.get(&tag, last, &revocations).is_none());
         // What takes its place counts, and is copied anew.

@@ -16,6 +16,7 @@ use oauth_core::{
 use tower_service::Service;
 
 use crate::answer::{self, Answer};
+use crate::audit::Trail;
 use crate::authorized::Authorized;
 use crate::bearer::cache::{Accepted, TokenTag};
 use crate::bearer::credentials::{DPOP, NoToken, Scheme, of_value, presented};
@@ -333,6 +334,12 @@ impl Settings {
         self.name(headers, &caller);
         if let Some(opened) = request.extensions().get::<Opened>() {
             opened.tell(&caller);
+        }
+        // Where the scope layer comes behind, it knows what is asked for.
+        if !self.defers
+            && let Some(trail) = request.extensions().get::<Trail>()
+        {
+            trail.note(Some(&caller), |each| each(request.method().as_str(), None));
         }
         request.extensions_mut().insert(caller);
     }

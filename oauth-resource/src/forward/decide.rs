@@ -14,6 +14,7 @@ use oauth_core::{ErrorCode, ResourceUri, ScopeSet, TokenVerifier};
 use tower_service::Service;
 
 use crate::answer::{self, Answer};
+use crate::audit::Trail;
 use crate::authorized::Authorized;
 use crate::bearer::{ProvenFor, Refused, RequireBearer};
 use crate::challenge::{Challenge, Fault};
@@ -77,6 +78,9 @@ impl Decide {
         };
         let refused = request.extensions().get::<Refused>().map(|Refused(fault)| *fault);
         let caller = request.extensions().get::<Authorized>();
+        if let Some(trail) = request.extensions().get::<Trail>() {
+            trail.note(caller, |each| each(request.method().as_str(), Some(request.uri().path())));
+        }
         let mut answer = match (caller, need) {
             (Some(caller), Need::Scopes(needed)) if !needed.iter().all(|scope| caller.covers(scope)) => {
                 tracing::debug!(reason = "insufficient_scope", needed = %needed, "refused");

@@ -15,6 +15,7 @@ use oauth_core::{PeerAddress, ResourceUri};
 use tower_service::Service;
 
 use crate::answer::{self, Answer};
+use crate::audit::Trail;
 use crate::authorized::Authorized;
 use crate::canonical::canonical;
 use crate::forward::builder::ForwardAuthBuilder;
@@ -154,12 +155,15 @@ impl Settings {
     }
 }
 
-/// The request that the client sent, as far as a token check looks at it.
+/// The request that the client sent, as far as a token check looks at it, and an audit.
 fn question(head: Parts, original: Original) -> Request<Empty<bytes::Bytes>> {
     let mut request = Request::new(Empty::new());
     *request.method_mut() = original.method;
     *request.uri_mut() = original.target;
     *request.headers_mut() = head.headers;
+    if let Some(trail) = head.extensions.get::<Trail>() {
+        request.extensions_mut().insert(trail.clone());
+    }
     request
 }
 

@@ -29,11 +29,11 @@ impl<V> ProtectedResourceBuilder<V> {
         let Self { verifier, set } = self;
         let mut errors = Vec::new();
         let resource = keep(&mut errors, set.resource.parse::<ResourceUri>().map_err(ConfigError::Resource));
-        let issuers: Vec<Issuer> = set
-            .issuers
-            .iter()
-            .filter_map(|issuer| keep(&mut errors, issuer.parse().map_err(ConfigError::Issuer)))
-            .collect();
+        let mut read = |issuers: &[String]| -> Vec<Issuer> {
+            let read = |issuer: &String| keep(&mut errors, issuer.parse().map_err(ConfigError::Issuer));
+            issuers.iter().filter_map(read).collect()
+        };
+        let (issuers, unlisted) = (read(&set.issuers), read(&set.unlisted_issuers));
         let policy: Option<Arc<dyn ScopePolicy>> = match set.policy {
             Policy::Own(policy) => Some(policy),
             Policy::Rules(rules) => match rules.build() {
@@ -125,7 +125,7 @@ impl<V> ProtectedResourceBuilder<V> {
             }
         }
         let mut bearer = RequireBearerLayer::new(resource.clone(), verifier)
-            .with_issuers(&issuers)
+            .with_issuers(issuers.iter().chain(&unlisted))
             // What basic use needs, in one sign-in: the document says the same (RS-9, RS-19).
             .with_scopes(basic.union(policy.minimum()))
             .with_hierarchy(policy.hierarchy().clone())

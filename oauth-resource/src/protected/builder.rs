@@ -49,6 +49,7 @@ pub struct ProtectedResourceBuilder<V> {
 pub(super) struct Set {
     pub(super) resource: String,
     pub(super) issuers: Vec<String>,
+    pub(super) unlisted_issuers: Vec<String>,
     pub(super) policy: Policy,
     pub(super) scopes_supported: Option<String>,
     pub(super) name: Option<String>,
@@ -83,6 +84,7 @@ impl ProtectedResourceBuilder<()> {
         let set = Set {
             resource: resource.to_owned(),
             issuers: vec![issuer.to_owned()],
+            unlisted_issuers: Vec::new(),
             policy: Policy::Rules(Box::new(ScopeRules::builder(""))),
             scopes_supported: None,
             name: None,
@@ -121,10 +123,30 @@ impl<V> ProtectedResourceBuilder<V> {
         self.verifier(verifier)
     }
 
-    /// A further issuer whose tokens are accepted, if the verifier knows it.
+    /// A further authorization server: its tokens are accepted, if the verifier knows it, and the metadata sends clients to it, too.
     #[must_use]
     pub fn issuer(mut self, issuer: &str) -> Self {
         self.set.issuers.push(issuer.to_owned());
+        self
+    }
+
+    /// A further issuer whose tokens are accepted, if the verifier knows it, and that no client is sent to: of workloads, say, or of keys.
+    ///
+    /// ```
+    /// # use oauth_core::VerifyFault;
+    /// use oauth_resource::{ProtectedResource, verify_fn};
+    ///
+    /// # let verifier = verify_fn(|_, _| async { Err(VerifyFault::Invalid) });
+    /// let resource = ProtectedResource::builder("https://mcp.example/mcp", "https://as.example")
+    ///     .unlisted_issuer("https://token.actions.githubusercontent.com")
+    ///     .verifier(verifier)
+    ///     .build()?;
+    /// assert_eq!(resource.document().authorization_servers.len(), 1);
+    /// # Ok::<(), oauth_resource::ConfigErrors>(())
+    /// ```
+    #[must_use]
+    pub fn unlisted_issuer(mut self, issuer: &str) -> Self {
+        self.set.unlisted_issuers.push(issuer.to_owned());
         self
     }
 

@@ -72,3 +72,30 @@ impl Default for ScopeRoles {
         Self::new("mcp:tools", "mcp:resources", "mcp:admin")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scope::{Asked, Need, Operation, ScopePolicy as _};
+
+    #[test]
+    fn roles_of_ones_own_and_one_that_is_everybodys() {
+        let roles = ScopeRoles::new("", "library.read", "library.admin");
+        let rules = roles.rules().tool("restart", roles.admin()).build().unwrap();
+        let need = |operation: Operation<'_>| rules.need(Asked::new(&operation, None));
+        assert_eq!(
+            need(Operation::Tool { name: "search".into() }),
+            Need::Scopes(oauth_core::ScopeSet::empty())
+        );
+        assert_eq!(
+            need(Operation::Tool { name: "restart".into() }),
+            Need::Scopes("library.admin".parse().unwrap())
+        );
+        assert_eq!(
+            need(Operation::Prompt { name: "digest".into() }),
+            Need::Scopes("library.read".parse().unwrap())
+        );
+        let held = "library.admin".parse().unwrap();
+        assert!(rules.hierarchy().missing(&held, &"library.read".parse().unwrap()).is_empty());
+    }
+}

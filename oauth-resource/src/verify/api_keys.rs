@@ -92,6 +92,9 @@ impl fmt::Debug for ApiKey {
 
 /// Accepts static keys, for what cannot sign in. They do not leave this resource: they are good here and nowhere else.
 ///
+/// Their issuer is whoever hands them out. Where that is not the authorization server that clients are sent to, name it by
+/// [`unlisted_issuer`](crate::ProtectedResourceBuilder::unlisted_issuer).
+///
 /// ```
 /// use oauth_core::{OsEntropy, Timestamp, TokenVerifier};
 /// use oauth_resource::{ApiKey, ApiKeys};

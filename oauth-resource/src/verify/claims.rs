@@ -10,6 +10,7 @@ use oauth_core::{
 use serde_json::{Map, Value};
 
 use crate::bearer::is_audience;
+use crate::config::{ConfigError, rule};
 use crate::verify::trusted::{RequiredClaim, TrustedIssuer};
 
 /// The rules of an issuer for tokens of one resource.
@@ -18,7 +19,32 @@ pub(super) struct Rules {
     issuer: Arc<str>,
     resource: ResourceUri,
     audience: Arc<str>,
-    default_client: ClientId,
+    defaults: Defaults,
+}
+
+/// What a token of an issuer has of which it says nothing.
+pub(super) struct Defaults {
+    client: ClientId,
+    granted: ScopeSet,
+}
+
+impl Defaults {
+    /// As `trusted` has them, or all that is wrong with them.
+    pub(super) fn of(trusted: &TrustedIssuer) -> Result<Self, Vec<ConfigError>> {
+        let (name, granted) =
+            (trusted.default_client.as_deref().unwrap_or("unknown"), &trusted.granted_scopes);
+        let client =
+            name.parse().map_err(|_| rule(&format!("default client {name:?}"), "it is no client_id"));
+        let granted = granted.parse().map_err(|source| ConfigError::Scopes {
+            text: granted.clone(),
+            what: format!("what tokens of issuer {:?} are granted", trusted.issuer),
+            source,
+        });
+        match (client, granted) {
+            (Ok(client), Ok(granted)) => Ok(Self { client, granted }),
+            (client, granted) => Err(client.err().into_iter().chain(granted.err()).collect()),
+        }
+    }
 }
 
 /// What the layer is told, and a word for the log.
@@ -29,12 +55,12 @@ const fn invalid(reason: &'static str) -> Refusal {
 }
 
 impl Rules {
-    pub(super) fn new(trusted: TrustedIssuer, resource: &ResourceUri, default_client: ClientId) -> Self {
+    pub(super) fn new(trusted: TrustedIssuer, resource: &ResourceUri, defaults: Defaults) -> Self {
         Self {
             issuer: trusted.issuer.as_str().into(),
             audience: resource.as_str().into(),
             resource: resource.clone(),
-            default_client,
+            defaults,
             trusted,
         }
     }
@@ -107,6 +133,9 @@ impl Rules {
         claims.subject_kind = self.kind(said, &claims)?;
         claims.audience = audience;
         claims.scopes = self.scopes(said, claims.subject_kind)?;
+        if !self.defaults.granted.is_empty() {
+            claims.scopes = claims.scopes.union(&self.defaults.granted);
+        }
         claims.issued_at = issued_at;
         claims.not_before = not_before;
         claims.leeway = rules.leeway;
@@ -149,7 +178,7 @@ impl Rules {
             }
         }
         if self.trusted.optional.contains(&RequiredClaim::ClientId) || self.trusted.default_client.is_some() {
-            return Ok(self.default_client.clone());
+            return Ok(self.defaults.client.clone());
         }
         Err(invalid("client_id_missing"))
     }

@@ -5,9 +5,9 @@ use std::fmt;
 use oauth_core::jose::{HmacAlgorithm, HmacKey};
 use oauth_core::{Claims, Issuer, ResourceUri, Secret, Timestamp, TokenVerifier, VerifyFault, async_trait};
 
-use crate::config::{ConfigError, ConfigErrors};
-use crate::verify::claims::Rules;
-use crate::verify::jwt::{default_client, parse, refuse, rule};
+use crate::config::{ConfigError, ConfigErrors, rule};
+use crate::verify::claims::{Defaults, Rules};
+use crate::verify::jwt::{parse, refuse};
 use crate::verify::trusted::TrustedIssuer;
 
 /// Verifies JWT access tokens that are signed with HS256 and a shared secret: for an issuer and a resource run by the same people. Whoever
@@ -50,11 +50,11 @@ impl HmacVerifier {
         if let Err(error) = trusted.issuer.parse::<Issuer>() {
             errors.push(ConfigError::Issuer(error));
         }
-        let client = default_client(&trusted).map_err(|error| errors.push(error));
+        let defaults = Defaults::of(&trusted).map_err(|wrong| errors.extend(wrong));
         let key = key(secret).map_err(|error| errors.push(error));
-        match (resource, client, key) {
-            (Ok(resource), Ok(client), Ok(key)) if errors.is_empty() => {
-                Ok(Self { rules: Rules::new(trusted, &resource, client), keys: vec![key] })
+        match (resource, defaults, key) {
+            (Ok(resource), Ok(defaults), Ok(key)) if errors.is_empty() => {
+                Ok(Self { rules: Rules::new(trusted, &resource, defaults), keys: vec![key] })
             }
             _ => Err(ConfigErrors(errors)),
         }

@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use oauth_core::fetch::Fetch;
 use oauth_core::jose::{Jws, JwsFault, SignatureFault};
-use oauth_core::{
-    Claims, ClientId, Clock, Issuer, ResourceUri, Timestamp, TokenVerifier, VerifyFault, async_trait,
-};
+use oauth_core::{Claims, Clock, Issuer, ResourceUri, Timestamp, TokenVerifier, VerifyFault, async_trait};
 
-use crate::config::{ConfigError, ConfigErrors};
-use crate::verify::claims::Rules;
+use crate::config::{ConfigError, ConfigErrors, rule};
+use crate::verify::claims::{Defaults, Rules};
 use crate::verify::keys::{KeySetHealth, KeyTiming, Keys, Remote};
 use crate::verify::trusted::TrustedIssuer;
 
@@ -218,9 +216,9 @@ impl JwtVerifierBuilder {
         let mut seen: Vec<String> = Vec::new();
         for trusted in self.issuers {
             let name = trusted.issuer.clone();
-            let (issuer, client) = (name.parse::<Issuer>(), default_client(&trusted));
+            let (issuer, defaults) = (name.parse::<Issuer>(), Defaults::of(&trusted));
             let issuer = issuer.map_err(|error| errors.push(ConfigError::Issuer(error)));
-            let client = client.map_err(|error| errors.push(error));
+            let defaults = defaults.map_err(|wrong| errors.extend(wrong));
             if seen.contains(&name) {
                 errors.push(rule(&format!("issuer {name:?}"), "it is listed twice"));
             }
@@ -228,24 +226,14 @@ impl JwtVerifierBuilder {
                 errors.push(rule(&format!("issuer {name:?}"), "no algorithm is allowed"));
             }
             seen.push(name);
-            let (Ok(issuer), Ok(client), Ok(resource)) = (issuer, client, &resource) else { continue };
+            let (Ok(issuer), Ok(defaults), Ok(resource)) = (issuer, defaults, &resource) else { continue };
             match Keys::of(&trusted, &issuer, self.fetch.as_ref(), self.timing) {
-                Ok(keys) => issuers.push((Rules::new(trusted, resource, client), keys)),
+                Ok(keys) => issuers.push((Rules::new(trusted, resource, defaults), keys)),
                 Err(why) => errors.push(rule(&format!("keys of issuer {issuer}"), why)),
             }
         }
         if errors.is_empty() { Ok(JwtVerifier { issuers }) } else { Err(ConfigErrors(errors)) }
     }
-}
-
-pub(super) fn rule(what: &str, why: &'static str) -> ConfigError {
-    ConfigError::Rule { what: what.to_owned(), why }
-}
-
-/// What a client is called that no claim names.
-pub(super) fn default_client(trusted: &TrustedIssuer) -> Result<ClientId, ConfigError> {
-    let name = trusted.default_client.as_deref().unwrap_or("unknown");
-    name.parse().map_err(|_| rule(&format!("default client {name:?}"), "it is no client_id"))
 }
 
 impl fmt::Debug for JwtVerifierBuilder {

@@ -52,6 +52,7 @@ pub struct TrustedIssuer {
     pub(super) client_marks: Vec<(String, String)>,
     pub(super) client_sign: Option<ClientSign>,
     pub(super) scope_prefix_added: String,
+    pub(super) granted_scopes: String,
 }
 
 /// Tells by what a token says, its subject and its client, whether it is a client's own.
@@ -108,6 +109,7 @@ impl TrustedIssuer {
             client_marks: Vec::new(),
             client_sign: None,
             scope_prefix_added: String::new(),
+            granted_scopes: String::new(),
         }
     }
 
@@ -204,6 +206,20 @@ impl TrustedIssuer {
     #[must_use]
     pub fn with_client_scope_claims<'a>(mut self, names: impl IntoIterator<Item = &'a str>) -> Self {
         self.client_scope_claims = names.into_iter().map(str::to_owned).collect();
+        self
+    }
+
+    /// Gives these scopes to every token of this issuer that is good here, beside what it says of its own: for issuers that know of none, as
+    /// those of workloads. Who gets such a token is then all that stands before what they open: say whose are good, by
+    /// [`with_claim`](Self::with_claim).
+    ///
+    /// ```
+    /// use oauth_resource::presets::github_actions;
+    /// let issuer = github_actions("octo-org").with_claim("repository", ["octo-org/deploy"]).with_granted_scopes("mcp:tools");
+    /// ```
+    #[must_use]
+    pub fn with_granted_scopes(mut self, scopes: &str) -> Self {
+        scopes.clone_into(&mut self.granted_scopes);
         self
     }
 

@@ -11,6 +11,7 @@ mod identity;
 mod known;
 mod metadata;
 mod possession;
+mod refusals;
 mod scopes;
 mod sessions;
 mod slow;

@@ -8,7 +8,7 @@ use oauth_resource::{MetadataService, ProtectedResource, ScopeRules, WELL_KNOWN}
 use serde_json::json;
 use tower::ServiceExt as _;
 
-use crate::fixture::{Bench, ISSUER, Tokens, rules};
+use crate::fixture::{Bench, ISSUER, Tokens, call, claims, rules};
 
 #[tokio::test]
 async fn the_document_is_at_both_forms_without_a_token() {
@@ -18,6 +18,7 @@ async fn the_document_is_at_both_forms_without_a_token() {
             .scopes(rules())
             .name("Notes")
             .documentation("https://mcp.example/docs")
+            .policy_uri("https://mcp.example/policy")
             .terms("https://mcp.example/terms")
     });
     for path in [
@@ -40,10 +41,32 @@ async fn the_document_is_at_both_forms_without_a_token() {
                 "bearer_methods_supported": ["header"],
                 "resource_name": "Notes",
                 "resource_documentation": "https://mcp.example/docs",
+                "resource_policy_uri": "https://mcp.example/policy",
                 "resource_tos_uri": "https://mcp.example/terms",
             })
         );
     }
+}
+
+#[tokio::test]
+async fn a_further_issuer_is_published_or_known_here_alone() {
+    // RS-6, RS-46
+    let (second, workloads) = ("https://second.example", "https://workloads.example");
+    let bench = Bench::with(|builder| builder.scopes(rules()).issuer(second).unlisted_issuer(workloads));
+    let document = bench.get(&format!("{WELL_KNOWN}/mcp")).await.json();
+    assert_eq!(document["authorization_servers"], json!([ISSUER, second]));
+    for (issuer, status) in [(ISSUER, 200), (second, 200), (workloads, 200), ("https://third.example", 401)] {
+        let mut claims = claims("alice", "notes:read");
+        claims.issuer = issuer.into();
+        let token = issuer.trim_start_matches("https://");
+        bench.tokens.put(token, claims);
+        assert_eq!(bench.post(token, &call("list_notes")).await.status, status, "{issuer}");
+    }
+    let wrong = ProtectedResource::builder("https://mcp.example", ISSUER)
+        .unlisted_issuer("workloads")
+        .verifier(Tokens::default())
+        .build();
+    assert!(wrong.unwrap_err().to_string().contains("workloads"));
 }
 
 #[tokio::test]

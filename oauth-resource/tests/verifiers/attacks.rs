@@ -207,7 +207,10 @@ async fn a_jwt_17_size_is_bounded_before_anything_is_decoded() {
     // Depth within the size: no stack is overrun, and what nobody reads harms nobody.
     let deep = format!("{}{}", "[".repeat(4000), "]".repeat(4000));
     let payload = claims().to_string().replace("{\"", &format!("{{\"x\":{deep},\""));
-    let _ = ask(&verifier(trusted()), &KEY.sign_texts(r#"{"alg":"ES256","typ":"at+jwt"}"#, &payload)).await;
+    let token = KEY.sign_texts(r#"{"alg":"ES256","typ":"at+jwt"}"#, &payload);
+    assert!(ask(&verifier(trusted()), &token).await.is_ok());
+    let read = verifier(trusted().with_kept_claims(["x"]));
+    assert!(refused(&ask(&read, &token).await), "where it is read, its depth is bounded");
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ use oauth_core::fetch::{Fetch, FetchError, FetchRequest, Fetched, StaticFetch};
 use oauth_core::jose::SigningKey;
 use oauth_core::{TokenVerifier as _, async_trait};
 use oauth_resource::{JwtVerifier, TrustedIssuer};
+use oauth_testing::CapturedLog;
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -380,6 +381,77 @@ async fn rubbish_in_a_set_spoils_nothing() {
     assert!(ask(&verifier, &sign(&claims())).await.is_ok());
     let health = &verifier.health(now())[0];
     assert_eq!((health.keys, health.skipped, health.ready), (1, 4, true));
+}
+
+#[tokio::test]
+async fn what_is_left_out_of_a_set_is_said_once() {
+    // RS-68
+    let set = json!({"keys": [KEY.public_jwk().to_json(), 5, {"kty": "oct", "k": "AA"}]}).to_string();
+    let log = CapturedLog::of_this_thread();
+    let warnings = || log.text().matches("keys of the issuer's set are not used").count();
+    let fetch = Arc::new(StaticFetch::new().with(JWKS, Fetched::json(set.clone())));
+    let verifier = remote(fetch.clone());
+    for minutes in [0, 20, 40] {
+        let later = now() + secs(minutes * 60);
+        let mut token = claims();
+        token["exp"] = json!(later.as_secs() + 60);
+        assert!(verifier.verify(&sign(&token), later).await.is_ok());
+        until(|| fetch.count(JWKS) as u64 == 1 + minutes / 20).await;
+    }
+    assert_eq!(warnings(), 1);
+    let fixed = TrustedIssuer::new(ISSUER).with_jwks(&set);
+    assert!(JwtVerifier::builder(RESOURCE).issuer(fixed).build().is_ok());
+    assert_eq!(warnings(), 2, "a set that was configured has its line, too");
+}
+
+/// Never answers, until it is broken off.
+#[derive(Default)]
+struct Hangs {
+    begun: AtomicUsize,
+    ended: Arc<AtomicUsize>,
+}
+
+struct Ends(Arc<AtomicUsize>);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[async_trait]
+impl Fetch for Hangs {
+    async fn fetch(&self, _: FetchRequest<'_>) -> Result<Fetched, FetchError> {
+        self.begun.fetch_add(1, Ordering::SeqCst);
+        let _end = Ends(self.ended.clone());
+        std::future::pending().await
+    }
+}
+
+#[tokio::test]
+async fn a_fetch_without_an_end_is_given_one() {
+    // RS-61
+    let fetch = Arc::new(Hangs::default());
+    let verifier = Arc::new(remote(fetch.clone()));
+    let ask_at = |moment| {
+        let verifier = verifier.clone();
+        tokio::spawn(async move { verifier.verify(&sign(&claims()), moment).await })
+    };
+    let first = ask_at(now());
+    until(|| fetch.begun.load(Ordering::SeqCst) == 1).await;
+    let second = ask_at(now() + secs(59));
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!first.is_finished() && !second.is_finished() && fetch.ended.load(Ordering::SeqCst) == 0);
+    // Whoever comes a minute after it began ends it, and all who wait are told.
+    for waiting in [ask_at(now() + secs(60)), first, second] {
+        assert!(unavailable(&waiting.await.unwrap()));
+    }
+    assert_eq!((fetch.begun.load(Ordering::SeqCst), fetch.ended.load(Ordering::SeqCst)), (1, 1));
+    let again = ask_at(now() + secs(66));
+    until(|| fetch.begun.load(Ordering::SeqCst) == 2).await;
+    again.abort();
 }
 
 #[tokio::test]

@@ -381,6 +381,18 @@ async fn github_actions() {
         )
     );
     assert_eq!(claims.extra.unwrap()["repository"], "octo-org/octo-repo");
+    // It knows of no scopes: those of one repository may be given some.
+    let deploys = Case {
+        trusted: case
+            .trusted
+            .clone()
+            .with_claim("repository", ["octo-org/octo-repo"])
+            .with_granted_scopes("mcp:tools"),
+        ..case
+    };
+    assert_eq!(deploys.accepted().await.scopes.as_str(), "mcp:tools");
+    deploys.holds_to("repository", json!("octo-org/other")).await;
+    let case = deploys;
     // Everybody on GitHub gets tokens of this issuer.
     case.holds_to("repository_owner", json!("evil-org")).await;
     case.holds_to("aud", json!("https://github.com/octo-org")).await;

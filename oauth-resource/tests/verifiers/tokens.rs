@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use oauth_core::{Binding, SubjectKind, TokenVerifier as _, VerifyFault};
-use oauth_resource::{RequiredClaim, TrustedIssuer};
+use oauth_core::{Binding, Claims, SubjectKind, TokenVerifier as _, VerifyFault};
+use oauth_resource::{JwtVerifier, RequiredClaim, TrustedIssuer};
 use serde_json::{Value, json};
 
-use crate::fixture::{KEY, NOW, accepts, ask, claims, now, sign, trusted, verifier, with, without};
+use crate::fixture::{
+    KEY, NOW, RESOURCE, accepts, ask, claims, now, refused, sign, trusted, verifier, with, without,
+};
 
 #[tokio::test]
 async fn the_leeway_ends_at_its_edge() {
@@ -94,6 +96,23 @@ async fn a_confirmation_is_a_key_or_the_token_is_refused() {
     ] {
         assert!(!accepts(&verifier, &with("cnf", cnf.clone())).await, "{cnf}");
     }
+}
+
+#[tokio::test]
+async fn what_an_issuer_is_trusted_with_is_added_to_what_its_tokens_say() {
+    let granting = verifier(trusted().with_granted_scopes("mcp:tools notes:read"));
+    let scopes = |answer: Result<Claims, VerifyFault>| answer.unwrap().scopes.as_str().to_owned();
+    assert_eq!(
+        scopes(ask(&granting, &sign(&with("scope", "notes:write"))).await),
+        "mcp:tools notes:read notes:write"
+    );
+    assert_eq!(scopes(ask(&granting, &sign(&without("scope"))).await), "mcp:tools notes:read");
+    assert!(refused(&ask(&granting, &sign(&with("aud", "https://other.example"))).await));
+    let wrong = JwtVerifier::builder(RESOURCE)
+        .issuer(trusted().with_granted_scopes("a\"b").with_default_client(""))
+        .build()
+        .unwrap_err();
+    assert_eq!(wrong.iter().count(), 2, "{wrong}");
 }
 
 #[tokio::test]

@@ -120,7 +120,7 @@ fn compare(report: &mut Report, settings: &Settings, metadata: &Value) {
 }
 
 /// `asks`: whether tokens are asked about, so that an issuer need not sign them.
-async fn keys(report: &mut Report, fetch: &dyn Fetch, url: &str, asks: bool) -> Option<JwkSet> {
+pub(crate) async fn keys(report: &mut Report, fetch: &dyn Fetch, url: &str, asks: bool) -> Option<JwkSet> {
     let fetched = match get(fetch, url).await {
         Ok(fetched) if fetched.status.is_success() => fetched,
         Ok(fetched) => {

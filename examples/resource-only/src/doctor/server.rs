@@ -79,6 +79,10 @@ pub(crate) async fn examine(report: &mut Report, url: &str) -> Result<(), Box<dy
             if !methods.is_some_and(|methods| methods.iter().any(|method| method == "S256")) {
                 report.wrong(&format!("{named} does not list S256: MCP clients refuse to sign in there"));
             }
+            // An issuer of opaque tokens need not have any.
+            if let Some(url) = metadata["jwks_uri"].as_str() {
+                issuer::keys(report, &fetch, url, true).await;
+            }
         }
     }
     Ok(())

@@ -265,3 +265,137 @@ async fn keys_on_this_machine_are_fetched_for_an_issuer_elsewhere() {
     let verifier = Settings::parse_from(args).verifier().unwrap();
     assert!(verifier.verify(&token, now()).await.is_ok());
 }
+
+#[tokio::test]
+async fn a_token_that_is_bound_is_good_where_the_server_takes_it() {
+    // RS-31, DPOP-11
+    let id = start().await;
+    let free = id.key.sign("at+jwt", &id.claims()).unwrap();
+    let mut bound = id.claims();
+    bound["cnf"] = json!({ "jkt": id.key.public_jwk().thumbprint() });
+    let bound = id.key.sign("at+jwt", &bound).unwrap();
+    for (token, dpop, is_good, words) in [
+        (&free, "off", true, "the server accepts it"),
+        (&free, "optional", true, "the server accepts it"),
+        (&free, "required", false, "it is bound to no key"),
+        (&bound, "off", false, "Set OAUTH_DPOP=optional"),
+        (&bound, "optional", true, "only with a proof of that key"),
+        (&bound, "required", true, "only with a proof of that key"),
+    ] {
+        let (wrong, said) = id.said(&id.settings(&["--dpop", dpop]), token).await;
+        assert!((wrong == 0) == is_good && said.contains(words), "{dpop}\n{said}");
+        assert_eq!(said.contains("the server accepts it"), is_good, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn the_doctor_reads_audiences_as_the_server_does() {
+    // RS-47
+    let id = start().await;
+    for (audience, named, is_good) in [
+        ("https://mcp.example/mcp/", "https://mcp.example/mcp", true),
+        ("https://mcp.example/mcp/", "https://mcp.example/mcp/", false),
+        ("HTTPS://MCP.example:443/mcp", "https://mcp.example/mcp", true),
+        ("https://mcp.example/mcp", "HTTPS://MCP.example:443/mcp", true),
+        ("https://mcp.example", "https://mcp.example/", true),
+        ("https://mcp.example/mcp", "https://mcp.example/MCP", false),
+    ] {
+        let settings =
+            Settings::parse_from(["resource-only", "--issuer", &id.issuer, "--audience", audience]);
+        let mut claims = id.claims();
+        claims["aud"] = named.into();
+        let (wrong, said) = id.said(&settings, &id.key.sign("at+jwt", &claims).unwrap()).await;
+        assert!((wrong == 0) == is_good, "{named} for {audience}\n{said}");
+        assert_eq!(said.contains("it is for this server"), is_good, "{said}");
+        assert_eq!(said.contains("the server accepts it"), is_good, "{said}");
+    }
+}
+
+#[tokio::test]
+async fn with_a_shared_secret_published_keys_are_used_where_they_are_named() {
+    let id = start().await;
+    let token = id.key.sign("at+jwt", &id.claims()).unwrap();
+    let secret = ["--hmac-secret", "0123456789abcdef0123456789abcdef"];
+    let (wrong, said) = id.said(&id.settings(&secret), &token).await;
+    assert!(wrong > 0 && said.contains("only if OAUTH_JWKS_URI says where they are"), "{said}");
+    let keys = format!("{}/jwks", id.issuer);
+    let both = [&secret[..], &["--jwks-uri", &keys]].concat();
+    let (wrong, said) = id.said(&id.settings(&both), &token).await;
+    assert!(wrong == 0 && said.contains("the server accepts it"), "{said}");
+}
+
+#[tokio::test]
+async fn what_came_in_the_clear_is_refused_unless_that_is_to_be_so() {
+    // A-PROXY-12
+    let id = start().await;
+    let status = async |more: &[&str], peer: &str, proto: Option<&str>| {
+        let settings = id.settings(more);
+        let app = crate::protected_tools(&settings, settings.verifier().unwrap()).unwrap();
+        let app = crate::encrypted(&settings, app).unwrap();
+        let mut request = axum::http::Request::post("/mcp");
+        if let Some(proto) = proto {
+            request = request.header("x-forwarded-proto", proto);
+        }
+        let request = request.extension(oauth_core::PeerAddress(peer.parse().unwrap()));
+        app.oneshot(request.body(axum::body::Body::empty()).unwrap()).await.unwrap().status().as_u16()
+    };
+    for (more, peer, proto, expected) in [
+        (&[][..], "192.0.2.7", None, 403),
+        (&[], "192.0.2.7", Some("https"), 403),
+        (&[], "127.0.0.1", None, 401),
+        (&[], "127.0.0.1", Some("http"), 403),
+        (&[], "127.0.0.1", Some("https"), 401),
+        (&["--trusted-proxies", "192.0.2.0/24"], "192.0.2.7", Some("https"), 401),
+        (&["--require-https", "false"], "192.0.2.7", None, 401),
+    ] {
+        assert_eq!(status(more, peer, proto).await, expected, "{more:?} {peer} {proto:?}");
+    }
+    assert!(crate::encrypted(&id.settings(&["--trusted-proxies", "x,10.0.0.1/8"]), Router::new()).is_err());
+    let plain =
+        Settings::parse_from(["resource-only", "--issuer", "http://as.example", "--require-https", "false"]);
+    assert!(plain.check().unwrap_err().contains("must be https"));
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_servers_own_documents_is_said() {
+    let id = start().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let origin = format!("http://{}", listener.local_addr().unwrap());
+    let document =
+        |resource: &str, issuers: Value| json!({"resource": resource, "authorization_servers": issuers});
+    let weak = json!({"issuer": format!("{origin}/weak"), "jwks_uri": format!("{origin}/none")});
+    let other = document("https://other.example/mcp", json!([&id.issuer]));
+    let nobodys = document(&format!("{origin}/nobodys"), json!([]));
+    let weakly = document(&format!("{origin}/weakly"), json!([format!("{origin}/weak")]));
+    let answer = |document: Value| get(move || async move { axum::Json(document) });
+    let open = || get(|| async { "open to all" });
+    let app = Router::new()
+        .route("/{name}", open())
+        .route("/.well-known/oauth-protected-resource/other", answer(other))
+        .route("/.well-known/oauth-protected-resource/nobodys", answer(nobodys))
+        .route("/.well-known/oauth-protected-resource/weakly", answer(weakly))
+        .route("/.well-known/oauth-protected-resource/rubbish", get(|| async { "<html>" }))
+        .route("/.well-known/oauth-authorization-server/weak", answer(weak));
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    for (name, words) in [
+        ("other", "it calls itself \"https://other.example/mcp\""),
+        ("nobodys", "names no authorization server"),
+        ("weakly", "does not list S256"),
+        ("weakly", "/none: not a json web key set"),
+        ("rubbish", "is no JSON"),
+        ("missing", "answers 404"),
+        ("other", "not 401: clients do not sign in"),
+        ("other", "no WWW-Authenticate"),
+    ] {
+        let mut report = Report::default();
+        server::examine(&mut report, &format!("{origin}/{name}")).await.unwrap();
+        let said = report.lines().join("\n");
+        assert!(
+            said.lines().any(|line| line.starts_with("WRONG") && line.contains(words)),
+            "{name}: {words}\n{said}"
+        );
+    }
+    let mut report = Report::default();
+    server::examine(&mut report, "http://127.0.0.1:9/mcp").await.unwrap();
+    assert!(report.lines().join("\n").contains("cannot be reached"), "{:?}", report.lines());
+}

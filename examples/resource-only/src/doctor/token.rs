@@ -4,13 +4,13 @@ use std::error::Error;
 use std::time::Duration;
 
 use oauth_core::jose::{ClaimSet, Header, Jws, SignatureFault, is_type};
-use oauth_core::{ScopeSet, TokenVerifier as _, VerifyFault};
+use oauth_core::{Binding, ResourceUri, ScopeSet, TokenVerifier as _, VerifyFault};
 use oauth_resource::ScopeRoles;
 
 use crate::doctor::issuer::Found;
 use crate::doctor::report::Report;
 use crate::now;
-use crate::settings::Settings;
+use crate::settings::{Possession, Settings};
 
 /// What this server forgives clocks that differ.
 const LEEWAY: u64 = 60;
@@ -39,6 +39,7 @@ pub(crate) async fn examine(
     // The last word is that of what guards the server.
     let verdict = settings.verifier()?.verify(token, now()).await;
     match verdict {
+        Ok(claims) if !is_presentable(report, settings.dpop, claims.binding) => {}
         Ok(claims) => {
             report.good(&format!("the server accepts it: {} through {}", claims.subject, claims.client_id));
             scopes(report, &claims.scopes);
@@ -51,6 +52,22 @@ pub(crate) async fn examine(
         Err(fault) => report.wrong(&format!("the server refuses it: {fault}")),
     }
     Ok(())
+}
+
+/// Whether the server takes it as it is bound; what it says of that.
+fn is_presentable(report: &mut Report, dpop: Possession, binding: Binding) -> bool {
+    match (dpop, binding) {
+        (Possession::Required, Binding::Bearer) => report
+            .wrong("the server refuses it: it is bound to no key, and OAUTH_DPOP=required. The client must ask for a bound one (DPoP)"),
+        (Possession::Off | Possession::Optional, Binding::Bearer) => return true,
+        (Possession::Off, _) => report
+            .wrong("the server refuses it: it is bound to a key of its client (DPoP), and OAUTH_DPOP is off. Set OAUTH_DPOP=optional"),
+        (Possession::Optional | Possession::Required, _) => {
+            report.note("it is bound to a key of its client: it is good only with a proof of that key (DPoP), which is not looked at here");
+            return true;
+        }
+    }
+    false
 }
 
 fn signed(report: &mut Report, settings: &Settings, found: &Found, jws: &Jws<'_>) {
@@ -69,14 +86,29 @@ fn of_header(report: &mut Report, settings: &Settings, found: &Found, jws: &Jws<
     let is_access_token = typ.is_some_and(|typ| is_type(typ, "at+jwt"));
     let is_plain = typ.is_none_or(|typ| is_type(typ, "JWT"));
     if is_plain && !settings.plain_jwt {
-        report.wrong("its type is JWT, not at+jwt: it may be an ID token. If your issuer writes access tokens so, set OAUTH_PLAIN_JWT=true");
+        misfit(
+            report,
+            settings,
+            "its type is JWT, not at+jwt: it may be an ID token. If your issuer writes access tokens so, set OAUTH_PLAIN_JWT=true",
+        );
     } else if !is_access_token && !is_plain {
-        report.wrong(&format!("its type is {:?}: that is no access token", typ.unwrap_or_default()));
+        misfit(
+            report,
+            settings,
+            &format!("its type is {:?}: that is no access token", typ.unwrap_or_default()),
+        );
     }
     if header.alg.starts_with("HS") {
         match settings.hmac_secret {
             Some(_) => report.note("it is signed with a shared secret"),
             None => report.wrong("it is signed with a shared secret, and JWT_HMAC_SECRET is not set"),
+        }
+        return;
+    }
+    if !settings.uses_published_keys() {
+        match settings.introspection_endpoint {
+            Some(_) => report.note("the issuer is asked about it: its keys are not used here"),
+            None => report.wrong("it is signed with a key that the issuer publishes, and with JWT_HMAC_SECRET those are used only if OAUTH_JWKS_URI says where they are"),
         }
         return;
     }
@@ -101,10 +133,10 @@ fn of_claims(report: &mut Report, settings: &Settings, said: &ClaimSet<'_>) {
         None => report.wrong("it does not say who issued it (iss)"),
     }
     let audience = settings.audience();
-    if said.audience.iter().any(|named| *named == audience) {
+    if said.audience.iter().any(|named| names(named, &audience)) {
         report.good("it is for this server");
         let beside = |named: &&str| {
-            *named != audience && !settings.further_audiences.iter().any(|further| further == named)
+            !names(named, &audience) && !settings.further_audiences.iter().any(|further| further == named)
         };
         for other in said.audience.iter().map(|named| &**named).filter(beside) {
             report.wrong(&format!("it is for {other:?} as well (aud), which could use it here: if that may be, set OAUTH_FURTHER_AUDIENCES={other}"));
@@ -144,10 +176,31 @@ fn of_claims(report: &mut Report, settings: &Settings, said: &ClaimSet<'_>) {
             (said.id.is_none(), "jti"),
         ] {
             if missing {
-                report.wrong(&format!("it has no {name}, which RFC 9068 wants. If your issuer leaves it out, set OAUTH_PLAIN_JWT=true"));
+                misfit(
+                    report,
+                    settings,
+                    &format!(
+                        "it has no {name}, which RFC 9068 wants. If your issuer leaves it out, set OAUTH_PLAIN_JWT=true"
+                    ),
+                );
             }
         }
     }
+}
+
+/// What keeps a token from being read here. The issuer may vouch for it all the same, where it is asked.
+fn misfit(report: &mut Report, settings: &Settings, what: &str) {
+    match settings.introspection_endpoint {
+        Some(_) => report.note(what),
+        None => report.wrong(what),
+    }
+}
+
+/// Whether an audience is this server, as the server itself reads both: a slash at the end is forgiven for a bare host alone.
+fn names(named: &str, audience: &str) -> bool {
+    let Ok(own) = audience.parse::<ResourceUri>() else { return named == audience };
+    let is_spelled_so = own.path().is_empty() || !named.ends_with('/');
+    named == own.as_str() || (is_spelled_so && named.parse() == Ok(own))
 }
 
 fn scopes(report: &mut Report, held: &ScopeSet) {

@@ -139,6 +139,30 @@ impl ScopeRulesBuilder {
         self
     }
 
+    /// What prompts need whose name begins with `prefix`. A rule for the whole name comes first, then the longest prefix.
+    ///
+    /// ```
+    /// use oauth_resource::{Asked, Need, Operation, ScopePolicy, ScopeRules};
+    ///
+    /// let rules = ScopeRules::builder("").prompts_beginning("draft_", "mcp:write").prompt("draft_help", "mcp:read").build()?;
+    /// let need = |name: &'static str| rules.need(Asked::new(&Operation::Prompt { name: name.into() }, None));
+    /// assert_eq!(need("draft_mail"), Need::Scopes("mcp:write".parse()?));
+    /// assert_eq!(need("draft_help"), Need::Scopes("mcp:read".parse()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn prompts_beginning(mut self, prefix: &str, scopes: &str) -> Self {
+        if prefix.is_empty() {
+            let why = "every name begins so: use other_prompts";
+            self.errors.push(ConfigError::Rule { what: "prompts beginning \"\"".to_owned(), why });
+        }
+        let what = || format!("prompts beginning {prefix:?}");
+        let scopes = self.scopes(scopes, what);
+        let before = self.prompts.beginning.insert(prefix.into(), scopes).is_some();
+        self.once(before, what);
+        self
+    }
+
     /// What prompts without a rule need, instead of the strictest set.
     #[must_use]
     pub fn other_prompts(mut self, scopes: &str) -> Self {

@@ -8,11 +8,10 @@ use oauth_core::fetch::{Fetch, SingleFlight};
 use oauth_core::{Issuer, ResourceUri};
 use quick_cache::sync::Cache;
 
-use crate::config::{ConfigError, ConfigErrors};
-use crate::verify::claims::Rules;
+use crate::config::{ConfigError, ConfigErrors, rule};
+use crate::verify::claims::{Defaults, Rules};
 use crate::verify::introspection::answer::Signed;
 use crate::verify::introspection::{IntrospectionCredentials, IntrospectionVerifier, MAX_FLIGHTS};
-use crate::verify::jwt::{default_client, rule};
 use crate::verify::keys::{KeyTiming, Keys, is_secure};
 use crate::verify::trusted::{RequiredClaim, TrustedIssuer};
 
@@ -120,7 +119,7 @@ impl IntrospectionVerifierBuilder {
             self.resource.parse::<ResourceUri>().map_err(|error| errors.push(ConfigError::Resource(error)));
         let issuer =
             trusted.issuer.parse::<Issuer>().map_err(|error| errors.push(ConfigError::Issuer(error)));
-        let client = default_client(&trusted).map_err(|error| errors.push(error));
+        let defaults = Defaults::of(&trusted).map_err(|wrong| errors.extend(wrong));
         if !is_secure(&self.endpoint) {
             let what = format!("introspection endpoint {:?}", self.endpoint);
             errors.push(rule(&what, "must be an absolute https url, or http on loopback"));
@@ -131,8 +130,8 @@ impl IntrospectionVerifierBuilder {
         if self.fetch.is_none() {
             errors.push(rule("introspection", "must be fetched: say through what, by fetch()"));
         }
-        let (Ok(resource), Ok(issuer), Ok(default_client), Some(credentials), Some(fetch), true) =
-            (resource, issuer, client, self.credentials, self.fetch, errors.is_empty())
+        let (Ok(resource), Ok(issuer), Ok(defaults), Some(credentials), Some(fetch), true) =
+            (resource, issuer, defaults, self.credentials, self.fetch, errors.is_empty())
         else {
             return Err(ConfigErrors(errors));
         };
@@ -148,7 +147,7 @@ impl IntrospectionVerifierBuilder {
             endpoint: self.endpoint,
             credentials,
             fetch,
-            rules: Rules::new(trusted, &resource, default_client),
+            rules: Rules::new(trusted, &resource, defaults),
             signed,
             own_form: self.own_form,
             ttl: self.ttl,

@@ -72,14 +72,28 @@ pub struct IntrospectionVerifier {
     ttl: Duration,
     refused_ttl: Duration,
     accepted: Cache<TokenHash, Remembered>,
-    refused: Cache<TokenHash, Timestamp>,
+    refused: Cache<TokenHash, Span>,
     flights: SingleFlight<TokenHash, Outcome>,
 }
 
 #[derive(Clone)]
 struct Remembered {
     claims: Arc<Claims>,
+    fresh: Span,
+}
+
+/// For how long an answer counts.
+#[derive(Clone, Copy)]
+struct Span {
+    since: Timestamp,
     until: Timestamp,
+}
+
+impl Span {
+    /// A clock that was set back must not make it a long one.
+    fn holds(self, now: Timestamp) -> bool {
+        self.since <= now && now < self.until
+    }
 }
 
 /// How asking ended.
@@ -122,12 +136,12 @@ impl IntrospectionVerifier {
         };
         match &outcome {
             Outcome::Active(claims) => {
-                let until = claims.expires_at.min(now + self.ttl);
-                self.accepted.insert(hash, Remembered { claims: claims.clone(), until });
+                let fresh = Span { since: now, until: claims.expires_at.min(now + self.ttl) };
+                self.accepted.insert(hash, Remembered { claims: claims.clone(), fresh });
             }
             Outcome::Refused => {
                 self.accepted.remove(&hash);
-                self.refused.insert(hash, now + self.refused_ttl);
+                self.refused.insert(hash, Span { since: now, until: now + self.refused_ttl });
             }
             Outcome::Unanswered(_) => {}
         }
@@ -170,11 +184,11 @@ impl TokenVerifier for IntrospectionVerifier {
         }
         let hash = TokenHash::of(token);
         if let Some(remembered) = self.accepted.get(&hash)
-            && now < remembered.until
+            && remembered.fresh.holds(now)
         {
             return Ok((*remembered.claims).clone());
         }
-        if self.refused.get(&hash).is_some_and(|until| now < until) {
+        if self.refused.get(&hash).is_some_and(|fresh| fresh.holds(now)) {
             return Err(VerifyFault::Invalid);
         }
         match self.flights.run(hash, self.ask(token, hash, now)).await {

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use oauth_core::Issuer;
+use oauth_core::jose::JwkSet;
+
 /// The state of one issuer's keys.
 ///
 /// ```
@@ -66,5 +69,18 @@ impl Default for KeyTiming {
             cool_down: Duration::from_secs(30),
             max_stale: Duration::from_secs(24 * 3600),
         }
+    }
+}
+
+/// One line for all of a set, however many of its keys are left out (RS-68).
+pub(super) fn warn_of_skipped(issuer: &Issuer, set: &JwkSet) {
+    if let Some(first) = set.skipped().first() {
+        tracing::warn!(
+            issuer = %issuer,
+            skipped = set.skipped().len(),
+            first = first.fault.reason(),
+            used = set.len(),
+            "keys of the issuer's set are not used"
+        );
     }
 }

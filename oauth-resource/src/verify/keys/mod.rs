@@ -14,6 +14,7 @@ use oauth_core::{Issuer, Timestamp};
 use crate::verify::trusted::TrustedIssuer;
 
 pub(super) use discovery::is_secure;
+use health::warn_of_skipped;
 pub use health::{KeySetHealth, KeyTiming};
 pub(super) use remote::Remote;
 
@@ -48,6 +49,7 @@ impl Keys {
                 if set.is_empty() {
                     return Err("no key in the set can be used");
                 }
+                warn_of_skipped(issuer, &set);
                 return Ok(Self::Fixed(Box::new(set)));
             }
             KeySource::Url(url) if !discovery::is_secure(url) => return Err("must be fetched over https"),

@@ -21,12 +21,17 @@ use oauth_core::jose::{Algorithm, JwkSet, Skipped};
 use oauth_core::{Issuer, OsEntropy, Timestamp, VerifyFault, random};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 
 use crate::verify::keys::discovery::{KeySetFault, load};
-use crate::verify::keys::health::{KeySetHealth, KeyTiming};
+use crate::verify::keys::health::{KeySetHealth, KeyTiming, warn_of_skipped};
 
 /// Until the first keys are there, the issuer is asked again this soon.
 const START_COOL_DOWN: Duration = Duration::from_secs(5);
+
+/// How long a fetch may take, whatever it is made through. Others wait for its end, and none begins before it: one that takes longer is
+/// broken off by who comes next.
+const FETCH_LIMIT: Duration = Duration::from_secs(60);
 
 /// How many requests may wait for a fetch. The others are told to come again.
 const MAX_WAITING: usize = 256;
@@ -64,6 +69,7 @@ enum Cause {
 #[derive(Default)]
 struct Progress {
     under_way: bool,
+    flight: Option<AbortHandle>,
     last_attempt: Option<Timestamp>,
     /// The last one because of a key that was not known.
     last_for_unknown: Option<Timestamp>,
@@ -158,7 +164,15 @@ impl Remote {
         let last = if counts_apart { progress.last_for_unknown } else { progress.last_attempt };
         // A clock that was set back must not hold a fetch up until it is there again.
         let cools = |last: Timestamp| last <= now && now.since(last) < cool_down;
-        if progress.under_way || last.is_some_and(cools) {
+        if progress.under_way {
+            let is_overdue = progress.last_attempt.is_some_and(|began| now.since(began) >= FETCH_LIMIT);
+            if is_overdue && let Some(flight) = progress.flight.take() {
+                // Its end is told by its being dropped.
+                flight.abort();
+            }
+            return false;
+        }
+        if last.is_some_and(cools) {
             return false;
         }
         progress.under_way = true;
@@ -182,7 +196,14 @@ impl Remote {
     fn launch(self: &Arc<Self>, now: Timestamp) {
         let flight = Flight { remote: self.clone(), outcome: None };
         match Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(flight.run(now))),
+            Ok(runtime) => {
+                let flight = runtime.spawn(flight.run(now)).abort_handle();
+                let mut progress = self.lock();
+                // If it has ended meanwhile, another may be under way.
+                if progress.last_attempt == Some(now) {
+                    progress.flight = Some(flight);
+                }
+            }
             // Its end is told all the same, by its being dropped.
             Err(_) => tracing::error!("keys are fetched in a tokio runtime, and there is none"),
         }
@@ -195,15 +216,7 @@ impl Remote {
             Ok(keys) => {
                 if keys.skipped() != progress.warned {
                     progress.warned = keys.skipped().to_vec();
-                    if let Some(first) = keys.skipped().first() {
-                        tracing::warn!(
-                            issuer = %self.issuer,
-                            skipped = keys.skipped().len(),
-                            first = first.fault.reason(),
-                            used = keys.len(),
-                            "keys of the issuer's set are not used"
-                        );
-                    }
+                    warn_of_skipped(&self.issuer, &keys);
                 }
                 if keys.is_empty() {
                     let fault = KeySetFault::NoUsableKey(keys.skipped().len());
