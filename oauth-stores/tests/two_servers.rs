@@ -1,5 +1,6 @@
 //! Two stores over one database are one, on every engine: no state is outside it.
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
+#![cfg(any(feature = "sqlite", all(unix, any(feature = "postgres", feature = "redis"))))]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
