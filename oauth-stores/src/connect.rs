@@ -20,7 +20,7 @@ use crate::shown::{shown, split};
 /// | `redis-sentinel://host:port,host:port/master` | what sentinels name; `rediss-sentinel` | `redis` |
 /// | `redis+unix:///path/of/the.sock` | one server, by its socket; `unix` and `valkey+unix` are the same | `redis` |
 ///
-/// Parameters of ours stand behind a question mark; those that the engine's own URLs have may stand beside them.
+/// Parameters of ours stand behind a question mark; those that the engine's own URLs have may stand beside them. Others are refused.
 ///
 /// | engine | parameter | is |
 /// |---|---|---|

@@ -36,6 +36,16 @@ pub(crate) fn split(url: &str) -> Option<(&str, &str)> {
     (is_scheme && !scheme.is_empty()).then_some((scheme, rest))
 }
 
+/// Says that there is no such parameter. What is no plain word is not shown: it may be a piece of a password.
+#[cfg(any(feature = "postgres", feature = "redis"))]
+pub(crate) fn no_parameter(name: &str) -> String {
+    if name.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-')) {
+        format!("there is no parameter {name:?}")
+    } else {
+        "there is a parameter that is none".into()
+    }
+}
+
 /// Whether this is the name of a file and nothing else: of plain letters, and in a folder or with an ending, which passwords seldom have.
 fn is_path(text: &str) -> bool {
     text.bytes().all(|byte| is_plain(byte) || matches!(byte, b'/' | b'\\')) && text.contains(['.', '/', '\\'])

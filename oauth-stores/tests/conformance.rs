@@ -1,4 +1,5 @@
-//! The store in SQLite, held to the promises of the ports: in a file, in memory, and as two servers over one file.
+//! The store in SQLite, held to the promises of the ports: in a file and in memory. Two servers over one file are in
+//! `two_servers`.
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 #![cfg(feature = "sqlite")]
 

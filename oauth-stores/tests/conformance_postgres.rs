@@ -1,5 +1,5 @@
-//! The store in PostgreSQL, held to the promises of the ports: as it comes, in a schema of another name on a serializable
-//! database, and as two servers over one database.
+//! The store in PostgreSQL, held to the promises of the ports: as it comes, and in a schema of another name on a serializable
+//! database. Two servers over one database are in `two_servers`.
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 #![cfg(all(unix, feature = "postgres"))]
 

@@ -87,10 +87,38 @@ async fn redis_is_a_server_or_a_cluster() {
         is_empty(&format!("{}?prefix={}", cluster.url(), fresh_prefix())).await;
     }
     assert!(refused("redis://127.0.0.1:1?replicas=many").await.contains("`replicas`"));
+    if let Some(server) = available(TestRedis::shared()) {
+        is_empty(&format!("{}?protocol=resp3&prefix={}", server.url(), fresh_prefix())).await;
+        // A server that answers: what is refused is the parameter.
+        for (query, name) in [
+            ("replica=1", "replica"),
+            ("prefix=a&replica=1", "replica"),
+            ("protocol=resp3&prefx=a", "prefx"),
+            // A database stands behind the slash, a user before the `@`: here nobody reads them.
+            ("db=1", "db"),
+            ("user=me", "user"),
+        ] {
+            let text = refused(&format!("{}?{query}", server.url())).await;
+            assert!(text.contains(&format!("there is no parameter \"{name}\"")), "{query}: {text}");
+        }
+        let text = refused(&format!("{}#replicas=1", server.url())).await;
+        assert!(text.contains("#"), "{text}");
+        let text = refused(&format!("{}?protocol=resp4", server.url())).await;
+        assert!(text.contains("protocol"), "{text}");
+    }
+    for scheme in ["redis", "rediss", "valkey", "valkeys"] {
+        let text = refused(&format!("{scheme}://me:s3cret@127.0.0.1:1?replica=1")).await;
+        assert!(text.contains("there is no parameter \"replica\"") && !text.contains("s3cret"), "{text}");
+    }
     if let Some(server) = available(TestRedis::own_with(&["unixsocket=here.sock"])) {
         let socket = server.folder().join("here.sock");
         for scheme in ["unix", "redis+unix", "valkey+unix"] {
             is_empty(&format!("{scheme}://{}?db=1&prefix={}", socket.display(), fresh_prefix())).await;
+            let text = refused(&format!("{scheme}://{}?database=1&pass=s3cret", socket.display())).await;
+            assert!(
+                text.contains("there is no parameter \"database\"") && !text.contains("s3cret"),
+                "{text}"
+            );
         }
     }
 }
@@ -137,6 +165,12 @@ async fn no_error_shows_a_password() {
         "redis::s3cret",
         "valkey+unix:s3cret",
         "redis+unix:///nowhere.sock?pass=s3cret",
+        "redis+unix:///nowhere.sock?db=1;pass=s3cret",
+        "redis://127.0.0.1:1?s3cret",
+        "redis://127.0.0.1:1?password=s3cret",
+        "redis://127.0.0.1:1?protocol=resp3;password=s3cret",
+        "redis://127.0.0.1:1#s3cret",
+        "rediss://127.0.0.1:1#s3cret",
         "postgres:me:s3cret",
         "s3cret",
         "host=db user=app password=s3cret",

@@ -1,4 +1,4 @@
-//! The full chaos runs: everything that may break, on every engine, over 10,000 exchanges each.
+//! The full chaos runs: everything that may break, on every engine, over 10,000 exchanges each; and the whole model of the ledger.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,8 +12,16 @@ pub const DEFAULT: u32 = 10_000;
 
 const LIMIT: Duration = Duration::from_secs(60 * 60);
 
-/// Runs them one after the other, so that each has the machine to itself, and shows their counts.
+/// Explores the model, then runs them one after the other, so that each has the machine to itself, and shows all their counts.
 pub fn run_all(root: &Path, report: &mut Report, exchanges: u32) {
+    report.step("model", || {
+        let mut command = Command::new("cargo");
+        command
+            .args(["test", "--workspace", "--all-features", "--test", "model", "--"])
+            .args(["--nocapture", "--test-threads=1", "--include-ignored"])
+            .current_dir(root);
+        run(&mut command, LIMIT)
+    });
     report.step("chaos", || {
         // What is not installed is skipped by the tests, each in a line of its own.
         if let Err(why) = needs::databases() {

@@ -23,6 +23,7 @@ cargo xtask <command>
                         issuer of others whose keys change
   fuzz [SECONDS]        each fuzz target for so many seconds (20)
   chaos [EXCHANGES]     everything that may break, on every engine, over so many exchanges each (10000)
+                        before it the model of the ledger, with the number of its states
   screenshots           the pages as Chromium shows them, into docs/
 
 OAUTH_REQUIRE_ALL=1 makes every skip a failure, as CI wants it.

@@ -1,5 +1,5 @@
 //! `cargo bench -p oauth-stores`: the store against a bare loop with the same statements, driver and batches, both fully durable.
-//! Which of the two goes first changes from round to round; the ratio is what counts, and 70 % is what is asked for (of Redis 80 %).
+//! Which of the two goes first changes from round to round; the ratio is what counts, and 80 % at 64 callers is what is asked for.
 //! PostgreSQL stands beside the least statement that is an exchange, over the same driver and a pool of the same size: 80 % is asked for.
 //! Arguments, after `--`: seconds a run (2), rounds (3), and engines (`sqlite`, `postgres`, `redis`), if not all.
 #![allow(

@@ -317,3 +317,7 @@ fn code(row: &PgRow, at: usize) -> Result<Option<Box<CodeBinding>>, StoreError> 
 fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(StoreError::unavailable)
 }
+
+#[cfg(test)]
+#[path = "ledger_tests.rs"]
+mod tests;

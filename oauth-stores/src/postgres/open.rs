@@ -76,13 +76,7 @@ impl Place {
             return Err(bad(format!("{} is another kind of database", url.scheme())));
         }
         if let Some((key, _)) = url.query_pairs().find(|(key, _)| !PARAMETERS.contains(&&**key)) {
-            // What is no plain word may be a piece of a password.
-            let plain = key.bytes().all(|byte| byte.is_ascii_lowercase() || matches!(byte, b'_' | b'-'));
-            return Err(bad(if plain {
-                format!("there is no parameter {key:?}")
-            } else {
-                "there is a parameter that is none".into()
-            }));
+            return Err(bad(crate::shown::no_parameter(&key)));
         }
         // The driver would show the value: what was meant as another parameter may be in it.
         let is_word = |value: &str| value.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-use crate::shown::split;
+use crate::shown::{no_parameter, split};
 
 /// The port where none is named.
 const PORT: u16 = 6379;
@@ -54,7 +54,8 @@ impl std::fmt::Debug for Several {
 pub(super) fn parse(url: &str) -> Result<Address, Cow<'static, str>> {
     let (scheme, rest) = split(url).ok_or("it has no scheme: write redis://host:port")?;
     match scheme {
-        "redis" | "rediss" | "valkey" | "valkeys" | "unix" | "redis+unix" | "valkey+unix" => Ok(Address::Single),
+        "redis" | "rediss" | "valkey" | "valkeys" => single(url, &["protocol"]),
+        "unix" | "redis+unix" | "valkey+unix" => single(url, &["db", "user", "pass", "protocol"]),
         "redis-cluster" | "rediss-cluster" => {
             let (several, path) = several(rest, scheme.starts_with("rediss"), PORT)?;
             Ok(Address::Cluster(Several { database: database(path)?, ..several }))
@@ -78,6 +79,26 @@ pub(super) fn parse(url: &str) -> Result<Address, Cow<'static, str>> {
         )
         .into()),
     }
+}
+
+/// Looks at the parameters, of which the driver reads these and passes over others: a typo would go unnoticed.
+fn single(url: &str, parameters: &[&str]) -> Result<Address, Cow<'static, str>> {
+    // What the driver cannot read it refuses itself.
+    let Some(url) = redis::parse_redis_url(url) else { return Ok(Address::Single) };
+    for (name, value) in url.query_pairs() {
+        if !parameters.contains(&&*name) {
+            return Err(no_parameter(&name).into());
+        }
+        // The driver would show the value: what was meant as another parameter may be in it.
+        if name == "protocol" && !matches!(&*value, "2" | "resp2" | "3" | "resp3") {
+            return Err("its protocol is none".into());
+        }
+    }
+    // By TLS it means something, and the driver looks at it.
+    if url.fragment().is_some() && !matches!(url.scheme(), "rediss" | "valkeys") {
+        return Err("nothing may stand behind a `#` in it; parameters stand behind a question mark".into());
+    }
+    Ok(Address::Single)
 }
 
 fn several(rest: &str, tls: bool, port: u16) -> Result<(Several, &str), Cow<'static, str>> {
@@ -153,7 +174,13 @@ mod tests {
 
     #[test]
     fn urls_name_servers_clusters_and_sentinels() {
-        assert_eq!(parse("redis://127.0.0.1/3").unwrap(), Address::Single);
+        for single in [
+            "redis://127.0.0.1/3",
+            "valkeys://127.0.0.1/3?protocol=resp3#insecure",
+            "redis+unix:///run/redis.sock?db=1&user=me&pass=pw&protocol=3",
+        ] {
+            assert_eq!(parse(single).unwrap(), Address::Single, "{single}");
+        }
         let Address::Cluster(cluster) = parse("rediss-cluster://me:p%40ss@a:7000,[::1]:7001,c").unwrap()
         else {
             panic!("this is a cluster")
@@ -172,6 +199,12 @@ mod tests {
         for bad in [
             "postgres://a",
             "redis",
+            "redis://a?replica=1",
+            "redis://a?db=1",
+            "redis://a?protocol=4",
+            "valkey://a#replicas=1",
+            "rediss://a?protocol=3&replicas=1",
+            "unix:///run/redis.sock?database=1",
             "redis-cluster://",
             "redis-cluster://a:x",
             "redis-cluster://a,,b",

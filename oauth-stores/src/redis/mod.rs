@@ -98,7 +98,7 @@ impl RedisStore {
     /// | `redis+unix:///path/of/the.sock?db=2&user=…&pass=…` | one server, by its socket; `unix` and `valkey+unix` are the same |
     ///
     /// With `rediss` in place of `redis` by TLS. User and password before the `@` are for servers; what sentinels want themselves stands behind:
-    /// `/master?sentinel_username=…&sentinel_password=…`.
+    /// `/master?sentinel_username=…&sentinel_password=…`. Other parameters are refused.
     ///
     /// # Errors
     /// [`RedisOpenError`] names the URL, without its password, and what helps.

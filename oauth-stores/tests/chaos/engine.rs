@@ -16,8 +16,11 @@ pub(crate) trait Engine: Send {
     /// What [`Stores::connect`](oauth_stores::Connect) opens.
     fn url(&self) -> String;
 
-    /// Where it listens; `None`: it is no server.
-    fn port(&self) -> Option<u16>;
+    /// Where it listens; nowhere if it is no server.
+    fn ports(&self) -> Vec<u16>;
+
+    /// Clients come by way of these other ports from now on: nodes that say where they are say so.
+    fn lead_through(&self, ports: &[u16]);
 
     /// `kill -9`.
     fn kill(&mut self);
@@ -27,10 +30,13 @@ pub(crate) trait Engine: Send {
 }
 
 impl dyn Engine {
-    /// The URL by way of another port.
-    pub(crate) fn url_through(&self, port: u16) -> String {
-        let own = self.port().expect("only a server has a wire");
-        self.url().replace(&format!(":{own}"), &format!(":{port}"))
+    /// The URL by way of other ports.
+    pub(crate) fn url_through(&self, ports: &[u16]) -> String {
+        self.lead_through(ports);
+        self.ports()
+            .iter()
+            .zip(ports)
+            .fold(self.url(), |url, (own, port)| url.replace(&format!(":{own}"), &format!(":{port}")))
     }
 
     pub(crate) async fn open(&self) -> Stores {
@@ -71,9 +77,10 @@ impl Engine for Sqlite {
     fn url(&self) -> String {
         sqlite_url(self.folder.path())
     }
-    fn port(&self) -> Option<u16> {
-        None
+    fn ports(&self) -> Vec<u16> {
+        Vec::new()
     }
+    fn lead_through(&self, _: &[u16]) {}
     fn kill(&mut self) {}
     fn restart(&mut self) {}
 }
@@ -105,9 +112,10 @@ mod postgres {
         fn url(&self) -> String {
             self.url.clone()
         }
-        fn port(&self) -> Option<u16> {
-            Some(self.server.port())
+        fn ports(&self) -> Vec<u16> {
+            vec![self.server.port()]
         }
+        fn lead_through(&self, _: &[u16]) {}
         fn kill(&mut self) {
             self.server.kill();
         }
@@ -155,9 +163,10 @@ mod redis {
         fn url(&self) -> String {
             self.server.url()
         }
-        fn port(&self) -> Option<u16> {
-            Some(self.server.port())
+        fn ports(&self) -> Vec<u16> {
+            vec![self.server.port()]
         }
+        fn lead_through(&self, _: &[u16]) {}
         fn kill(&mut self) {
             self.server.kill();
         }
@@ -166,8 +175,8 @@ mod redis {
         }
     }
 
-    struct Cluster {
-        cluster: TestRedisCluster,
+    pub(crate) struct Cluster {
+        pub(crate) cluster: TestRedisCluster,
     }
 
     impl Engine for Cluster {
@@ -177,13 +186,19 @@ mod redis {
         fn url(&self) -> String {
             self.cluster.url()
         }
-        // It has many ports, and its nodes say themselves where they are: no wire leads by way of another port.
-        fn port(&self) -> Option<u16> {
-            None
+        fn ports(&self) -> Vec<u16> {
+            self.cluster.ports().to_vec()
         }
-        // What befalls its masters is in `failover_redis`.
-        fn kill(&mut self) {}
-        fn restart(&mut self) {}
+        fn lead_through(&self, ports: &[u16]) {
+            self.cluster.announce(ports).unwrap();
+        }
+        /// All nodes: what befalls one master is in `failover_redis`.
+        fn kill(&mut self) {
+            self.cluster.kill_all();
+        }
+        fn restart(&mut self) {
+            self.cluster.restart_all().unwrap();
+        }
     }
 
     /// With `appendfsync always` on each node.
@@ -200,9 +215,9 @@ mod redis {
 #[cfg(feature = "postgres")]
 pub(crate) use postgres::{Postgres, number, postgres, run};
 #[cfg(feature = "redis")]
-pub(crate) use redis::{Redis, cluster, redis};
+pub(crate) use redis::{Cluster, Redis, cluster, redis};
 
-/// One test for each engine: `scene` is an async function of the engine.
+/// One test for each engine that is a server: `scene` is an async function of the engine.
 macro_rules! on_servers {
     ($scene:ident) => {
         #[cfg(feature = "postgres")]
@@ -220,24 +235,24 @@ macro_rules! on_servers {
                 $scene(engine).await;
             }
         }
+
+        #[cfg(feature = "redis")]
+        #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+        async fn redis_cluster() {
+            if let Some(engine) = crate::engine::cluster() {
+                $scene(engine).await;
+            }
+        }
     };
 }
 
-/// The same, on SQLite and a Redis Cluster too.
+/// The same, on SQLite too.
 macro_rules! on_all {
     ($scene:ident) => {
         #[cfg(feature = "sqlite")]
         #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
         async fn sqlite() {
             if let Some(engine) = crate::engine::sqlite() {
-                $scene(engine).await;
-            }
-        }
-
-        #[cfg(feature = "redis")]
-        #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-        async fn redis_cluster() {
-            if let Some(engine) = crate::engine::cluster() {
                 $scene(engine).await;
             }
         }

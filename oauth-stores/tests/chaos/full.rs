@@ -74,9 +74,10 @@ async fn sqlite() {
         fn url(&self) -> String {
             sqlite_url(self.0.path())
         }
-        fn port(&self) -> Option<u16> {
-            None
+        fn ports(&self) -> Vec<u16> {
+            Vec::new()
         }
+        fn lead_through(&self, _: &[u16]) {}
         fn kill(&mut self) {}
         fn restart(&mut self) {}
     }
@@ -194,25 +195,49 @@ async fn postgres_by_a_limit() {
 }
 
 #[cfg(feature = "redis")]
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn redis() {
-    use oauth_stores::testing::{TestRedis, available};
+mod memory {
+    use oauth_stores::testing::{LaunchError, TestRedis, TestRedisCluster, available};
 
-    let Some(server) = available(TestRedis::own()) else { return };
-    let info = server.ask("INFO memory").unwrap();
-    let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
-    let limit = used.trim().parse::<u64>().unwrap() + (3 << 20);
-    server.ask(&format!("CONFIG SET maxmemory {limit}")).unwrap();
-    let engine: Box<dyn Engine> = Box::new(crate::engine::Redis { server });
-    let (history, clock) = (History::default(), FixedClock::default());
-    let port = engine.port().unwrap();
-    let make_room = || {
-        use std::io::Write as _;
-        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.write_all(b"CONFIG SET maxmemory 0\r\n").unwrap();
-        let mut answer = [0; 5];
-        std::io::Read::read_exact(&mut stream, &mut answer).unwrap();
-    };
-    fill(&engine.url(), &history, &clock, make_room).await;
-    engine.hold("the memory full", &history, &clock).await;
+    use super::*;
+
+    /// Leaves a server so much room.
+    fn limit(ask: impl Fn(&str) -> Result<String, LaunchError>, room: u64) {
+        let info = ask("INFO memory").unwrap();
+        let used = info.lines().find_map(|line| line.strip_prefix("used_memory:")).unwrap();
+        let limit = used.trim().parse::<u64>().unwrap() + room;
+        ask(&format!("CONFIG SET maxmemory {limit}")).unwrap();
+    }
+
+    fn make_room(ports: Vec<u16>) {
+        use std::io::{Read as _, Write as _};
+        for port in ports {
+            let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+            stream.write_all(b"CONFIG SET maxmemory 0\r\n").unwrap();
+            let mut answer = [0; 5];
+            stream.read_exact(&mut answer).unwrap();
+        }
+    }
+
+    async fn full(engine: Box<dyn Engine>) {
+        let (history, clock) = (History::default(), FixedClock::default());
+        fill(&engine.url(), &history, &clock, || make_room(engine.ports())).await;
+        engine.hold("the memory full", &history, &clock).await;
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn redis() {
+        let Some(server) = available(TestRedis::own()) else { return };
+        limit(|command| server.ask(command), 3 << 20);
+        full(Box::new(crate::engine::Redis { server })).await;
+    }
+
+    /// Each of its masters; what a replica has it has from its master.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn redis_cluster() {
+        let Some(cluster) = available(TestRedisCluster::own()) else { return };
+        for master in 0..3 {
+            limit(|command| cluster.ask(master, command), 1 << 20);
+        }
+        full(Box::new(crate::engine::Cluster { cluster })).await;
+    }
 }

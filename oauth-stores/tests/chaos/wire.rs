@@ -22,22 +22,24 @@ const FAULTS: [(u64, Conduct); 7] = [
 ];
 
 async fn cut_and_slow(engine: Box<dyn Engine>) {
-    let target = SocketAddr::from((Ipv4Addr::LOCALHOST, engine.port().unwrap()));
-    let proxy = Proxy::start(target).unwrap();
+    let before = |port| Proxy::start(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).unwrap();
+    let proxies: Vec<Proxy> = engine.ports().into_iter().map(before).collect();
+    let cuts = || proxies.iter().map(Proxy::cuts).sum::<u64>();
+    let ports: Vec<u16> = proxies.iter().map(|proxy| proxy.address().port()).collect();
     let (history, clock) = (History::default(), FixedClock::default());
-    let stores = opened(&engine.url_through(proxy.address().port())).await;
+    let stores = opened(&engine.url_through(&ports)).await;
     let callers = Load::new(&stores, &history, &clock, exchanges()).start(8);
     let load = callers.load.clone();
     for (at, (one_in, conduct)) in FAULTS.into_iter().enumerate() {
         load.until_answered(exchanges() * at / FAULTS.len()).await;
-        proxy.set_for_one_in(one_in, conduct);
+        proxies.iter().for_each(|proxy| proxy.set_for_one_in(one_in, conduct));
     }
     // Nobody gets through until the wire is mended.
     load.until_outages(load.outages() + 4).await;
-    proxy.set(Conduct::Pass);
+    proxies.iter().for_each(|proxy| proxy.set(Conduct::Pass));
     let load = callers.end().await;
-    assert!(proxy.cuts() > 3 && load.outages() > 3, "{} cuts, {} outages", proxy.cuts(), load.outages());
-    engine.hold(&format!("the wire cut {} times", proxy.cuts()), &history, &clock).await;
+    assert!(cuts() > 3 && load.outages() > 3, "{} cuts, {} outages", cuts(), load.outages());
+    engine.hold(&format!("the wire cut {} times", cuts()), &history, &clock).await;
 }
 
 on_servers!(cut_and_slow);

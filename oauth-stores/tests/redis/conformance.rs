@@ -1,4 +1,5 @@
-//! The store in Redis, held to the promises of the ports: on one server, and on a cluster of three.
+//! The store in Redis, held to the promises of the ports: on one server, and on a cluster of three. Two servers over one of
+//! these are in `two_servers`.
 
 use std::cell::RefCell;
 

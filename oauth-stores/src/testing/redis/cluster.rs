@@ -121,6 +121,59 @@ impl TestRedisCluster {
         self.lease.guard(&running)
     }
 
+    /// Kills all nodes that run, one right after the other (`kill -9`).
+    ///
+    /// # Panics
+    /// If the cluster is not this test's own.
+    pub fn kill_all(&mut self) {
+        assert!(!self.children.is_empty(), "only a cluster of the test's own may be killed");
+        for child in self.children.iter_mut().flatten() {
+            let _ = child.kill();
+        }
+        for mut child in self.children.iter_mut().filter_map(Option::take) {
+            let _ = child.wait();
+        }
+    }
+
+    /// Starts all killed nodes again, and waits until they are one cluster, with every replica at its master.
+    ///
+    /// # Errors
+    /// [`LaunchError`] if it does not come up.
+    pub fn restart_all(&mut self) -> Result<(), LaunchError> {
+        // Masters come first: a replica that misses its own would take its place.
+        for node in 0..self.ports.len() {
+            if self.children[node].is_none() {
+                self.restart(node)?;
+            }
+        }
+        for port in &self.ports {
+            until("cluster", || {
+                ask(*port, "CLUSTER INFO").is_ok_and(|info| info.contains("cluster_state:ok"))
+                    && ask(*port, "INFO replication").is_ok_and(|info| {
+                        info.contains("role:master") || info.contains("master_link_status:up")
+                    })
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Has the node at each place say that it is at this port, and waits until all know: so clients come by way of a proxy there.
+    ///
+    /// # Errors
+    /// [`LaunchError`] if that takes too long.
+    pub fn announce(&self, ports: &[u16]) -> Result<(), LaunchError> {
+        for (node, port) in self.ports.iter().zip(ports) {
+            ask(*node, &format!("CONFIG SET cluster-announce-port {port}"))?;
+        }
+        let announced: Vec<_> = ports.iter().map(|port| format!("127.0.0.1:{port}@")).collect();
+        until("announcement", || {
+            self.ports.iter().all(|node| {
+                ask(*node, "CLUSTER NODES")
+                    .is_ok_and(|nodes| announced.iter().all(|address| nodes.contains(address)))
+            })
+        })
+    }
+
     /// Waits until the replicas of the master at `node` have all that was written there.
     ///
     /// # Errors

@@ -134,6 +134,11 @@ impl TestRedis {
         if status.success() { Ok(()) } else { Err(LaunchError::failed("kill", signal)) }
     }
 
+    /// Gives it other settings (`name=value`) from the next start on.
+    pub fn set_settings(&mut self, settings: &[&str]) {
+        self.settings = settings.iter().map(|setting| (*setting).to_owned()).collect();
+    }
+
     /// Starts it again, on the same port, and waits until it has read its file.
     ///
     /// # Errors
