@@ -233,6 +233,8 @@ async fn a_intro_6_what_is_no_answer_is_an_outage() {
         Fetched::json(""),
         Fetched::json("{"),
         Fetched::json("[]"),
+        Fetched::json("[false]"),
+        Fetched::json(r#"[{"active":true}]"#),
         Fetched::json("{}"),
         Fetched::json("null"),
         Fetched::json(r#"{"active":true,"active":false}"#),

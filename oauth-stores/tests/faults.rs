@@ -178,6 +178,31 @@ async fn a_file_that_another_process_locks_is_an_outage_until_it_lets_go() {
     assert_eq!(store.exchange(exchange(&refresh, &issued, GRACE)).await.unwrap(), Exchanged::Done);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_is_removed_or_replaced_is_an_outage_until_it_is_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, aside) = (folder.path().join("oauth.sqlite"), folder.path().join("aside.sqlite"));
+    let store = SqliteStore::open(&path).unwrap();
+    let (_, before) = session(&store).await.unwrap();
+
+    std::fs::rename(&path, &aside).unwrap();
+    let answer = session(&store).await;
+    assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+    // Another one in its place is not it.
+    std::fs::write(&path, "").unwrap();
+    assert!(session(&store).await.is_err());
+
+    std::fs::rename(&aside, &path).unwrap();
+    let (_, after) = session(&store).await.unwrap();
+    drop(store);
+    let again = SqliteStore::open(&path).unwrap();
+    for token in [before, after] {
+        assert!(again.find(&token.key).await.unwrap().is_some(), "what was acknowledged is there");
+    }
+    assert_eq!(again.count(GrantFilter::All).await.unwrap(), 2);
+}
+
 #[tokio::test]
 async fn a_job_that_fails_takes_nothing_of_its_batch_along() {
     let store = SqliteStore::in_memory().unwrap();

@@ -1,5 +1,5 @@
-//! Connections, each in a task of its own: who sends the head of a request drop by drop is cut off, and whoever asked before the end is
-//! answered.
+//! Connections, each in a task of its own: who sends the head of a request drop by drop is cut off, and so is who does not take in the answer;
+//! whoever asked before the end is answered.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,12 +17,22 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use oauth_core::PeerAddress;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
+use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 /// How long the head of a request may take, the next one's on a connection that is kept open, too (TOK-16). Bodies have a time-out of the
 /// server's own.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long an answer may wait for somebody to take it in. A stream that has nothing to say waits for nobody.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long the head of a request may be: several times the longest token.
+const HEAD_BYTES: usize = 64 * 1024;
+
+/// How many connections there may be. The next one waits until another has ended.
+const CONNECTIONS: usize = 8192;
 
 /// How long to wait when the system has no room for another connection.
 const NO_ROOM: Duration = Duration::from_secs(1);
@@ -118,7 +128,7 @@ pub async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) 
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+            accepted = listener.accept(), if connections.len() < CONNECTIONS => accepted,
             Some(_) = connections.join_next() => continue,
             () = stop.cancelled() => break,
         };
@@ -160,8 +170,10 @@ async fn converse(stream: TcpStream, peer: SocketAddr, app: Router, stop: Cancel
         }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
-    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT).max_buf_size(HEAD_BYTES);
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(ANSWER_TIMEOUT));
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(Box::pin(stream)), service));
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
@@ -198,6 +210,34 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
     #[tokio::test(start_paused = true)]
+    async fn who_does_not_take_in_the_answer_is_cut_off() -> std::io::Result<()> {
+        const LARGE: usize = 64 * 1024 * 1024;
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let stop = CancellationToken::new();
+        let app = Router::new().route("/", get(|| async { vec![b'x'; LARGE] }));
+        let server = tokio::spawn(serve(listener, app, stop.clone()));
+        let ask = b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+
+        let mut stalls = TcpStream::connect(address).await?;
+        stalls.write_all(ask).await?;
+        tokio::time::sleep(3 * ANSWER_TIMEOUT).await;
+        let mut answer = Vec::new();
+        let _ = stalls.read_to_end(&mut answer).await;
+        assert!(answer.len() < LARGE, "what was under way came, and no more: {}", answer.len());
+
+        // Who takes it in has it whole.
+        let mut reads = TcpStream::connect(address).await?;
+        reads.write_all(ask).await?;
+        let mut answer = Vec::new();
+        reads.read_to_end(&mut answer).await?;
+        assert!(answer.len() > LARGE);
+        stop.cancel();
+        server.await?;
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn who_sends_a_head_drop_by_drop_is_cut_off() -> std::io::Result<()> {
         // TOK-16
         let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -216,6 +256,14 @@ mod tests {
             "{:?}",
             began.elapsed()
         );
+
+        let mut long = TcpStream::connect(address).await?;
+        long.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nx: ").await?;
+        // Refused before all of it is there.
+        let _ = long.write_all(&vec![b'x'; 2 * HEAD_BYTES]).await;
+        let mut answer = vec![0; 12];
+        long.read_exact(&mut answer).await?;
+        assert_eq!(answer, b"HTTP/1.1 431");
 
         let mut quick = TcpStream::connect(address).await?;
         quick.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await?;

@@ -60,6 +60,29 @@ fn protected_tools(settings: &Settings, verifier: AnyOf) -> Result<Router, Box<d
         .fallback(hosting::not_found))
 }
 
+/// All of it, or all that is wrong with the settings, a line each.
+fn app(settings: &Settings) -> Result<Router, String> {
+    let mut wrong = settings.check();
+    let verifier = settings.verifier().unwrap_or_else(|errors| {
+        wrong.extend(errors.lines().map(str::to_owned));
+        // Stands in, so that the rest is looked at, too.
+        AnyOf::new()
+    });
+    let app = protected_tools(settings, verifier).map_err(|error| error.to_string());
+    let app =
+        app.and_then(|app| encrypted(settings, app).map_err(|error| format!("TRUSTED_PROXIES: {error}")));
+    match app {
+        Ok(app) if wrong.is_empty() => Ok(app),
+        app => {
+            wrong.extend(app.err());
+            // The ways to verify tokens look at some of the values each by itself.
+            let mut seen = std::collections::HashSet::new();
+            wrong.retain(|line| seen.insert(line.clone()));
+            Err(wrong.join("\n"))
+        }
+    }
+}
+
 /// The same, for requests that came by https alone, if it is to be so.
 fn encrypted(settings: &Settings, app: Router) -> Result<Router, ConfigErrors> {
     Ok(match settings.https()? {
@@ -87,8 +110,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
-    settings.check()?;
-    let app = encrypted(settings, protected_tools(settings, settings.verifier()?)?)?;
+    let app = app(settings)?;
     let listener = hosting::listen(settings.listen, "--listen").await?;
     println!("Your MCP server: {}", settings.audience());
     println!("Tokens of:       {}", settings.issuer);

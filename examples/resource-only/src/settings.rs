@@ -10,8 +10,8 @@ use oauth_core::dpop::ProofChecker;
 use oauth_core::fetch::{Fetch, FetchPolicy, GuardedFetch};
 use oauth_core::{Secret, Stores};
 use oauth_resource::{
-    AnyOf, ConfigErrors, Dpop, HmacVerifier, IntrospectionCredentials, IntrospectionVerifier, JwtVerifier,
-    RequireHttpsLayer, RequiredClaim, TrustedIssuer,
+    AnyOf, ConfigError, ConfigErrors, Dpop, HmacVerifier, IntrospectionCredentials, IntrospectionVerifier,
+    JwtVerifier, RequireHttpsLayer, RequiredClaim, TrustedIssuer,
 };
 use url::{Host, Url};
 
@@ -115,24 +115,31 @@ impl Settings {
         self.audience.clone().unwrap_or_else(|| format!("http://{}/mcp", self.listen))
     }
 
-    /// What is wrong that the parts below would not say.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    /// What is wrong that the parts below would not say, all of it.
+    pub(crate) fn check(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
         if self.issuer.is_empty() {
-            return Err("say whose tokens are good: OAUTH_ISSUER=https://…".to_owned());
+            wrong.push("say whose tokens are good: OAUTH_ISSUER=https://…".to_owned());
         }
         for (name, url) in [("OAUTH_ISSUER", &self.issuer), ("MCP_AUDIENCE", &self.audience())] {
-            if !url.starts_with("https://") && !is_loopback(url) {
-                return Err(format!("{name} {url:?} must be https, or be on this machine"));
+            if !url.is_empty() && !url.starts_with("https://") && !is_loopback(url) {
+                wrong.push(format!("{name} {url:?} must be https, or be on this machine"));
             }
         }
         if self.introspection_endpoint.is_some() && (self.client_id.is_none() || self.client_secret.is_none())
         {
-            return Err(
-                "introspection needs MCP_CLIENT_ID and MCP_CLIENT_SECRET: the issuer answers nobody else"
+            wrong.push(
+                "OAUTH_INTROSPECTION_ENDPOINT needs MCP_CLIENT_ID and MCP_CLIENT_SECRET: the issuer answers nobody else"
                     .to_owned(),
             );
         }
-        Ok(())
+        if self.introspection_endpoint.is_none() && self.client_secret.is_some() {
+            wrong.push(
+                "MCP_CLIENT_SECRET is for introspection, and OAUTH_INTROSPECTION_ENDPOINT is not set"
+                    .to_owned(),
+            );
+        }
+        wrong
     }
 
     pub(crate) fn origins(&self) -> impl Iterator<Item = &str> {
@@ -198,15 +205,23 @@ impl Settings {
         trusted
     }
 
-    /// Every way that is configured, in the order of what it costs.
-    pub(crate) fn verifier(&self) -> Result<AnyOf, Box<dyn Error>> {
-        let (audience, fetch) = (self.audience(), self.fetch()?);
+    /// Every way that is configured, in the order of what it costs; or all that is wrong with it.
+    pub(crate) fn verifier(&self) -> Result<AnyOf, String> {
+        let audience = self.audience();
+        let mut wrong = Vec::new();
         let mut any = AnyOf::new();
         if let Some(secret) = &self.hmac_secret {
-            any = any.or(HmacVerifier::new(&audience, self.trusted(), secret)?);
+            match HmacVerifier::new(&audience, self.trusted(), secret) {
+                Ok(verifier) => any = any.or(verifier),
+                Err(errors) => wrong.push(("JWT_HMAC_SECRET", errors)),
+            }
         }
         if self.uses_published_keys() {
-            any = any.or(JwtVerifier::builder(&audience).issuer(self.trusted()).fetch(fetch).build()?);
+            let fetch = self.fetch().map_err(|error| error.to_string())?;
+            match JwtVerifier::builder(&audience).issuer(self.trusted()).fetch(fetch).build() {
+                Ok(verifier) => any = any.or(verifier),
+                Err(errors) => wrong.push(("OAUTH_JWKS_URI", errors)),
+            }
         }
         if let (Some(endpoint), Some(id), Some(secret)) =
             (&self.introspection_endpoint, &self.client_id, &self.client_secret)
@@ -215,14 +230,29 @@ impl Settings {
             let verifier = IntrospectionVerifier::builder(&audience, self.trusted())
                 .endpoint(endpoint)
                 .credentials(credentials)
-                .fetch(self.fetch_for_introspection()?)
+                .fetch(self.fetch_for_introspection().map_err(|error| error.to_string())?)
                 // The issuer may be such a server, and nobody here has tokens of that form but it.
                 .tokens_of_our_form()
-                .build()?;
-            any = any.or(verifier);
+                .build();
+            match verifier {
+                Ok(verifier) => any = any.or(verifier),
+                Err(errors) => wrong.push(("OAUTH_INTROSPECTION_ENDPOINT", errors)),
+            }
         }
-        Ok(any)
+        if wrong.is_empty() { Ok(any) } else { Err(lines(&wrong)) }
     }
+}
+
+/// A line for each error. What is not of the one setting is of the issuer or the audience, whichever way reads them.
+fn lines(wrong: &[(&str, ConfigErrors)]) -> String {
+    let each = wrong.iter().flat_map(|(name, errors)| {
+        errors.iter().map(move |error| match error {
+            ConfigError::Issuer(error) => format!("OAUTH_ISSUER: {error}"),
+            ConfigError::Resource(error) => format!("MCP_AUDIENCE: {error}"),
+            error => format!("{name}: {error}"),
+        })
+    });
+    each.collect::<Vec<_>>().join("\n")
 }
 
 fn is_loopback(url: &str) -> bool {

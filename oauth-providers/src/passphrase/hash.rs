@@ -1,8 +1,10 @@
 //! The stored form of a passphrase, Argon2id ([RFC 9106](https://www.rfc-editor.org/rfc/rfc9106)), and the time and memory that it may take.
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{Error, PasswordHasher as _, PasswordVerifier as _};
-use argon2::{Algorithm, Argon2, Params, Version};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use argon2::password_hash::phc::{Output, PasswordHash};
+use argon2::password_hash::{Error, PasswordHasher as _};
+use argon2::{Algorithm, Argon2, Block, Params, Version};
 use oauth_core::{Entropy, Secret, StoreError, random};
 use tokio::sync::Semaphore;
 
@@ -15,7 +17,7 @@ const LANES: u32 = 1;
 /// RFC 9106 §3.1.
 const SALT_BYTES: usize = 16;
 
-/// Hashes at once: bounds the memory that a flood of attempts can take to 38 MiB.
+/// Hashes at once: bounds the memory that attempts can take to 38 MiB, however many there are.
 const AT_ONCE: usize = 2;
 
 /// Who made a passphrase: decides how exactly it must be typed.
@@ -46,14 +48,38 @@ impl Origin {
 }
 
 /// Makes and checks stored hashes, a few at once, off the runtime's threads.
-#[derive(Debug)]
 pub(super) struct Hasher {
-    turns: Semaphore,
+    turns: Arc<Semaphore>,
+    memory: Arc<Memory>,
+}
+
+/// What attempts work in. Kept for the next ones: given back each time, so much leaves holes in the allocator's own that the next attempt no
+/// longer fits into.
+#[derive(Default)]
+struct Memory(Mutex<Vec<Vec<Block>>>);
+
+impl Memory {
+    /// Runs `work` in so many blocks.
+    fn with<T>(&self, blocks: usize, work: impl FnOnce(&mut [Block]) -> T) -> T {
+        let kept = self.kept().pop();
+        let mut memory = kept.unwrap_or_default();
+        if memory.len() < blocks {
+            // Nothing of the old needs to be carried over.
+            memory = vec![Block::new(); blocks];
+        }
+        let done = work(&mut memory[..blocks]);
+        self.kept().push(memory);
+        done
+    }
+
+    fn kept(&self) -> std::sync::MutexGuard<'_, Vec<Vec<Block>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Hasher {
     pub(super) fn new() -> Self {
-        Self { turns: Semaphore::new(AT_ONCE) }
+        Self { turns: Arc::new(Semaphore::new(AT_ONCE)), memory: Arc::default() }
     }
 
     /// What to store: who made it, and the hash as a PHC string (`generated $argon2id$v=19$m=…`).
@@ -84,11 +110,8 @@ impl Hasher {
         let hash = PasswordHash::new(hash).map_err(|_| corrupt())?;
         let typed = origin.canonical(typed);
         // With the hash's own parameters: those of an older release still count.
-        match self.blocking(move || argon2id()?.verify_password(typed.expose().as_bytes(), &hash)).await? {
-            Ok(()) => Ok(true),
-            Err(Error::PasswordInvalid) => Ok(false),
-            Err(_) => Err(corrupt()),
-        }
+        let memory = self.memory.clone();
+        self.blocking(move || is_of(&hash, &typed, &memory)).await?.map_err(|_| corrupt())
     }
 
     async fn blocking<T: Send + 'static>(
@@ -96,9 +119,30 @@ impl Hasher {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, StoreError> {
         // Waiting callers queue in order; how many there can be is bounded by the limits on attempts.
-        let _turn = self.turns.acquire().await.map_err(StoreError::unavailable)?;
+        let turn = self.turns.clone().acquire_owned().await.map_err(StoreError::unavailable)?;
+        // The turn ends with the work: who hangs up meanwhile makes no room for one more.
+        let work = move || {
+            let _turn = turn;
+            work()
+        };
         tokio::task::spawn_blocking(work).await.map_err(StoreError::unavailable)
     }
+}
+
+/// Whether the hash is that of `typed`.
+fn is_of(hash: &PasswordHash, typed: &Secret, memory: &Memory) -> Result<bool, Error> {
+    let (Some(salt), Some(stored)) = (&hash.salt, &hash.hash) else { return Err(Error::PasswordInvalid) };
+    let algorithm = Algorithm::try_from(hash.algorithm.as_str())?;
+    let version = hash.version.map(Version::try_from).transpose()?.unwrap_or_default();
+    let params = Params::try_from(hash)?;
+    let blocks = params.block_count();
+    let argon2 = Argon2::new(algorithm, version, params);
+    let mut computed = vec![0; stored.as_bytes().len()];
+    memory.with(blocks, |memory| {
+        argon2.hash_password_into_with_memory(typed.expose().as_bytes(), salt.as_ref(), &mut computed, memory)
+    })?;
+    // Compared in constant time.
+    Ok(Output::new(&computed).map_err(|_| Error::OutputSize)? == *stored)
 }
 
 fn argon2id() -> Result<Argon2<'static>, Error> {
@@ -130,6 +174,35 @@ mod tests {
         ] {
             assert!(!hasher.matches(&one, wrong).await.unwrap(), "{wrong:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn attempts_share_what_they_work_in_however_many_there_are() {
+        let hasher = Arc::new(Hasher::new());
+        let secret = Secret::new("correct horse battery staple".to_owned());
+        let stored = hasher.hash(&secret, Origin::Chosen, &OsEntropy).await.unwrap();
+        let attempts: Vec<_> = (0..12)
+            .map(|n| {
+                let (hasher, stored) = (hasher.clone(), stored.clone());
+                let typed = if n % 3 == 0 { secret.expose().to_owned() } else { format!("wrong {n}") };
+                tokio::spawn(async move { (n % 3 == 0, hasher.matches(&stored, &typed).await.unwrap()) })
+            })
+            .collect();
+        // Some of them hang up.
+        attempts[1].abort();
+        attempts[4].abort();
+        for attempt in attempts {
+            if let Ok((is_right, matches)) = attempt.await {
+                assert_eq!(is_right, matches);
+            }
+        }
+        let all = hasher.turns.acquire_many(u32::try_from(AT_ONCE).unwrap()).await.unwrap();
+        let kept: Vec<usize> = hasher.memory.kept().iter().map(Vec::len).collect();
+        assert!(
+            kept.len() <= AT_ONCE && kept.iter().all(|blocks| *blocks == MEMORY_KIB as usize),
+            "{kept:?}"
+        );
+        drop(all);
     }
 
     #[tokio::test]

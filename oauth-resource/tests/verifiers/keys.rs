@@ -320,7 +320,13 @@ async fn metadata_of_another_issuer_closes_the_door() {
 async fn what_is_no_metadata_is_looked_for_elsewhere() {
     // RS-60
     let place = "https://as.example/.well-known/oauth-authorization-server";
-    for (answer, status) in [("<html>", 200), ("", 302), ("{}", 404), ("[]", 200)] {
+    for (answer, status) in [
+        ("<html>", 200),
+        ("", 302),
+        ("{}", 404),
+        ("[]", 200),
+        (r#"["https://other.example","https://other.example/jwks.json"]"#, 200),
+    ] {
         let fetch = Arc::new(Elsewhere(served(&[&KEY])));
         fetch.0.set(place, Fetched::new(StatusCode::from_u16(status).unwrap(), answer));
         let good = json!({"issuer": ISSUER, "jwks_uri": JWKS}).to_string();

@@ -190,8 +190,9 @@ impl Place {
             (sqlx::Error::Io(io), _) if io.kind() == io::ErrorKind::InvalidData => {
                 PostgresOpenError::Tls { url, source: error.into() }
             }
-            // Starting, ending, or full.
-            (_, Some("57P01" | "57P02" | "57P03" | "53300")) | (sqlx::Error::Io(_), _) => {
+            (_, Some("53300")) => PostgresOpenError::Crowded { url, source: error.into() },
+            // Starting, or ending.
+            (_, Some("57P01" | "57P02" | "57P03")) | (sqlx::Error::Io(_), _) => {
                 PostgresOpenError::Down { url, source: error.into() }
             }
             (sqlx::Error::Tls(_), _) => PostgresOpenError::Tls { url, source: error.into() },

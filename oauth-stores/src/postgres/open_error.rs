@@ -43,6 +43,17 @@ pub enum PostgresOpenError {
         /// What the system or the server said.
         source: Source,
     },
+    /// All connections that the server may have are taken.
+    #[error(
+        "cannot open {url}: the server has no room for another connection ({source}); raise its max_connections, or lower `connections` in \
+         the URLs of those that share it"
+    )]
+    Crowded {
+        /// The URL.
+        url: String,
+        /// What the server said.
+        source: Source,
+    },
     /// No secure connection.
     #[error(
         "cannot open {url}: there is no TLS to be had ({source}); correct sslmode and sslrootcert, or the server's certificate"

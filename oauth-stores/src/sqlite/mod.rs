@@ -42,6 +42,7 @@ use rusqlite::Connection;
 
 use fault::Fault;
 pub use open::OpenError;
+use open::Place;
 use readers::Readers;
 use writer::{Durability, Writer};
 
@@ -88,11 +89,16 @@ impl SqliteStore {
     /// # Errors
     /// [`OpenError::Other`] if the system has neither memory nor a thread to give.
     pub fn in_memory() -> Result<Self, OpenError> {
-        Self::start(open::memory()?, None, Path::new(":memory:"))
+        Self::start(open::memory()?, None, None, Path::new(":memory:"))
     }
 
-    fn start(connection: Connection, readers: Option<Readers>, path: &Path) -> Result<Self, OpenError> {
-        let writer = Writer::start(connection).map_err(|error| OpenError::of_system(path, error))?;
+    fn start(
+        connection: Connection,
+        place: Option<Place>,
+        readers: Option<Readers>,
+        path: &Path,
+    ) -> Result<Self, OpenError> {
+        let writer = Writer::start(connection, place).map_err(|error| OpenError::of_system(path, error))?;
         Ok(Self { inner: Arc::new(Inner { readers, writer }) })
     }
 
@@ -160,6 +166,7 @@ impl SqliteOptions {
     /// [`OpenError`] names the path and what helps.
     pub fn open(self, path: impl AsRef<Path>) -> Result<SqliteStore, OpenError> {
         let (connection, real) = open::writer(path.as_ref(), self.size_limit)?;
-        SqliteStore::start(connection, Some(Readers::new(real)), path.as_ref())
+        let place = Place::of(real.clone()).map_err(|error| OpenError::of_system(path.as_ref(), error))?;
+        SqliteStore::start(connection, Some(place), Some(Readers::new(real)), path.as_ref())
     }
 }

@@ -234,6 +234,44 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
+/// The file that was opened, as the system knows it: it can be removed or replaced while it is open, and then nobody finds what is written.
+#[derive(Debug)]
+pub(super) struct Place {
+    path: PathBuf,
+    #[cfg(unix)]
+    file: (u64, u64),
+}
+
+impl Place {
+    /// Where the file is now.
+    #[cfg(unix)]
+    pub(super) fn of(path: PathBuf) -> io::Result<Self> {
+        let file = identity(&path)?;
+        Ok(Self { path, file })
+    }
+
+    /// Elsewhere a file that is open cannot be removed.
+    #[cfg(not(unix))]
+    pub(super) fn of(path: PathBuf) -> io::Result<Self> {
+        Ok(Self { path })
+    }
+
+    /// Whether it is still there.
+    pub(super) fn is_there(&self) -> bool {
+        #[cfg(unix)]
+        return identity(&self.path).is_ok_and(|file| file == self.file);
+        #[cfg(not(unix))]
+        return self.path.exists();
+    }
+}
+
+#[cfg(unix)]
+fn identity(path: &Path) -> io::Result<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    let there = fs::metadata(path)?;
+    Ok((there.dev(), there.ino()))
+}
+
 fn wait(waited: i32, steps: i32) -> bool {
     if waited < steps {
         std::thread::sleep(STEP);

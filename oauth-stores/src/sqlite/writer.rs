@@ -5,7 +5,8 @@
 //!    its `fsync`.
 //! 2. Each job runs in a savepoint of its own: one that fails takes back only what it wrote.
 //! 3. One commit, one `fsync`, for all. Then, and only then, each caller hears what came of it.
-//! 4. If the commit fails, every job of the batch is [`StoreError::Unavailable`].
+//! 4. A file that was removed or replaced meanwhile is an outage: what was written to it would be found by nobody.
+//! 5. If the commit fails, every job of the batch is [`StoreError::Unavailable`].
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,6 +20,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use crate::sqlite::fault::{BatchFault, Fault};
+use crate::sqlite::open::Place;
 
 /// How many jobs go into one transaction at most: beyond this the `fsync` is no longer what costs.
 pub(super) const BATCH: usize = 256;
@@ -46,11 +48,11 @@ pub(super) struct Writer {
 
 impl Writer {
     /// A writer over a connection that is its alone.
-    pub(super) fn start(connection: Connection) -> io::Result<Self> {
+    pub(super) fn start(connection: Connection, place: Option<Place>) -> io::Result<Self> {
         let (queue, jobs) = sync_channel(QUEUE);
         let thread = std::thread::Builder::new()
             .name("oauth-sqlite".into())
-            .spawn(move || serve(&connection, &jobs))?;
+            .spawn(move || serve(&connection, place.as_ref(), &jobs))?;
         Ok(Self { queue: Some(queue), thread: Some(thread) })
     }
 
@@ -124,12 +126,15 @@ impl<T: Send, F: FnOnce(&Connection) -> Result<T, Fault> + Send> Job for Task<T,
     }
 }
 
-fn serve(connection: &Connection, jobs: &Receiver<Box<dyn Job>>) {
+fn serve(connection: &Connection, place: Option<&Place>, jobs: &Receiver<Box<dyn Job>>) {
     let (mut durability, mut expected) = (Durability::Full, 1);
     while let Ok(first) = jobs.recv() {
         let mut batch = gather(first, jobs, expected);
         expected = batch.len();
-        let fault = transact(connection, &mut batch, &mut durability).err().map(|error| {
+        // What is written to a file without a name is gone with this process: nobody is told that it is kept.
+        let is_there = place.is_none_or(Place::is_there);
+        let done = if is_there { transact(connection, &mut batch, &mut durability) } else { Err(gone()) };
+        let fault = done.err().map(|error| {
             tracing::error!(%error, jobs = batch.len(), "a transaction failed");
             if !connection.is_autocommit() {
                 // If this fails too, the next transaction begins with it.
@@ -203,6 +208,12 @@ fn set_durability(connection: &Connection, wanted: Durability, set: &mut Durabil
         *set = wanted;
     }
     Ok(())
+}
+
+fn gone() -> rusqlite::Error {
+    let failure = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_IOERR);
+    let why = "the database's file was removed or replaced while it was open: put it back, or restart with the one that is there";
+    rusqlite::Error::SqliteFailure(failure, Some(why.into()))
 }
 
 fn rolled_back() -> rusqlite::Error {

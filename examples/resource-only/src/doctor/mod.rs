@@ -22,7 +22,10 @@ pub(crate) async fn examine(settings: &Settings, what: Option<&str>) -> Result<b
             server::examine(&mut report, url).await?;
         }
         what => {
-            settings.check()?;
+            let wrong = settings.check();
+            if !wrong.is_empty() {
+                return Err(wrong.join("\n").into());
+            }
             let found = issuer::examine(&mut report, settings).await?;
             match what {
                 Some("-") => {

@@ -353,7 +353,7 @@ async fn what_came_in_the_clear_is_refused_unless_that_is_to_be_so() {
     assert!(crate::encrypted(&id.settings(&["--trusted-proxies", "x,10.0.0.1/8"]), Router::new()).is_err());
     let plain =
         Settings::parse_from(["resource-only", "--issuer", "http://as.example", "--require-https", "false"]);
-    assert!(plain.check().unwrap_err().contains("must be https"));
+    assert!(plain.check().join("\n").contains("must be https"));
 }
 
 #[tokio::test]
@@ -398,4 +398,35 @@ async fn what_is_wrong_with_a_servers_own_documents_is_said() {
     let mut report = Report::default();
     server::examine(&mut report, "http://127.0.0.1:9/mcp").await.unwrap();
     assert!(report.lines().join("\n").contains("cannot be reached"), "{:?}", report.lines());
+}
+
+#[test]
+fn all_that_is_wrong_with_the_settings_is_said_at_once_and_where() {
+    let settings = Settings::parse_from([
+        "resource-only",
+        "--issuer",
+        "as.example",
+        "--audience",
+        "mcp.example",
+        "--hmac-secret",
+        "short",
+        "--jwks-uri",
+        "foo",
+        "--allowed-origins",
+        "nowhere",
+        "--introspection-endpoint",
+        "bar",
+    ]);
+    let said = crate::app(&settings).unwrap_err();
+    for name in [
+        "OAUTH_ISSUER \"as.example\"",
+        "MCP_AUDIENCE \"mcp.example\"",
+        "JWT_HMAC_SECRET: ",
+        "OAUTH_JWKS_URI: ",
+        "OAUTH_INTROSPECTION_ENDPOINT needs",
+        "nowhere",
+    ] {
+        assert!(said.contains(name), "{name}\n{said}");
+    }
+    assert!(!said.contains("short"), "{said}");
 }

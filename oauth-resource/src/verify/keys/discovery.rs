@@ -80,7 +80,8 @@ async fn discover(issuer: &Issuer, fetch: &dyn Fetch) -> Result<String, KeySetFa
             Err(fault) => return Err(fault),
         };
         // A page for people, say, which is what some servers answer everywhere.
-        let Ok(metadata) = serde_json::from_slice::<Metadata>(&document) else {
+        let is_object = document.trim_ascii_start().starts_with(b"{");
+        let Some(metadata) = serde_json::from_slice::<Metadata>(&document).ok().filter(|_| is_object) else {
             fault = KeySetFault::Metadata;
             continue;
         };
