@@ -226,14 +226,22 @@ impl JwtVerifierBuilder {
                 errors.push(rule(&format!("issuer {name:?}"), "no algorithm is allowed"));
             }
             seen.push(name);
-            let (Ok(issuer), Ok(defaults), Ok(resource)) = (issuer, defaults, &resource) else { continue };
-            match Keys::of(&trusted, &issuer, self.fetch.as_ref(), self.timing) {
-                Ok(keys) => issuers.push((Rules::new(trusted, resource, defaults), keys)),
-                Err(why) => errors.push(rule(&format!("keys of issuer {issuer}"), why)),
+            // Looked at whatever else is wrong, so that all is said at once.
+            let named = issuer.unwrap_or_else(|()| stand_in());
+            match (Keys::of(&trusted, &named, self.fetch.as_ref(), self.timing), defaults, &resource) {
+                (Ok(keys), Ok(defaults), Ok(resource)) => {
+                    issuers.push((Rules::new(trusted, resource, defaults), keys));
+                }
+                (Ok(_), _, _) => {}
+                (Err(why), _, _) => errors.push(rule(&format!("keys of issuer {:?}", trusted.issuer), why)),
             }
         }
         if errors.is_empty() { Ok(JwtVerifier { issuers }) } else { Err(ConfigErrors(errors)) }
     }
+}
+
+fn stand_in() -> Issuer {
+    "https://issuer.invalid".parse().expect("an https url without query or fragment")
 }
 
 impl fmt::Debug for JwtVerifierBuilder {
