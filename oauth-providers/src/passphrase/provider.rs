@@ -28,7 +28,7 @@ const FIELD: &str = "passphrase";
 /// 1. Every attempt is counted before anything else, by address and in total, in the store: a restart or a second server gives no
 ///    more of them (AS-82, LIM-1). Over the limit is [`SignInFault::Limited`].
 /// 2. Every other attempt is hashed and answered alike: empty, too long or wrong (AS-82).
-/// 3. At most two are hashed at once, on blocking threads, with 19 MiB each.
+/// 3. At most two are hashed at once, on blocking threads, with 19 MiB each, kept for the next ones from the first attempt on.
 ///
 /// Several servers over one store share the passphrase: it is read from the store at every attempt.
 ///
