@@ -134,6 +134,10 @@ impl JwkSet {
     /// # Errors
     /// [`JwkSetFault`] if the document is none. A set without any fit key is one.
     pub fn parse(json: &[u8], allowed: &[Algorithm]) -> Result<Self, JwkSetFault> {
+        // A list would be read as the members in their order.
+        if !json.trim_ascii_start().starts_with(b"{") {
+            return Err(JwkSetFault::Malformed);
+        }
         let document: Document<'_> = serde_json::from_slice(json).map_err(|_| JwkSetFault::Malformed)?;
         if document.keys.len() > MAX_KEYS {
             return Err(JwkSetFault::TooMany);
@@ -315,7 +319,7 @@ mod tests {
         // A member twice spoils its own key alone.
         let twice = br#"{"keys":[{"kty":"OKP","kty":"OKP"},{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
         assert_eq!(JwkSet::parse(twice, &Algorithm::ALL).unwrap().len(), 1);
-        for bad in ["", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":[],"keys":[]}"#] {
+        for bad in ["", "[]", "[[]]", "{}", r#"{"keys":{}}"#, r#"{"keys":[],"keys":[]}"#] {
             assert_eq!(
                 JwkSet::parse(bad.as_bytes(), &Algorithm::ALL).unwrap_err(),
                 JwkSetFault::Malformed,

@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+#[cfg(doc)]
+use super::history::Outcome;
+
 /// What an engine promises of what it acknowledged.
 ///
 /// ```
