@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
@@ -35,7 +36,28 @@ pub fn json_object(bytes: &[u8]) -> Result<Map<String, Value>, JsonFault> {
     }
 }
 
-/// Reads any JSON value as strictly.
+/// Reads those members of a JSON object that matter, by their names. Of a list, which serde takes for the members in their order, none is
+/// read; what one of them nests is the type's business.
+///
+/// # Errors
+/// [`JsonFault`] for anything else than an object with these members, each once.
+///
+/// ```
+/// use oauth_core::json_members;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Activity {
+///     active: bool,
+/// }
+/// assert!(json_members::<Activity>(br#"{"active":true,"sub":"alice"}"#).is_ok_and(|said| said.active));
+/// assert!(json_members::<Activity>(b"[true]").is_err());
+/// ```
+pub fn json_members<'de, T: Deserialize<'de>>(bytes: &'de [u8]) -> Result<T, JsonFault> {
+    let is_object = bytes.trim_ascii_start().starts_with(b"{");
+    serde_json::from_slice(bytes).ok().filter(|_| is_object).ok_or(JsonFault)
+}
+
+/// Reads any JSON value as strictly as an [object](json_object).
 pub(crate) fn json_value(bytes: &[u8]) -> Result<Value, JsonFault> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = Strict { depth: 0 }.deserialize(&mut reader).map_err(|_| JsonFault)?;

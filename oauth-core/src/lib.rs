@@ -64,7 +64,7 @@ pub use grant::{Binding, CodeBinding, Credential, Grant, SubjectKind, Thumbprint
 pub use grant_type::{ExtensionGrantType, GrantTypeName, GrantTypeNameError};
 pub use id::{ClientId, GrantId, IdError, ProviderId, Subject};
 pub use issuer::Issuer;
-pub use json::{JsonFault, json_object};
+pub use json::{JsonFault, json_members, json_object};
 pub use memory::MemoryStore;
 pub use pkce::{CodeChallenge, CodeVerifier, PkceError};
 pub use provider::{

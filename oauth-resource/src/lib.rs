@@ -93,13 +93,14 @@ mod scope;
 mod seed;
 mod session;
 mod signed;
+mod span;
 mod stream;
 mod tailor;
 mod verify;
 
 pub use audit::{Audit, AuditLayer};
 pub use authorized::Authorized;
-pub use bearer::{Dpop, MAX_LEEWAY, MAX_TOKEN, RequireBearer, RequireBearerLayer};
+pub use bearer::{Dpop, MAX_LEEWAY, MAX_TOKEN, RequireBearer, RequireBearerLayer, is_audience};
 pub use body::ResponseBody;
 pub use config::{ConfigError, ConfigErrors};
 pub use forward::{ForwardAuth, ForwardAuthBuilder, PathRules, ProxyStyle};

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use oauth_core::{OsEntropy, Secret, Stores};
 use oauth_providers::{OwnerPassphrase, PassphraseError};
 
+use crate::secret::secret;
+
 /// What a command line can say of the owner.
 ///
 /// ```
@@ -27,19 +29,6 @@ pub struct OwnerArgs {
     /// processes.
     #[arg(long, env = "OAUTH_PASSPHRASE", hide_env_values = true, value_parser = secret)]
     passphrase: Option<Arc<Secret>>,
-}
-
-/// A secret on a command line, which `Debug` does not show.
-///
-/// # Errors
-/// None: any text may be one.
-///
-/// ```
-/// let secret = hosting::secret("correct horse").unwrap();
-/// assert!(!format!("{secret:?}").contains("horse"));
-/// ```
-pub fn secret(text: &str) -> Result<Arc<Secret>, std::convert::Infallible> {
-    Ok(Arc::new(Secret::new(text.to_owned())))
 }
 
 impl OwnerArgs {

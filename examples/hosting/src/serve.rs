@@ -125,10 +125,15 @@ pub async fn stopped() {
 /// # });
 /// ```
 pub async fn serve(listener: TcpListener, app: Router, stop: CancellationToken) {
+    serve_some(listener, app, stop, CONNECTIONS).await;
+}
+
+/// So many at once.
+async fn serve_some(listener: TcpListener, app: Router, stop: CancellationToken, most: usize) {
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            accepted = listener.accept(), if connections.len() < CONNECTIONS => accepted,
+            accepted = listener.accept(), if connections.len() < most => accepted,
             Some(_) = connections.join_next() => continue,
             () = stop.cancelled() => break,
         };
@@ -208,6 +213,30 @@ mod tests {
     use super::*;
     use axum::routing::get;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    #[tokio::test(start_paused = true)]
+    async fn who_comes_when_all_places_are_taken_waits_for_one() -> std::io::Result<()> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let address = listener.local_addr()?;
+        let stop = CancellationToken::new();
+        let app = Router::new().route("/", get(|| async { "here" }));
+        let server = tokio::spawn(serve_some(listener, app, stop.clone(), 1));
+        let ask = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+        let (mut first, mut second) =
+            (TcpStream::connect(address).await?, TcpStream::connect(address).await?);
+        let mut answer = [0; 12];
+        first.write_all(ask).await?;
+        first.read_exact(&mut answer).await?;
+        second.write_all(ask).await?;
+        let waits = tokio::time::timeout(HEAD_TIMEOUT / 2, second.read_exact(&mut answer)).await;
+        assert!(waits.is_err(), "the only place is taken");
+        drop(first);
+        second.read_exact(&mut answer).await?;
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        stop.cancel();
+        server.await?;
+        Ok(())
+    }
 
     #[tokio::test(start_paused = true)]
     async fn who_does_not_take_in_the_answer_is_cut_off() -> std::io::Result<()> {

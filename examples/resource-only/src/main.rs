@@ -23,11 +23,11 @@ use rmcp::transport::streamable_http_server::session::local::LocalSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tower::Layer as _;
 
-use crate::settings::{Command, Settings};
+use crate::settings::{Command, Settings, by_name};
 use crate::tools::Tools;
 
 /// The MCP server, protected, as one set of routes.
-fn protected_tools(settings: &Settings, verifier: AnyOf) -> Result<Router, Box<dyn Error>> {
+fn protected_tools(settings: &Settings, verifier: AnyOf) -> Result<Router, ConfigErrors> {
     let roles = ScopeRoles::default();
     let mut resource = ProtectedResource::builder(&settings.audience(), &settings.issuer)
         .name("Tools")
@@ -63,21 +63,21 @@ fn protected_tools(settings: &Settings, verifier: AnyOf) -> Result<Router, Box<d
 /// All of it, or all that is wrong with the settings, a line each.
 fn app(settings: &Settings) -> Result<Router, String> {
     let mut wrong = settings.check();
-    let verifier = settings.verifier().unwrap_or_else(|errors| {
-        wrong.extend(errors.lines().map(str::to_owned));
+    let verifier = settings.verifier().unwrap_or_else(|lines| {
+        wrong.extend(lines);
         // Stands in, so that the rest is looked at, too.
         AnyOf::new()
     });
-    let app = protected_tools(settings, verifier).map_err(|error| error.to_string());
+    let app = protected_tools(settings, verifier).map_err(|errors| by_name("ALLOWED_ORIGINS", &errors));
     let app =
-        app.and_then(|app| encrypted(settings, app).map_err(|error| format!("TRUSTED_PROXIES: {error}")));
+        app.and_then(|app| encrypted(settings, app).map_err(|errors| by_name("TRUSTED_PROXIES", &errors)));
+    let app = app.map_err(|lines| wrong.extend(lines));
     match app {
         Ok(app) if wrong.is_empty() => Ok(app),
-        app => {
-            wrong.extend(app.err());
-            // The ways to verify tokens look at some of the values each by itself.
-            let mut seen = std::collections::HashSet::new();
-            wrong.retain(|line| seen.insert(line.clone()));
+        _ => {
+            // Of what every part reads, each has said the same.
+            wrong.sort();
+            wrong.dedup();
             Err(wrong.join("\n"))
         }
     }

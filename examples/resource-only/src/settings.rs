@@ -29,7 +29,7 @@ pub(crate) struct Settings {
 
     /// A secret that the issuer signs with (HS256), at least 32 bytes. Tokens under keys that it publishes are then accepted too if
     /// OAUTH_JWKS_URI says where they are.
-    #[arg(long, env = "JWT_HMAC_SECRET", hide_env_values = true, global = true, value_parser = secret)]
+    #[arg(long, env = "JWT_HMAC_SECRET", hide_env_values = true, global = true, value_parser = hosting::secret)]
     pub(crate) hmac_secret: Option<Arc<Secret>>,
 
     /// This server's identifier: the URL that people type into their client, and what tokens must be for.
@@ -45,7 +45,7 @@ pub(crate) struct Settings {
     pub(crate) client_id: Option<String>,
 
     /// Its secret.
-    #[arg(long, env = "MCP_CLIENT_SECRET", hide_env_values = true, global = true, value_parser = secret)]
+    #[arg(long, env = "MCP_CLIENT_SECRET", hide_env_values = true, global = true, value_parser = hosting::secret)]
     pub(crate) client_secret: Option<Arc<Secret>>,
 
     /// Refuses what came in the clear from another machine, or through a proxy that says so. Issuer and identifier are https in any case,
@@ -105,10 +105,6 @@ pub(crate) enum Command {
     },
 }
 
-fn secret(text: &str) -> Result<Arc<Secret>, std::convert::Infallible> {
-    Ok(Arc::new(Secret::new(text.to_owned())))
-}
-
 impl Settings {
     /// This server's identifier.
     pub(crate) fn audience(&self) -> String {
@@ -120,11 +116,6 @@ impl Settings {
         let mut wrong = Vec::new();
         if self.issuer.is_empty() {
             wrong.push("say whose tokens are good: OAUTH_ISSUER=https://…".to_owned());
-        }
-        for (name, url) in [("OAUTH_ISSUER", &self.issuer), ("MCP_AUDIENCE", &self.audience())] {
-            if !url.is_empty() && !url.starts_with("https://") && !is_loopback(url) {
-                wrong.push(format!("{name} {url:?} must be https, or be on this machine"));
-            }
         }
         if self.introspection_endpoint.is_some() && (self.client_id.is_none() || self.client_secret.is_none())
         {
@@ -205,22 +196,24 @@ impl Settings {
         trusted
     }
 
-    /// Every way that is configured, in the order of what it costs; or all that is wrong with it.
-    pub(crate) fn verifier(&self) -> Result<AnyOf, String> {
+    /// Every way that is configured, in the order of what it costs; or all that is wrong with it, a line each.
+    pub(crate) fn verifier(&self) -> Result<AnyOf, Vec<String>> {
         let audience = self.audience();
+        let fetch =
+            |fetch: Result<Arc<dyn Fetch>, Box<dyn Error>>| fetch.map_err(|error| vec![error.to_string()]);
         let mut wrong = Vec::new();
         let mut any = AnyOf::new();
         if let Some(secret) = &self.hmac_secret {
             match HmacVerifier::new(&audience, self.trusted(), secret) {
                 Ok(verifier) => any = any.or(verifier),
-                Err(errors) => wrong.push(("JWT_HMAC_SECRET", errors)),
+                Err(errors) => wrong.extend(by_name("JWT_HMAC_SECRET", &errors)),
             }
         }
         if self.uses_published_keys() {
-            let fetch = self.fetch().map_err(|error| error.to_string())?;
-            match JwtVerifier::builder(&audience).issuer(self.trusted()).fetch(fetch).build() {
+            let verifier = JwtVerifier::builder(&audience).issuer(self.trusted()).fetch(fetch(self.fetch())?);
+            match verifier.build() {
                 Ok(verifier) => any = any.or(verifier),
-                Err(errors) => wrong.push(("OAUTH_JWKS_URI", errors)),
+                Err(errors) => wrong.extend(by_name("OAUTH_JWKS_URI", &errors)),
             }
         }
         if let (Some(endpoint), Some(id), Some(secret)) =
@@ -230,29 +223,26 @@ impl Settings {
             let verifier = IntrospectionVerifier::builder(&audience, self.trusted())
                 .endpoint(endpoint)
                 .credentials(credentials)
-                .fetch(self.fetch_for_introspection().map_err(|error| error.to_string())?)
+                .fetch(fetch(self.fetch_for_introspection())?)
                 // The issuer may be such a server, and nobody here has tokens of that form but it.
-                .tokens_of_our_form()
-                .build();
-            match verifier {
+                .tokens_of_our_form();
+            match verifier.build() {
                 Ok(verifier) => any = any.or(verifier),
-                Err(errors) => wrong.push(("OAUTH_INTROSPECTION_ENDPOINT", errors)),
+                Err(errors) => wrong.extend(by_name("OAUTH_INTROSPECTION_ENDPOINT", &errors)),
             }
         }
-        if wrong.is_empty() { Ok(any) } else { Err(lines(&wrong)) }
+        if wrong.is_empty() { Ok(any) } else { Err(wrong) }
     }
 }
 
-/// A line for each error. What is not of the one setting is of the issuer or the audience, whichever way reads them.
-fn lines(wrong: &[(&str, ConfigErrors)]) -> String {
-    let each = wrong.iter().flat_map(|(name, errors)| {
-        errors.iter().map(move |error| match error {
-            ConfigError::Issuer(error) => format!("OAUTH_ISSUER: {error}"),
-            ConfigError::Resource(error) => format!("MCP_AUDIENCE: {error}"),
-            error => format!("{name}: {error}"),
-        })
-    });
-    each.collect::<Vec<_>>().join("\n")
+/// A line for each error, with the variable that it is of. Issuer and audience are read by every part.
+pub(crate) fn by_name(name: &str, errors: &ConfigErrors) -> Vec<String> {
+    let line = |error: &ConfigError| match error {
+        ConfigError::Issuer(error) => format!("OAUTH_ISSUER: {error}"),
+        ConfigError::Resource(error) => format!("MCP_AUDIENCE: {error}"),
+        error => format!("{name}: {error}"),
+    };
+    errors.iter().map(line).collect()
 }
 
 fn is_loopback(url: &str) -> bool {

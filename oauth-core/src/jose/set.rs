@@ -11,6 +11,7 @@ use crate::jose::compact::Jws;
 use crate::jose::header::HeaderFault;
 use crate::jose::jwk::{Jwk, JwkFault};
 use crate::jose::key::{Known, VerifyingKey};
+use crate::json::json_members;
 
 /// How many keys of a set are looked at.
 pub const MAX_KEYS: usize = 128;
@@ -134,11 +135,7 @@ impl JwkSet {
     /// # Errors
     /// [`JwkSetFault`] if the document is none. A set without any fit key is one.
     pub fn parse(json: &[u8], allowed: &[Algorithm]) -> Result<Self, JwkSetFault> {
-        // A list would be read as the members in their order.
-        if !json.trim_ascii_start().starts_with(b"{") {
-            return Err(JwkSetFault::Malformed);
-        }
-        let document: Document<'_> = serde_json::from_slice(json).map_err(|_| JwkSetFault::Malformed)?;
+        let document: Document<'_> = json_members(json).map_err(|_| JwkSetFault::Malformed)?;
         if document.keys.len() > MAX_KEYS {
             return Err(JwkSetFault::TooMany);
         }

@@ -206,6 +206,29 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_turn_ends_with_its_work_and_not_with_who_waits_for_it() {
+        let hasher = Arc::new(Hasher::new());
+        let (begun, begins) = tokio::sync::oneshot::channel();
+        let (end, ends) = std::sync::mpsc::channel::<()>();
+        let waits = tokio::spawn({
+            let hasher = hasher.clone();
+            async move {
+                let work = move || {
+                    begun.send(()).unwrap();
+                    let _ = ends.recv();
+                };
+                hasher.blocking(work).await
+            }
+        });
+        begins.await.unwrap();
+        waits.abort();
+        assert!(waits.await.unwrap_err().is_cancelled());
+        assert_eq!(hasher.turns.available_permits(), AT_ONCE - 1, "it still works");
+        drop(end);
+        let _all = hasher.turns.acquire_many(u32::try_from(AT_ONCE).unwrap()).await.unwrap();
+    }
+
+    #[tokio::test]
     async fn what_cannot_be_read_is_an_outage_not_a_wrong_passphrase() {
         for stored in
             ["", "chosen", "chosen nonsense", "other $argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2g"]

@@ -15,6 +15,7 @@ use quick_cache::{OptionsBuilder, UnitWeighter};
 
 use crate::authorized::Authorized;
 use crate::bearer::recent::{self, CacheId};
+use crate::span::Span;
 
 /// How many accepted tokens are remembered unless it is said otherwise.
 pub(crate) const DEFAULT_CAPACITY: usize = 10_000;
@@ -40,17 +41,14 @@ pub(crate) struct Accepted {
 #[derive(Clone)]
 pub(super) struct Entry {
     authorized: Authorized,
-    since: Timestamp,
-    until: Timestamp,
+    fresh: Span,
     epoch: Epoch,
 }
 
 impl Entry {
     /// Who was let in, if that still counts.
     pub(super) fn authorized(&self, now: Timestamp, revocations: &Revocations) -> Option<&Authorized> {
-        // A clock that was set back must not make the short time a long one.
-        let is_fresh = self.since <= now && now < self.until;
-        (is_fresh && revocations.is_current(self.epoch)).then_some(&self.authorized)
+        (self.fresh.holds(now) && revocations.is_current(self.epoch)).then_some(&self.authorized)
     }
 
     /// The same, in memory of its own.
@@ -130,8 +128,8 @@ impl Accepted {
         now: Timestamp,
     ) {
         if let Some(entries) = &self.entries {
-            let until = ends.min(now + self.ttl);
-            entries.insert(tag, Entry { authorized, since: now, until, epoch });
+            let fresh = Span { since: now, until: ends.min(now + self.ttl) };
+            entries.insert(tag, Entry { authorized, fresh, epoch });
         }
     }
 

@@ -46,7 +46,17 @@ impl Judge {
 
 /// Whether an audience names `resource` (RS-47, RS-48). Scheme and host in any case, a default port, and for a bare origin one
 /// slash are forgiven; nothing else is, and no prefix counts for the whole.
-pub(crate) fn is_audience(audience: &str, resource: &ResourceUri) -> bool {
+///
+/// ```
+/// use oauth_resource::is_audience;
+///
+/// let resource = "https://mcp.example/mcp".parse()?;
+/// assert!(is_audience("HTTPS://MCP.example:443/mcp", &resource));
+/// assert!(!is_audience("https://mcp.example/mcp/", &resource));
+/// # Ok::<(), oauth_core::UrlError>(())
+/// ```
+#[must_use]
+pub fn is_audience(audience: &str, resource: &ResourceUri) -> bool {
     if audience == resource.as_str() {
         return true;
     }

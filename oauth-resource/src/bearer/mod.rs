@@ -23,7 +23,7 @@ mod service;
 
 pub use credentials::MAX_TOKEN;
 pub use judge::MAX_LEEWAY;
-pub(crate) use judge::is_audience;
+pub use judge::is_audience;
 pub use layer::RequireBearerLayer;
 pub use possession::Dpop;
 pub use service::RequireBearer;

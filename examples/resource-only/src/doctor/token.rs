@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use oauth_core::jose::{ClaimSet, Header, Jws, SignatureFault, is_type};
 use oauth_core::{Binding, ResourceUri, ScopeSet, TokenVerifier as _, VerifyFault};
-use oauth_resource::ScopeRoles;
+use oauth_resource::{ScopeRoles, is_audience};
 
 use crate::doctor::issuer::Found;
 use crate::doctor::report::Report;
@@ -37,7 +37,7 @@ pub(crate) async fn examine(
         Err(_) => report.note("it is opaque: the issuer is asked"),
     }
     // The last word is that of what guards the server.
-    let verdict = settings.verifier()?.verify(token, now()).await;
+    let verdict = settings.verifier().map_err(|lines| lines.join("\n"))?.verify(token, now()).await;
     match verdict {
         Ok(claims) if !is_presentable(report, settings.dpop, claims.binding) => {}
         Ok(claims) => {
@@ -133,10 +133,13 @@ fn of_claims(report: &mut Report, settings: &Settings, said: &ClaimSet<'_>) {
         None => report.wrong("it does not say who issued it (iss)"),
     }
     let audience = settings.audience();
-    if said.audience.iter().any(|named| names(named, &audience)) {
+    let own = audience.parse::<ResourceUri>();
+    // As the server reads it.
+    let is_own = |named: &str| own.as_ref().is_ok_and(|own| is_audience(named, own));
+    if said.audience.iter().any(|named| is_own(named)) {
         report.good("it is for this server");
         let beside = |named: &&str| {
-            !names(named, &audience) && !settings.further_audiences.iter().any(|further| further == named)
+            !is_own(named) && !settings.further_audiences.iter().any(|further| further == named)
         };
         for other in said.audience.iter().map(|named| &**named).filter(beside) {
             report.wrong(&format!("it is for {other:?} as well (aud), which could use it here: if that may be, set OAUTH_FURTHER_AUDIENCES={other}"));
@@ -194,13 +197,6 @@ fn misfit(report: &mut Report, settings: &Settings, what: &str) {
         Some(_) => report.note(what),
         None => report.wrong(what),
     }
-}
-
-/// Whether an audience is this server, as the server itself reads both: a slash at the end is forgiven for a bare host alone.
-fn names(named: &str, audience: &str) -> bool {
-    let Ok(own) = audience.parse::<ResourceUri>() else { return named == audience };
-    let is_spelled_so = own.path().is_empty() || !named.ends_with('/');
-    named == own.as_str() || (is_spelled_so && named.parse() == Ok(own))
 }
 
 fn scopes(report: &mut Report, held: &ScopeSet) {

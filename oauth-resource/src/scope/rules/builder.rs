@@ -110,16 +110,8 @@ impl ScopeRulesBuilder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn tools_beginning(mut self, prefix: &str, scopes: &str) -> Self {
-        if prefix.is_empty() {
-            let why = "every name begins so: use other_tools";
-            self.errors.push(ConfigError::Rule { what: "tools beginning \"\"".to_owned(), why });
-        }
-        let what = || format!("tools beginning {prefix:?}");
-        let scopes = self.scopes(scopes, what);
-        let before = self.tools.beginning.insert(prefix.into(), scopes).is_some();
-        self.once(before, what);
-        self
+    pub fn tools_beginning(self, prefix: &str, scopes: &str) -> Self {
+        self.beginning("tools", |rules| &mut rules.tools, prefix, scopes)
     }
 
     /// What tools without a rule need, instead of the strictest set.
@@ -151,14 +143,25 @@ impl ScopeRulesBuilder {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
-    pub fn prompts_beginning(mut self, prefix: &str, scopes: &str) -> Self {
+    pub fn prompts_beginning(self, prefix: &str, scopes: &str) -> Self {
+        self.beginning("prompts", |rules| &mut rules.prompts, prefix, scopes)
+    }
+
+    /// A rule for all in a table whose name begins so.
+    fn beginning(
+        mut self,
+        those: &str,
+        table: fn(&mut Self) -> &mut Table,
+        prefix: &str,
+        scopes: &str,
+    ) -> Self {
+        let what = || format!("{those} beginning {prefix:?}");
         if prefix.is_empty() {
-            let why = "every name begins so: use other_prompts";
-            self.errors.push(ConfigError::Rule { what: "prompts beginning \"\"".to_owned(), why });
+            let why = "every name begins so: that is the rule for the others";
+            self.errors.push(ConfigError::Rule { what: what(), why });
         }
-        let what = || format!("prompts beginning {prefix:?}");
         let scopes = self.scopes(scopes, what);
-        let before = self.prompts.beginning.insert(prefix.into(), scopes).is_some();
+        let before = table(&mut self).beginning.insert(prefix.into(), scopes).is_some();
         self.once(before, what);
         self
     }

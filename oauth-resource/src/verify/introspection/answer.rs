@@ -8,7 +8,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, StatusCode};
 use oauth_core::fetch::{FetchRequest, Fetched};
 use oauth_core::jose::{ClaimSet, Jws, is_type};
-use oauth_core::{Claims, ResourceUri, Timestamp, json_object};
+use oauth_core::{Claims, ResourceUri, Timestamp, json_members, json_object};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -62,9 +62,8 @@ pub(super) async fn read(
         None => return Err(Unanswered::new("the answer is no json").into()),
     };
     // First of all, and by itself: of a token that is not active nothing else need make sense.
-    let is_object = told.trim_ascii_start().starts_with(b"{");
-    let activity: Option<Activity> = serde_json::from_slice(&told).ok().filter(|_| is_object);
-    let activity = activity.ok_or(Unanswered::new("the answer does not say whether it is active"))?;
+    let activity: Activity =
+        json_members(&told).map_err(|_| Unanswered::new("the answer does not say whether it is active"))?;
     if activity.active != Value::Bool(true) {
         return Err(Failure::Refused);
     }

@@ -21,6 +21,7 @@ use oauth_core::fetch::{Fetch, SingleFlight};
 use oauth_core::{Claims, Timestamp, TokenHash, TokenVerifier, VerifyFault, async_trait};
 use quick_cache::sync::Cache;
 
+use crate::span::Span;
 use crate::verify::claims::Rules;
 use crate::verify::introspection::answer::Signed;
 
@@ -80,20 +81,6 @@ pub struct IntrospectionVerifier {
 struct Remembered {
     claims: Arc<Claims>,
     fresh: Span,
-}
-
-/// For how long an answer counts.
-#[derive(Clone, Copy)]
-struct Span {
-    since: Timestamp,
-    until: Timestamp,
-}
-
-impl Span {
-    /// A clock that was set back must not make it a long one.
-    fn holds(self, now: Timestamp) -> bool {
-        self.since <= now && now < self.until
-    }
 }
 
 /// How asking ended.

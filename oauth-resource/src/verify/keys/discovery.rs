@@ -1,9 +1,9 @@
 //! Finding and reading an issuer's key set.
 
 use http::StatusCode;
-use oauth_core::Issuer;
 use oauth_core::fetch::{Fetch, FetchError, FetchRequest};
 use oauth_core::jose::{Algorithm, JwkSet, JwkSetFault};
+use oauth_core::{Issuer, json_members};
 use serde::Deserialize;
 use url::{Host, Url};
 
@@ -80,8 +80,7 @@ async fn discover(issuer: &Issuer, fetch: &dyn Fetch) -> Result<String, KeySetFa
             Err(fault) => return Err(fault),
         };
         // A page for people, say, which is what some servers answer everywhere.
-        let is_object = document.trim_ascii_start().starts_with(b"{");
-        let Some(metadata) = serde_json::from_slice::<Metadata>(&document).ok().filter(|_| is_object) else {
+        let Ok(metadata) = json_members::<Metadata>(&document) else {
             fault = KeySetFault::Metadata;
             continue;
         };
