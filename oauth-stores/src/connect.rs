@@ -28,6 +28,7 @@ use crate::shown::{shown, split};
 /// | PostgreSQL | `connections=16` | how many connections are opened at most |
 /// | | `schema=oauth` | where the tables are |
 /// | | `migrate=false` | leaves the tables alone |
+/// | | `purge=by-grant` | removes what has ended from one grant after another: for Citus, whose tables are spread by the grant |
 /// | Redis | `prefix=oauth` | begins all keys |
 /// | | `replicas=1` | how many replicas must have what was written before it is answered, within a second |
 /// | Sentinel | `sentinel_username=…`, `sentinel_password=…` | for the sentinels, where they want them: those before the `@` are for the master |
@@ -193,7 +194,7 @@ fn sqlite(url: &str) -> Result<Stores, ConnectError> {
 
 #[cfg(feature = "postgres")]
 async fn postgres(url: &str) -> Result<Stores, ConnectError> {
-    let mut asked = Asked::read(url, &["connections", "schema", "migrate"]);
+    let mut asked = Asked::read(url, &["connections", "schema", "migrate", "purge"]);
     let mut options = crate::PostgresOptions::default();
     if let Some(connections) = asked.number("connections")? {
         options = options.with_connections(connections);
@@ -205,6 +206,11 @@ async fn postgres(url: &str) -> Result<Stores, ConnectError> {
         None | Some("true") => {}
         Some("false") => options = options.without_migration(),
         Some(_) => return Err(asked.bad("migrate", "is `true` or `false`")),
+    }
+    match asked.take("purge").as_deref() {
+        None => {}
+        Some("by-grant") => options = options.with_purge_by_grant(),
+        Some(_) => return Err(asked.bad("purge", "is `by-grant`, or left out")),
     }
     options.open(&asked.left).await.map(Stores::new).map_err(ConnectError::engine)
 }

@@ -1,4 +1,4 @@
-//! The store in PostgreSQL, held to the promises of the ports: as it comes, and in a schema of another name on a serializable
+//! The store in PostgreSQL, held to the promises of the ports: as it comes, purging one grant at a time, and in a schema of another name on a serializable
 //! database. Two servers over one database are in `two_servers`.
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 #![cfg(all(unix, feature = "postgres"))]
@@ -26,6 +26,17 @@ mod plain {
 
     async fn fresh() -> Option<PostgresStore> {
         Some(PostgresStore::open(&database()?).await.unwrap())
+    }
+
+    oauth_core::store_tests!(fresh());
+}
+
+/// As over tables that are spread by the grant.
+mod purged_by_grant {
+    use super::{PostgresOptions, PostgresStore, database};
+
+    async fn fresh() -> Option<PostgresStore> {
+        Some(PostgresOptions::default().with_purge_by_grant().open(&database()?).await.unwrap())
     }
 
     oauth_core::store_tests!(fresh());

@@ -65,13 +65,14 @@ async fn postgres_is_a_server() {
     let url = server.fresh_database().unwrap();
     is_empty(&url).await;
     is_empty(&format!(
-        "{}?schema=login&connections=2&sslmode=disable",
+        "{}?schema=login&connections=2&purge=by-grant&sslmode=disable",
         url.replace("postgres://", "postgresql://")
     ))
     .await;
     let text = refused(&format!("{url}?schema=untouched&migrate=false")).await;
     assert!(text.contains("untouched"), "{text}");
     assert!(refused(&format!("{url}?migrate=perhaps")).await.contains("`migrate`"));
+    assert!(refused(&format!("{url}?purge=perhaps")).await.contains("`purge`"));
 }
 
 #[cfg(all(unix, feature = "redis"))]

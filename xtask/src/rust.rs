@@ -4,8 +4,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::needs;
 use crate::report::{Report, run};
+use crate::{engines, needs};
 
 /// A build from nothing on two slow cores stays well below.
 const LIMIT: Duration = Duration::from_secs(30 * 60);
@@ -33,34 +33,12 @@ pub fn run_all(root: &Path, report: &mut Report) {
             cargo(root, &[&["test", "--workspace", "--all-features"], &targets[..]].concat())
         }
     });
-    valkey(root, report, nextest);
+    engines::run_all(root, report);
     report.step("doc tests", || cargo(root, &["test", "--workspace", "--doc", "--all-features"]));
     report.step("docs", || {
         let mut command = Command::new("cargo");
         command.args(["doc", "--workspace", "--lib", "--all-features", "--no-deps"]).current_dir(root);
         run(command.env("RUSTDOCFLAGS", "-D warnings"), LIMIT)
-    });
-}
-
-/// What is tested with Redis, with Valkey in its place; its package has no TLS.
-fn valkey(root: &Path, report: &mut Report, nextest: bool) {
-    let programs = match needs::valkey(&root.join("oauth-stores/tests/valkey")) {
-        Ok(programs) => programs,
-        Err(why) => return report.skip("tests: Valkey", &why),
-    };
-    report.step("tests: Valkey", || {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let folders = std::iter::once(programs).chain(std::env::split_paths(&path));
-        let path = std::env::join_paths(folders).map_err(|error| error.to_string())?;
-        let mut command = Command::new("cargo");
-        if nextest {
-            let which = "package(oauth-stores) & binary(redis) & not test(tls::)";
-            command.args(["nextest", "run", "--workspace", "--all-features", "--no-fail-fast", "-E", which]);
-        } else {
-            command.args(["test", "--workspace", "--all-features", "--test", "redis", "--no-fail-fast"]);
-            command.args(["--", "--skip", "tls::"]);
-        }
-        run(command.env("PATH", path).current_dir(root), LIMIT)
     });
 }
 

@@ -268,3 +268,22 @@ impl Engine for Redis {
         (Arc::new(store), Box::new(()))
     }
 }
+
+/// A cluster of its own for each size: three masters, each with a replica, all durable.
+#[cfg(all(unix, feature = "redis"))]
+pub(crate) struct RedisCluster;
+
+#[cfg(all(unix, feature = "redis"))]
+impl Engine for RedisCluster {
+    fn name(&self) -> &'static str {
+        "redis-cluster"
+    }
+
+    async fn loaded(&self, grants: usize) -> Loaded {
+        let cluster = oauth_stores::testing::TestRedisCluster::own().expect("the nodes start");
+        let store = oauth_stores::RedisStore::open(&cluster.url()).await.expect("the nodes answer");
+        let store: Arc<dyn GrantStore> = Arc::new(store);
+        open(&store, grants).await;
+        (store, Box::new(cluster))
+    }
+}

@@ -1,7 +1,7 @@
 //! `cargo bench -p oauth-stores --bench scale --all-features`: what find, exchange, revoke and purge cost among a thousand live grants, and
 //! among many more. Asked for is at most 1.4 times as much on SQLite and PostgreSQL, and 1.2 times in memory and on Redis.
-//! Arguments, after `--`: sizes (100000, 1000000), and engines (`memory`, `sqlite`, `postgres`, `redis`), if not all. With `--profile measure`
-//! before it, it is built in a fraction of the time.
+//! Arguments, after `--`: sizes (100000, 1000000), and engines (`memory`, `sqlite`, `postgres`, `redis`, `redis-cluster`), if not all. With
+//! `--profile measure` before it, it is built in a fraction of the time.
 #![allow(
     clippy::expect_used,
     clippy::print_stdout,
@@ -36,7 +36,7 @@ fn main() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("there are threads");
     runtime.block_on(async {
-        println!("engine         grants       find   exchange     revoke      purge       idle   (microseconds an operation; of a purge, a row; of one that finds nothing, a call)");
+        println!("engine             grants       find   exchange     revoke      purge       idle   (microseconds an operation; of a purge, a row; of one that finds nothing, a call)");
         run(&Memory, &sizes).await;
         #[cfg(feature = "sqlite")]
         run(&engines::Sqlite, &sizes).await;
@@ -47,12 +47,13 @@ fn main() {
         #[cfg(all(unix, feature = "redis"))]
         if let Some(engine) = engines::Redis::start() {
             run(&engine, &sizes).await;
+            run(&engines::RedisCluster, &sizes).await;
         }
     });
 }
 
 async fn run(engine: &impl Engine, sizes: &[usize]) {
-    const ENGINES: [&str; 4] = ["memory", "sqlite", "postgres", "redis"];
+    const ENGINES: [&str; 5] = ["memory", "sqlite", "postgres", "redis", "redis-cluster"];
     let named: Vec<_> = std::env::args().filter(|argument| ENGINES.contains(&argument.as_str())).collect();
     if !named.is_empty() && !named.iter().any(|name| name == engine.name()) {
         return;
@@ -70,11 +71,11 @@ async fn compare(name: &str, sizes: &[usize], costs: impl AsyncFn(usize) -> Cost
         few.push(costs(FEW).await);
     }
     let few = Costs::middle(&few);
-    println!("{name:<10} {FEW:>10} {few}");
+    println!("{name:<14} {FEW:>10} {few}");
     for &size in sizes {
         let many = costs(size).await;
-        println!("{name:<10} {size:>10} {many}");
-        println!("{:<10} {:>10} {}", "", "ratio", many.over(&few));
+        println!("{name:<14} {size:>10} {many}");
+        println!("{:<14} {:>10} {}", "", "ratio", many.over(&few));
     }
 }
 

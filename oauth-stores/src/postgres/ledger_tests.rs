@@ -1,6 +1,7 @@
 //! Every statement of one grant names its partition key: an engine that spreads rows by it asks one node.
 
 use super::*;
+use crate::postgres::purge_by_grant::{CHOOSE, OF_ONE};
 
 /// What stands in the file is a piece of a statement, or a statement of its own.
 const PIECES: [&str; 4] = ["GRANT", "COLUMNS", "ISSUE", "ANSWER"];
@@ -83,6 +84,7 @@ fn unscoped(sql: &str) -> Vec<String> {
 /// Whether a query asks for rows alone in which this column is `$1`, or what is `$1` by another condition.
 fn is_the_grants(column: &str, query: &[&str]) -> bool {
     let mut ours = vec!["$1"];
+    let query = [query, &[";"]].concat();
     let mut before = 0;
     while ours.len() > before {
         before = ours.len();
@@ -113,6 +115,28 @@ fn every_statement_of_a_grant_touches_one_partition_key() {
         assert!(sql.contains("oauth."), "{name}");
         let whole = format!("{sql} ;");
         assert_eq!(unscoped(&whole), Vec::<String>::new(), "{name}: {sql}");
+    }
+}
+
+#[test]
+fn a_purge_by_grant_locks_and_changes_one_grant_at_a_time() {
+    for (name, sql) in OF_ONE {
+        assert_eq!(unscoped(&format!("{sql} ;")), Vec::<String>::new(), "{name}: {sql}");
+    }
+    // What is not about one grant chooses, and no more.
+    for (name, sql) in CHOOSE {
+        assert!(sql.trim_start_matches('(').starts_with("SELECT"), "{name}: {sql}");
+        assert!(!sql.contains("UPDATE") && !sql.contains("DELETE"), "{name}: {sql}");
+    }
+    for line in include_str!("purge_by_grant.rs").lines() {
+        let Some((name, _)) = line.split_once("const ").and_then(|(_, rest)| rest.split_once(": &str"))
+        else {
+            continue;
+        };
+        assert!(
+            OF_ONE.iter().chain(&CHOOSE).any(|(known, _)| *known == name),
+            "{name} is looked at by no test"
+        );
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Opening a grant and exchanging a credential are one statement and one round trip each. Any number of servers over one database are
 //! one server: what is decided, the database decides, by its unique keys. Nothing is used that CockroachDB or YugabyteDB lack, and every
-//! statement of one grant touches one partition key, the grant's identifier. A purge is about many: Citus refuses it of distributed tables.
+//! statement of one grant touches one partition key, the grant's identifier. A purge is about many; for Citus, which refuses that of distributed
+//! tables, there is one that goes from grant to grant ([`PostgresOptions::with_purge_by_grant`]).
 //! It is tested on PostgreSQL.
 //!
 //! # Deployment
@@ -29,6 +30,7 @@ mod open_error;
 mod options;
 mod pool;
 mod purge;
+mod purge_by_grant;
 mod replay;
 mod row;
 mod schema;
@@ -69,6 +71,8 @@ const PAGE: usize = 1000;
 #[derive(Clone)]
 pub struct PostgresStore {
     pool: Arc<Pool>,
+    /// Whether a purge asks for one grant at a time.
+    by_grant: bool,
 }
 
 impl PostgresStore {
@@ -103,8 +107,8 @@ impl PostgresStore {
         self.pool.connections()
     }
 
-    fn new(pool: Pool) -> Self {
-        Self { pool: Arc::new(pool) }
+    fn new(pool: Pool, by_grant: bool) -> Self {
+        Self { pool: Arc::new(pool), by_grant }
     }
 }
 

@@ -43,7 +43,7 @@ const HEADSTART: Duration = Duration::from_millis(500);
 pub(super) async fn store(url: &str, options: &PostgresOptions) -> Result<PostgresStore, PostgresOpenError> {
     let place = Place::read(url, options)?;
     place.prepare(options, options.migrate).await?;
-    Ok(PostgresStore::new(Pool::new(place.connect, options)))
+    Ok(PostgresStore::new(Pool::new(place.connect, options), options.purge_by_grant))
 }
 
 /// Brings the tables up to date.

@@ -31,6 +31,7 @@ pub struct PostgresOptions {
     pub(super) migration_time: Duration,
     pub(super) schema: Box<str>,
     pub(super) migrate: bool,
+    pub(super) purge_by_grant: bool,
 }
 
 impl Default for PostgresOptions {
@@ -43,6 +44,7 @@ impl Default for PostgresOptions {
             migration_time: Self::MIGRATION_TIME,
             schema: SCHEMA.into(),
             migrate: true,
+            purge_by_grant: false,
         }
     }
 }
@@ -119,6 +121,19 @@ impl PostgresOptions {
     #[must_use]
     pub const fn without_migration(mut self) -> Self {
         self.migrate = false;
+        self
+    }
+
+    /// Purges one grant at a time, in statements that each name it: for tables that are spread over nodes by the grant, where rows of many nodes
+    /// cannot be locked at once, as with Citus. Elsewhere it costs round trips for nothing. In a URL for [`Connect`](crate::Connect): `?purge=by-grant`.
+    ///
+    /// ```
+    /// let options = oauth_stores::PostgresOptions::default().with_purge_by_grant();
+    /// assert!(format!("{options:?}").contains("purge_by_grant: true"));
+    /// ```
+    #[must_use]
+    pub const fn with_purge_by_grant(mut self) -> Self {
+        self.purge_by_grant = true;
         self
     }
 

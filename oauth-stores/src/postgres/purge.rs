@@ -18,14 +18,15 @@ use crate::postgres::row::millis;
 const BATCH: usize = 500;
 
 /// For how long after its window a sealed reply is kept: far more than any two servers' clocks differ.
-const REPLY_SLACK: std::time::Duration = std::time::Duration::from_secs(3600);
+pub(super) const REPLY_SLACK: std::time::Duration = std::time::Duration::from_secs(3600);
 
 // Whoever locks the row has the turn until the end of the transaction; nobody waits for it.
 const TURN: &str = "SELECT 1 FROM oauth.turns WHERE name = 'purge' FOR UPDATE SKIP LOCKED";
 
 const EXPIRED: &str = "SELECT grant_id, hash FROM oauth.credentials WHERE expires_at < $1 ORDER BY expires_at LIMIT 500 FOR UPDATE SKIP LOCKED";
 
-const ENDED: &str = "(SELECT id FROM oauth.grants WHERE expires_at < $1 ORDER BY expires_at LIMIT 100)
+pub(super) const ENDED: &str =
+    "(SELECT id FROM oauth.grants WHERE expires_at < $1 ORDER BY expires_at LIMIT 100)
     UNION (SELECT id FROM oauth.grants WHERE revoked_at < $1 ORDER BY revoked_at LIMIT 100)";
 
 // A busy grant has thousands: what is left is for the next batch.
@@ -56,6 +57,9 @@ const REPLIES: &str =
 
 impl PostgresStore {
     pub(super) async fn purge_grants(&self, before: Timestamp) -> Result<u64, StoreError> {
+        if self.by_grant {
+            return self.purge_grants_each(before).await;
+        }
         self.purge_simple(REPLIES, before.before(REPLY_SLACK)).await?;
         let mut removed = 0;
         loop {
@@ -159,10 +163,10 @@ async fn remove(
     Ok(credentials.unsigned_abs() + grants.unsigned_abs())
 }
 
-async fn has_turn(pool: &Pool, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+pub(super) async fn has_turn(pool: &Pool, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
     Ok(pool.statement(TURN).fetch_optional(connection).await?.is_some())
 }
 
-fn column(rows: &[PgRow], at: usize) -> Result<Vec<Vec<u8>>, sqlx::Error> {
+pub(super) fn column(rows: &[PgRow], at: usize) -> Result<Vec<Vec<u8>>, sqlx::Error> {
     rows.iter().map(|row| row.try_get(at)).collect()
 }

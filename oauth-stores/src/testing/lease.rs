@@ -9,6 +9,7 @@
 //!    for itself, ends the servers and removes the folder. Whoever comes at that moment finds it gone, and begins anew.
 
 use std::fs::{self, File, TryLockError};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
@@ -61,6 +62,11 @@ pub trait Service {
     /// A name for its folder: different settings, different names.
     fn name(&self) -> &str;
 
+    /// Which of several installed programs it starts, if that is not always the same: those of each have folders of their own.
+    fn program(&self) -> Option<&Path> {
+        None
+    }
+
     /// Whether the server in `folder` answers.
     fn is_alive(&self, folder: &Path) -> bool;
 
@@ -71,6 +77,18 @@ pub trait Service {
     /// # Errors
     /// [`LaunchError`], with nothing left running.
     fn start(&self, folder: &Path) -> Result<Vec<u32>, LaunchError>;
+}
+
+fn folder_of(service: &impl Service) -> String {
+    let name = service.name();
+    service.program().map_or_else(
+        || name.to_owned(),
+        |program| {
+            let mut hasher = DefaultHasher::new();
+            program.hash(&mut hasher);
+            format!("{name}-{:x}", hasher.finish())
+        },
+    )
 }
 
 /// The use of a folder, given back when it is dropped or the process ends.
@@ -91,7 +109,7 @@ impl Lease {
     pub fn shared(service: &impl Service) -> Result<Self, LaunchError> {
         let name = service.name();
         let failed = |error| LaunchError::system(name, error);
-        let lease = Self::enter(name, &home().map_err(failed)?.join(name), SHARED_IDLE, false)?;
+        let lease = Self::enter(name, &home().map_err(failed)?.join(folder_of(service)), SHARED_IDLE, false)?;
         let start = lock_file(&lease.root.join("start")).map_err(failed)?;
         start.lock().map_err(failed)?;
         if !service.is_alive(&lease.folder) {

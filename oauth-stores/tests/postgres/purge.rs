@@ -3,15 +3,26 @@
 use std::time::{Duration, Instant};
 
 use oauth_core::{CredentialKey, Exchange, Exchanged, GrantFilter, GrantStore as _};
-use oauth_stores::PostgresStore;
 use oauth_stores::sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _, raw_sql};
+use oauth_stores::{PostgresOptions, PostgresStore};
 
 use super::scene::{NOW, database, refresh, run, session, trade};
+
+/// Both ways to purge, over the same database.
+async fn both_ways(url: &str) -> [PostgresStore; 2] {
+    let options = PostgresOptions::default();
+    [options.clone().open(url).await.unwrap(), options.with_purge_by_grant().open(url).await.unwrap()]
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_an_exchange_issues_while_the_purge_runs_is_kept() {
     let Some((_server, url)) = database() else { return };
-    let store = PostgresStore::open(&url).await.unwrap();
+    for store in both_ways(&url).await {
+        keeps_what_an_exchange_issues(&store).await;
+    }
+}
+
+async fn keeps_what_an_exchange_issues(store: &PostgresStore) {
     let mut done = 0;
     for _ in 0..100 {
         let (grant, mut last) = session();
@@ -33,13 +44,19 @@ async fn what_an_exchange_issues_while_the_purge_runs_is_kept() {
 #[tokio::test]
 async fn thousands_of_rows_go_in_batches() {
     let Some((_server, url)) = database() else { return };
-    let store = PostgresStore::open(&url).await.unwrap();
+    for store in both_ways(&url).await {
+        removes_thousands(&store, &url).await;
+    }
+}
+
+async fn removes_thousands(store: &PostgresStore, url: &str) {
+    run(url, "DELETE FROM oauth.grants; DELETE FROM oauth.credentials; DELETE FROM oauth.spent").await;
     let fill = "INSERT INTO oauth.grants SELECT decode(lpad(to_hex(n), 32, '0'), 'hex'), 'bob', NULL, 'app', 'a', '', 0,
             CASE WHEN n % 2 = 0 THEN 10 ELSE 9000000000000 END, NULL, NULL FROM generate_series(1, 3000) n;
         INSERT INTO oauth.credentials SELECT id, id, 'at', 0, 10, NULL, NULL, NULL, NULL FROM oauth.grants;
         INSERT INTO oauth.credentials SELECT id, id || id, 'rt', 0, 9000000000000, NULL, NULL, NULL, NULL FROM oauth.grants;
         INSERT INTO oauth.spent SELECT id, id, 5, 6, NULL, id, id FROM oauth.grants";
-    run(&url, fill).await;
+    run(url, fill).await;
     // 3000 access tokens; then 1500 grants with the refresh token of each.
     assert_eq!(store.purge(NOW).await.unwrap(), 6000);
     assert_eq!(store.count(GrantFilter::All).await.unwrap(), 1500);

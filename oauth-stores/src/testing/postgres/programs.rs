@@ -46,8 +46,15 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    /// The newest that is installed.
+    /// Those in the folder that the variable `OAUTH_POSTGRES` names, or the newest that are installed.
     pub(super) fn find() -> Result<Self, LaunchError> {
+        match std::env::var_os("OAUTH_POSTGRES") {
+            Some(folder) => Self::of(folder.into()),
+            None => Self::of(Self::installed()?),
+        }
+    }
+
+    fn installed() -> Result<PathBuf, LaunchError> {
         let version = |folder: &Path| {
             let name = folder.parent()?.file_name()?.to_str()?;
             name.split('.').next()?.parse::<u32>().ok()
@@ -57,13 +64,14 @@ impl Programs {
             .map(|entry| entry.path().join("bin"))
             .filter(|folder| folder.join("initdb").is_file())
             .max_by_key(|folder| version(folder));
-        let folder = match newest {
-            Some(folder) => folder,
-            None => {
-                let initdb = fs::canonicalize(needed("initdb")?).map_err(failed)?;
-                initdb.parent().map(Path::to_owned).unwrap_or_default()
-            }
-        };
+        if let Some(folder) = newest {
+            return Ok(folder);
+        }
+        let initdb = fs::canonicalize(needed("initdb")?).map_err(failed)?;
+        Ok(initdb.parent().map(Path::to_owned).unwrap_or_default())
+    }
+
+    fn of(folder: PathBuf) -> Result<Self, LaunchError> {
         for program in ["initdb", "postgres", "psql"] {
             if !folder.join(program).is_file() {
                 return Err(LaunchError::Missing { program: program.into() });
@@ -193,6 +201,10 @@ impl Programs {
 impl Service for Programs {
     fn name(&self) -> &str {
         "postgres"
+    }
+
+    fn program(&self) -> Option<&Path> {
+        Some(&self.folder)
     }
 
     fn is_alive(&self, folder: &Path) -> bool {

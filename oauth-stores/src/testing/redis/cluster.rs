@@ -217,6 +217,10 @@ impl Service for Cluster {
         "redis-cluster"
     }
 
+    fn program(&self) -> Option<&Path> {
+        Some(&self.program)
+    }
+
     fn is_alive(&self, folder: &Path) -> bool {
         all_answer(folder)
     }

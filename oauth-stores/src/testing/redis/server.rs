@@ -171,6 +171,10 @@ impl Service for Single {
         "redis"
     }
 
+    fn program(&self) -> Option<&Path> {
+        Some(&self.program)
+    }
+
     fn is_alive(&self, folder: &Path) -> bool {
         all_answer(folder)
     }
