@@ -9,15 +9,15 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use http_body_util::Empty;
-use oauth_core::TokenVerifier as _;
 use oauth_core::fetch::{Fetch, FetchError, FetchRequest, Fetched};
 use oauth_core::jose::{Algorithm, JwkSet, SigningKey};
+use oauth_core::{Claims, Timestamp, TokenVerifier, VerifyFault};
 use oauth_resource::{JwtVerifier, RequireBearerLayer, TrustedIssuer};
 use stats_alloc::Region;
 use tower::{Layer as _, service_fn};
 
 use benches::fixture::{Body, ISSUER, NOW, RESOURCE, answer, call};
-use benches::jwt::{access_token, forged, verifier};
+use benches::jwt::{Clocked, access_token, forged, verifier};
 use benches::table::Row;
 
 use crate::ALLOCATOR;
@@ -31,6 +31,7 @@ pub(crate) fn measure() -> Vec<Row> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let mut rows = runtime.expect("a thread can have a runtime").block_on(key_names());
     rows.push(forgeries());
+    rows.extend(callers());
     rows.push(megabyte());
     rows
 }
@@ -90,6 +91,60 @@ fn forgeries() -> Row {
     (0..A_SECOND).for_each(&mut refuse);
     let kept = ((in_use() - before) / 1000.0).max(0.0);
     Row::at_most("10^5 forged tokens, RequireBearer: kept of them", kept, 64.0, "kB", "")
+}
+
+/// What the memory of tokens keeps.
+const CACHE: u32 = 10_000;
+
+/// Half of that.
+const AGAIN: u32 = 5000;
+
+/// Counts how often it is asked.
+struct Counted(JwtVerifier, Arc<AtomicU32>);
+
+#[async_trait]
+impl TokenVerifier for Counted {
+    async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, VerifyFault> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.verify(token, now).await
+    }
+}
+
+/// A million callers, all with good tokens: the memory of tokens does not grow with them. It forgets nearly all, and knows those that come again.
+fn callers() -> Vec<Row> {
+    let key = SigningKey::generate_ed25519();
+    let inner =
+        |_: Request<Body>| std::future::ready(Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())));
+    let asked = Arc::new(AtomicU32::new(0));
+    let counted = Counted(verifier(&key), asked.clone());
+    let mut layered = RequireBearerLayer::new(RESOURCE.parse().expect("it is a resource"), counted)
+        .with_clock(Arc::new(Clocked))
+        .with_cache(CACHE as usize, Duration::from_secs(3600))
+        .layer(service_fn(inner));
+    // How many of them are verified anew, in percent.
+    let mut come = |callers: std::iter::StepBy<std::ops::Range<u32>>| {
+        let (before, count) = (asked.load(Ordering::Relaxed), callers.len() as f64);
+        for n in callers {
+            let token = access_token(&key, &format!("user-{n}"));
+            assert_eq!(answer(&mut layered, call(&token)).status(), 200);
+        }
+        100.0 * f64::from(asked.load(Ordering::Relaxed) - before) / count
+    };
+    let before = in_use();
+    come((0..CACHE).step_by(1));
+    let full = (in_use() - before) / 1000.0;
+    come((CACHE..FLOOD).step_by(1));
+    let kept = (in_use() - before) / 1000.0;
+    let forgotten = come((0..FLOOD).step_by(100));
+    // A second sight tells what comes again from what came once.
+    (0..2).for_each(|_| drop(come((FLOOD - AGAIN..FLOOD).step_by(1))));
+    let again = come((FLOOD - AGAIN..FLOOD).step_by(1));
+    let detail = format!("{full:.0} kB after the first 10^4");
+    vec![
+        Row::at_most("10^6 callers, a memory of 10^4 tokens: kept", kept, f64::from(CACHE), "kB", &detail),
+        Row::at_least("  every hundredth of them again: verified anew", forgotten, 98.0, "evicted"),
+        Row::at_most("  the last 5000 a third time: verified anew", again, 2.0, "%", "known"),
+    ]
 }
 
 fn megabyte() -> Row {

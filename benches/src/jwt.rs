@@ -1,4 +1,4 @@
-//! Signed tokens of 564 bytes or so, and who verifies them.
+//! Signed tokens of 564 bytes, and who verifies them.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -30,9 +30,9 @@ pub fn verifier(key: &SigningKey) -> JwtVerifier {
 #[must_use]
 pub fn access_token(key: &SigningKey, subject: &str) -> String {
     let claims = serde_json::json!({
-        "iss": ISSUER, "sub": subject, "aud": RESOURCE, "client_id": "web-app", "scope": "notes:read notes:write",
+        "iss": ISSUER, "sub": subject, "aud": RESOURCE, "client_id": "web-app-notes", "scope": "notes:read notes:write",
         "jti": "4f9Jt0qzTuyV5cHkUzvH2g", "iat": NOW.as_secs(), "exp": NOW.as_secs() + 600, "auth_time": NOW.as_secs() - 60,
-        "grant": "0x3Zc1yQT6aFQm0wWm6y0g",
+        "nbf": NOW.as_secs(), "grant": "0x3Zc1yQT6aFQm0wWm6y0g",
     });
     key.sign("at+jwt", &claims).expect("the key signs")
 }

@@ -1,4 +1,5 @@
-//! Layers that verify JWT access tokens, side by side: one token by ES256, which all of them read, presented again and again.
+//! Layers that verify JWT access tokens, side by side: one token by ES256, and one by RS256, which all of them read, presented again and
+//! again.
 //!
 //! Each is measured over what it stands on (a bare service, or a router of the axum that it is made for), in the same run, by turns. Beside
 //! them: this family's `RequireBearer`, with its memory of tokens and without.
@@ -25,17 +26,24 @@ const REQUESTS: usize = 50;
 const ROUNDS: usize = 101;
 
 fn main() -> Result<(), Error> {
-    let key = SigningKey::generate_es256();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    for (name, key) in [("ES256", SigningKey::generate_es256()), ("RS256", SigningKey::generate_rs256())] {
+        runtime.block_on(measure_all(name, &key))?;
+    }
+    Ok(())
+}
+
+async fn measure_all(name: &str, key: &SigningKey) -> Result<(), Error> {
     let jwks = JwkSet::of([key.public_jwk().clone()], &Algorithm::ALL).to_json().to_string();
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let claims = json!({
-        "iss": ISSUER, "sub": "alice", "aud": RESOURCE, "client_id": "web-app", "scope": "notes:read notes:write",
-        "jti": "4f9Jt0qzTuyV5cHkUzvH2g", "iat": now, "exp": now + 3000, "auth_time": now - 60,
+        "iss": ISSUER, "sub": "alice", "aud": RESOURCE, "client_id": "web-app-notes", "scope": "notes:read notes:write",
+        "jti": "4f9Jt0qzTuyV5cHkUzvH2g", "iat": now, "exp": now + 3000, "auth_time": now - 60, "nbf": now,
+        "grant": "0x3Zc1yQT6aFQm0wWm6y0g",
     });
     let token = key.sign("at+jwt", &claims)?;
-    println!("ES256, {} bytes; nanoseconds a request, over what stands behind the layer", token.len());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(measure(&key, &jwks, &token))
+    println!("{name}, {} bytes; nanoseconds a request, over what stands behind the layer", token.len());
+    measure(key, &jwks, &token).await
 }
 
 async fn measure(key: &SigningKey, jwks: &str, token: &str) -> Result<(), Error> {
@@ -109,12 +117,15 @@ async fn axum_jwt_auth(key: &SigningKey, token: &str) -> Result<f64, Error> {
         decoder: Decoder<Said>,
     }
     let jwk = key.public_jwk().to_json();
-    let part = |name: &str| jwk[name].as_str().map(str::to_owned).ok_or("it is a key on a curve");
-    let mut validation = Validation::new(Algorithm::ES256);
+    let part = |name: &str| jwk[name].as_str().map(str::to_owned).ok_or("it is a key on a curve, or RSA's");
+    let (algorithm, key) = match jwk["kty"].as_str() {
+        Some("RSA") => (Algorithm::RS256, DecodingKey::from_rsa_components(&part("n")?, &part("e")?)?),
+        _ => (Algorithm::ES256, DecodingKey::from_ec_components(&part("x")?, &part("y")?)?),
+    };
+    let mut validation = Validation::new(algorithm);
     validation.set_issuer(&[ISSUER]);
     validation.set_audience(&[RESOURCE]);
-    let keys = vec![DecodingKey::from_ec_components(&part("x")?, &part("y")?)?];
-    let decoder = LocalDecoder::builder().keys(keys).validation(validation).build()?;
+    let decoder = LocalDecoder::builder().keys(vec![key]).validation(validation).build()?;
     let bare = Router::new().route("/mcp", post(|| async {}));
     let layered = Router::new()
         .route("/mcp", post(|_: Claims<Said>| async {}))
