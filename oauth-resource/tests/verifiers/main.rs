@@ -6,5 +6,6 @@ mod audiences;
 mod fixture;
 mod keys;
 mod presets;
+mod recorded;
 mod several;
 mod tokens;
