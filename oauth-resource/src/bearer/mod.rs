@@ -28,5 +28,5 @@ pub use layer::RequireBearerLayer;
 pub use possession::Dpop;
 pub use service::RequireBearer;
 
-pub(crate) use credentials::DPOP;
+pub(crate) use credentials::{DPOP, is_b64token};
 pub(crate) use service::{Gate, ProvenFor, Refused};

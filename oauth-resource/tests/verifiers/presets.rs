@@ -3,82 +3,14 @@
 
 use oauth_core::fetch::{FetchError, Fetched};
 use oauth_core::{Claims, SubjectKind, TokenVerifier as _, VerifyFault};
-use oauth_resource::presets;
 use serde_json::{Value, json};
 
 use crate::fixture::{RESOURCE, refused, unavailable};
-use crate::recorded::{Recorded, SECOND};
-
-macro_rules! recorded {
-    ($file:literal, $trusted:expr) => {
-        Recorded::of(include_str!(concat!("recorded/", $file, ".json")), $trusted)
-    };
-}
-
-const TENANT: &str = "8eaef023-2b34-4da1-9baa-8bc8c9d6a490";
-const APPLICATION: &str = "11112222-bbbb-3333-cccc-4444dddd5555";
-const COGNITO_CLIENT: &str = "1h57kf5cpq17m0eml12EXAMPLE";
-const STYTCH_PROJECT: &str = "project-test-3d69a0a4-5b0f-4a4c-9a37-d0d0f6b1a8c1";
-
-fn of_auth0() -> Recorded {
-    recorded!("auth0", presets::auth0("tenant.eu.auth0.com", "https://notes.example/api"))
-}
-
-fn of_okta() -> Recorded {
-    recorded!("okta", presets::okta("dev-1.okta.com", "default", "api://default"))
-}
-
-fn of_entra() -> Recorded {
-    recorded!("entra", presets::entra(TENANT, APPLICATION))
-}
-
-fn of_google() -> Recorded {
-    recorded!("google", presets::google("1234.apps.googleusercontent.com"))
-}
-
-fn of_keycloak() -> Recorded {
-    recorded!("keycloak", presets::keycloak("https://id.example/", "staff"))
-}
-
-fn of_cognito() -> Recorded {
-    recorded!("cognito", presets::cognito("eu-west-1", "eu-west-1_AbCdEf", [COGNITO_CLIENT]))
-}
-
-fn of_workos() -> Recorded {
-    recorded!("workos", presets::workos("imaginative-palm-54.authkit.app"))
-}
-
-fn of_stytch() -> Recorded {
-    recorded!("stytch", presets::stytch("noun-verb-1234.customers.stytch.com", STYTCH_PROJECT))
-}
-
-fn of_supabase() -> Recorded {
-    recorded!("supabase", presets::supabase("abcdefghijkl"))
-}
-
-fn of_clerk() -> Recorded {
-    recorded!("clerk", presets::clerk("clerk.example.com", ["aBcDeFgHiJkLmNoP"]))
-}
-
-fn of_github_actions() -> Recorded {
-    recorded!("github_actions", presets::github_actions("octo-org"))
-}
-
-fn all() -> [Recorded; 11] {
-    [
-        of_auth0(),
-        of_okta(),
-        of_entra(),
-        of_google(),
-        of_keycloak(),
-        of_cognito(),
-        of_workos(),
-        of_stytch(),
-        of_supabase(),
-        of_clerk(),
-        of_github_actions(),
-    ]
-}
+use crate::recorded::SECOND;
+use crate::recorded::issuers::{
+    APPLICATION, COGNITO_CLIENT, STYTCH_PROJECT, all, of_auth0, of_clerk, of_cognito, of_entra,
+    of_github_actions, of_google, of_keycloak, of_okta, of_stytch, of_supabase, of_workos,
+};
 
 fn said(claims: &Claims) -> (&str, &str, &str, SubjectKind) {
     (claims.subject.as_str(), claims.client_id.as_str(), claims.scopes.as_str(), claims.subject_kind)

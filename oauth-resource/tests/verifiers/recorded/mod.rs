@@ -7,6 +7,8 @@
 //! 3. `tokens`: header and claims, of the shape that the service issues. Names of tenants, clients and people are made up; what is in a
 //!    token's header of the key is the key's that signs.
 
+pub(crate) mod issuers;
+
 use std::sync::{Arc, LazyLock};
 
 use http::StatusCode;
