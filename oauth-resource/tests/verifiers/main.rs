@@ -4,6 +4,7 @@
 mod attacks;
 mod audiences;
 mod fixture;
+mod fresh;
 mod keys;
 mod presets;
 mod recorded;
