@@ -1,6 +1,7 @@
 //! The server as its clients and those who operate it meet it: over HTTP, behind an issuer of its own.
 
 mod health;
+mod rmcp_client;
 
 use axum::Router;
 use tokio::net::TcpListener;
