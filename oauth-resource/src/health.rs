@@ -14,15 +14,15 @@ use serde_json::{Map, Value, json};
 use tower_service::Service;
 
 use crate::answer::{self, Answer};
-use crate::verify::{JwtVerifier, KeySetHealth};
+use crate::verify::{IntrospectionHealth, IntrospectionVerifier, JwtVerifier, KeySetHealth};
 
-/// For how long an answer of a store counts: whoever asks for the health all the time asks the store now and then.
-const STORE_COUNTS: Duration = Duration::from_secs(5);
-/// How long a store may take.
-const STORE_TAKES: Duration = Duration::from_secs(2);
+/// For how long an answer of a store or an endpoint counts: whoever asks for the health all the time asks them now and then.
+const COUNTS: Duration = Duration::from_secs(5);
+/// How long one may take.
+const TAKES: Duration = Duration::from_secs(2);
 
-/// Answers 200 if tokens can be verified, else 503: version, uptime, the age of each issuer's keys, the store. Why something is not well is
-/// said in the log alone, because anybody may ask.
+/// Answers 200 if tokens can be verified, else 503: version, uptime, the age of each issuer's keys, whether each introspection endpoint answers
+/// and since when, the store. Why something is not well is said in the log alone, because anybody may ask.
 ///
 /// ```
 /// use http::Request;
@@ -52,6 +52,7 @@ struct Settings {
     clock: Arc<dyn Clock>,
     started: Timestamp,
     keys: Vec<Arc<JwtVerifier>>,
+    asked: Vec<Arc<IntrospectionVerifier>>,
     store: Option<Arc<dyn GrantStore>>,
     seen: Arc<Mutex<Option<(Timestamp, bool)>>>,
     /// Held by whoever asks the store.
@@ -68,6 +69,7 @@ impl Health {
             started: clock.now(),
             clock,
             keys: Vec::new(),
+            asked: Vec::new(),
             store: None,
             seen: Arc::default(),
             asking: Arc::default(),
@@ -79,6 +81,41 @@ impl Health {
     #[must_use]
     pub fn keys(mut self, verifier: Arc<JwtVerifier>) -> Self {
         Arc::make_mut(&mut self.settings).keys.push(verifier);
+        self
+    }
+
+    /// With the endpoint that a verifier asks: well if it answered when it was last asked. If nobody came with a token for five seconds, it is asked
+    /// about one that nobody has, and has two seconds.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// use http::Request;
+    /// use http_body_util::BodyExt as _;
+    /// use oauth_core::fetch::{Fetched, StaticFetch};
+    /// # use oauth_core::Secret;
+    /// use oauth_resource::{Health, IntrospectionCredentials, IntrospectionVerifier, TrustedIssuer};
+    /// use tower::ServiceExt as _;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # let endpoint = "https://as.example/introspect";
+    /// # let fetch = Arc::new(StaticFetch::new().with(endpoint, Fetched::json(r#"{"active":false}"#)));
+    /// let verifier = IntrospectionVerifier::builder("https://mcp.example/mcp", TrustedIssuer::new("https://as.example"));
+    /// # let verifier = verifier
+    /// #     .endpoint(endpoint)
+    /// #     .credentials(IntrospectionCredentials::basic("https://mcp.example/mcp", Secret::new("s3cret".to_owned())))
+    /// #     .fetch(fetch);
+    /// let verifier = Arc::new(verifier.build()?);
+    /// // ProtectedResource::builder(…).verifier(verifier.clone())
+    /// let health = Health::new("1.2.3").introspection(verifier);
+    /// let body = health.oneshot(Request::get("/health").body(())?).await?.into_body().collect().await?.to_bytes();
+    /// let said: serde_json::Value = serde_json::from_slice(&body)?;
+    /// assert_eq!(said["introspection"][0]["reachable"], true);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn introspection(mut self, verifier: Arc<IntrospectionVerifier>) -> Self {
+        Arc::make_mut(&mut self.settings).asked.push(verifier);
         self
     }
 
@@ -110,6 +147,15 @@ impl Settings {
         if !self.keys.is_empty() {
             said.insert("issuers".to_owned(), issuers.iter().map(told).collect::<Vec<Value>>().into());
         }
+        if !self.asked.is_empty() {
+            let mut told = Vec::new();
+            for verifier in &self.asked {
+                let endpoint = reach(verifier, now).await;
+                healthy &= endpoint.reachable;
+                told.push(of_endpoint(&endpoint));
+            }
+            said.insert("introspection".to_owned(), told.into());
+        }
         if let Some(store) = &self.store {
             let connected = self.connected(&**store, now).await;
             healthy &= connected;
@@ -124,7 +170,7 @@ impl Settings {
         let lock = || self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let counts = || {
             let last = *lock();
-            last.filter(|(at, _)| *at <= now && now.since(*at) < STORE_COUNTS).map(|(_, connected)| connected)
+            last.filter(|(at, _)| *at <= now && now.since(*at) < COUNTS).map(|(_, connected)| connected)
         };
         if let Some(connected) = counts() {
             return connected;
@@ -145,7 +191,7 @@ impl Settings {
         // A read of what is not there: every store can do that, and it changes nothing.
         let nobody =
             CredentialKey::of(&format!("mcp_at_{}", "A".repeat(64))).expect("a token of our own form");
-        let found = tokio::time::timeout(STORE_TAKES, store.find(&nobody)).await;
+        let found = tokio::time::timeout(TAKES, store.find(&nobody)).await;
         let connected = match found {
             Ok(Ok(_)) => true,
             Ok(Err(error)) => {
@@ -160,6 +206,23 @@ impl Settings {
         *lock() = Some((now, connected));
         connected
     }
+}
+
+/// What was last seen of an endpoint, if that is not long ago; else what is seen now.
+async fn reach(verifier: &IntrospectionVerifier, now: Timestamp) -> IntrospectionHealth {
+    let health = verifier.health(now);
+    if health.asked.is_some_and(|ago| ago < COUNTS) {
+        return health;
+    }
+    tokio::time::timeout(TAKES, verifier.probe(now)).await.unwrap_or_else(|_| verifier.give_up(now))
+}
+
+fn of_endpoint(endpoint: &IntrospectionHealth) -> Value {
+    let mut told = json!({ "issuer": endpoint.issuer, "reachable": endpoint.reachable });
+    if let Some(since) = endpoint.since {
+        told["since"] = since.as_secs().into();
+    }
+    told
 }
 
 fn told(issuer: &KeySetHealth) -> Value {

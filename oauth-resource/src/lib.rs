@@ -124,7 +124,7 @@ pub use stream::{EndStreams, EndStreamsLayer, EndingBody};
 pub use tailor::{Demand, TailorAnswers, TailorAnswersLayer, TailoredBody};
 pub use verify::presets;
 pub use verify::{
-    AnyOf, ApiKey, ApiKeys, ByIssuer, HmacVerifier, IntrospectionCredentials, IntrospectionVerifier,
-    IntrospectionVerifierBuilder, JwtVerifier, JwtVerifierBuilder, KeySetHealth, KeyTiming, RequiredClaim,
-    StoreVerifier, TrustedIssuer, VerifyFn, verify_fn,
+    AnyOf, ApiKey, ApiKeys, ByIssuer, HmacVerifier, IntrospectionCredentials, IntrospectionHealth,
+    IntrospectionVerifier, IntrospectionVerifierBuilder, JwtVerifier, JwtVerifierBuilder, KeySetHealth,
+    KeyTiming, RequiredClaim, StoreVerifier, TrustedIssuer, VerifyFn, verify_fn,
 };

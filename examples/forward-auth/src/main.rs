@@ -88,3 +88,15 @@ async fn run(args: Args) -> Result<(), Fault> {
     hosting::run(listener, app).await;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_listens_to_this_machine_alone_unless_told_otherwise() {
+        // RS-77
+        let args = Args::parse_from(["forward-auth", "--guard", "https://notes.example/mcp=Notes"]);
+        assert!(args.listen.ip().is_loopback(), "{}", args.listen);
+    }
+}

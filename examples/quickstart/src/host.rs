@@ -128,8 +128,24 @@ fn make_folder(path: &Path) -> Result<(), String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use super::is_url;
+    use clap::Parser as _;
+
+    use super::{is_url, start};
+    use crate::args::Args;
+
+    #[tokio::test]
+    async fn it_listens_to_this_machine_alone() {
+        // RS-77
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().to_str().unwrap();
+        let running = start(Args::parse_from(["quickstart", "--port", "0", "--data", data])).await.unwrap();
+        let address =
+            running.origin.strip_prefix("http://").unwrap().parse::<std::net::SocketAddr>().unwrap();
+        assert!(address.ip().is_loopback(), "{address}");
+        running.stop().await.unwrap();
+    }
 
     #[test]
     fn an_address_of_a_database_is_taken_for_no_folder() {

@@ -9,7 +9,11 @@
 
 mod doctor;
 mod settings;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests;
 mod tools;
+mod verifiers;
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -17,14 +21,15 @@ use std::sync::Arc;
 
 use axum::Router;
 use clap::Parser as _;
-use oauth_core::Timestamp;
+use oauth_core::{Clock as _, SystemClock, Timestamp};
 use oauth_resource::{AnyOf, ConfigErrors, ProtectedResource, ScopeRoles, WELL_KNOWN};
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use tower::Layer as _;
 
-use crate::settings::{Command, Settings, by_name};
+use crate::settings::{Command, HEALTH, Settings, by_name};
 use crate::tools::Tools;
+use crate::verifiers::Verifiers;
 
 /// The MCP server, protected, as one set of routes.
 fn protected_tools(settings: &Settings, verifier: AnyOf) -> Result<Router, ConfigErrors> {
@@ -61,19 +66,21 @@ fn protected_tools(settings: &Settings, verifier: AnyOf) -> Result<Router, Confi
 }
 
 /// All of it, or all that is wrong with the settings, a line each.
-fn app(settings: &Settings) -> Result<Router, String> {
+fn app(settings: &Settings) -> Result<(Router, Verifiers), String> {
     let mut wrong = settings.check();
-    let verifier = settings.verifier().unwrap_or_else(|lines| {
+    let verifiers = settings.verifiers().unwrap_or_else(|lines| {
         wrong.extend(lines);
         // Stands in, so that the rest is looked at, too.
-        AnyOf::new()
+        Verifiers::default()
     });
-    let app = protected_tools(settings, verifier).map_err(|errors| by_name("ALLOWED_ORIGINS", &errors));
+    let app =
+        protected_tools(settings, verifiers.any()).map_err(|errors| by_name("ALLOWED_ORIGINS", &errors));
     let app =
         app.and_then(|app| encrypted(settings, app).map_err(|errors| by_name("TRUSTED_PROXIES", &errors)));
     let app = app.map_err(|lines| wrong.extend(lines));
     match app {
-        Ok(app) if wrong.is_empty() => Ok(app),
+        // Outside of what wants https: whoever asks shows no token, and balancers ask in the clear.
+        Ok(app) if wrong.is_empty() => Ok((app.route_service(HEALTH, verifiers.health()), verifiers)),
         _ => {
             // Of what every part reads, each has said the same.
             wrong.sort();
@@ -110,16 +117,20 @@ async fn main() -> ExitCode {
 }
 
 async fn serve(settings: &Settings) -> Result<(), Box<dyn Error>> {
-    let app = app(settings)?;
+    let (app, verifiers) = app(settings)?;
     let listener = hosting::listen(settings.listen, "--listen").await?;
     println!("Your MCP server: {}", settings.audience());
     println!("Tokens of:       {}", settings.issuer);
     println!("Refused? resource-only doctor TOKEN says why.");
+    if let Some(keys) = verifiers.keys {
+        // A server that nobody is sent to until it is well has no request to fetch them for.
+        tokio::spawn(async move { keys.keep_fresh(&SystemClock).await });
+    }
     hosting::run(listener, app).await;
     Ok(())
 }
 
 /// The time now, as verifiers want it.
 fn now() -> Timestamp {
-    oauth_core::Clock::now(&oauth_core::SystemClock)
+    SystemClock.now()
 }

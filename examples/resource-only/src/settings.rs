@@ -15,6 +15,11 @@ use oauth_resource::{
 };
 use url::{Host, Url};
 
+use crate::verifiers::Verifiers;
+
+/// Where this server says how it is.
+pub(crate) const HEALTH: &str = "/health";
+
 /// An MCP server behind any OAuth issuer.
 #[derive(Debug, Parser)]
 #[command(version, about)]
@@ -130,6 +135,9 @@ impl Settings {
                     .to_owned(),
             );
         }
+        if Url::parse(&self.audience()).is_ok_and(|url| url.path() == HEALTH) {
+            wrong.push(format!("MCP_AUDIENCE: {HEALTH} is where this server says how it is"));
+        }
         wrong
     }
 
@@ -196,23 +204,28 @@ impl Settings {
         trusted
     }
 
-    /// Every way that is configured, in the order of what it costs; or all that is wrong with it, a line each.
+    /// Every way that is configured, one after the other; or all that is wrong with it, a line each.
     pub(crate) fn verifier(&self) -> Result<AnyOf, Vec<String>> {
+        self.verifiers().map(|verifiers| verifiers.any())
+    }
+
+    /// The same, each by itself.
+    pub(crate) fn verifiers(&self) -> Result<Verifiers, Vec<String>> {
         let audience = self.audience();
         let fetch =
             |fetch: Result<Arc<dyn Fetch>, Box<dyn Error>>| fetch.map_err(|error| vec![error.to_string()]);
         let mut wrong = Vec::new();
-        let mut any = AnyOf::new();
+        let mut verifiers = Verifiers::default();
         if let Some(secret) = &self.hmac_secret {
             match HmacVerifier::new(&audience, self.trusted(), secret) {
-                Ok(verifier) => any = any.or(verifier),
+                Ok(verifier) => verifiers.shared_secret = Some(Arc::new(verifier)),
                 Err(errors) => wrong.extend(by_name("JWT_HMAC_SECRET", &errors)),
             }
         }
         if self.uses_published_keys() {
             let verifier = JwtVerifier::builder(&audience).issuer(self.trusted()).fetch(fetch(self.fetch())?);
             match verifier.build() {
-                Ok(verifier) => any = any.or(verifier),
+                Ok(verifier) => verifiers.keys = Some(Arc::new(verifier)),
                 Err(errors) => wrong.extend(by_name("OAUTH_JWKS_URI", &errors)),
             }
         }
@@ -227,11 +240,11 @@ impl Settings {
                 // The issuer may be such a server, and nobody here has tokens of that form but it.
                 .tokens_of_our_form();
             match verifier.build() {
-                Ok(verifier) => any = any.or(verifier),
+                Ok(verifier) => verifiers.introspection = Some(Arc::new(verifier)),
                 Err(errors) => wrong.extend(by_name("OAUTH_INTROSPECTION_ENDPOINT", &errors)),
             }
         }
-        if wrong.is_empty() { Ok(any) } else { Err(wrong) }
+        if wrong.is_empty() { Ok(verifiers) } else { Err(wrong) }
     }
 }
 

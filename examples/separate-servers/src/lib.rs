@@ -9,8 +9,8 @@ use oauth_core::fetch::{FetchPolicy, GuardedFetch};
 use oauth_core::{ResourceUri, Secret, Stores, TokenVerifier};
 use oauth_providers::OwnerPassphrase;
 use oauth_resource::{
-    Caller, IntrospectionCredentials, IntrospectionVerifier, ProtectedResource, ScopeRules, StoreVerifier,
-    TrustedIssuer, WELL_KNOWN,
+    Caller, Health, IntrospectionCredentials, IntrospectionVerifier, ProtectedResource, ScopeRules,
+    StoreVerifier, TrustedIssuer, WELL_KNOWN,
 };
 use oauth_server::pages::Theme;
 use oauth_server::{AuthorizationServer, OfferedScope};
@@ -77,7 +77,10 @@ pub async fn authorization_server(
     Ok(server)
 }
 
-/// The MCP server by itself: it asks `issuer` about tokens.
+/// Where the MCP server says how it is.
+pub const HEALTH: &str = "/health";
+
+/// The MCP server by itself: it asks `issuer` about tokens, and says at [`HEALTH`] whether it is answered.
 ///
 /// # Errors
 /// What is wrong with the addresses.
@@ -96,12 +99,17 @@ pub fn mcp_server(mcp: &str, issuer: &str, secret: &Secret) -> Result<Router, Fa
         .fetch(Arc::new(fetch))
         .tokens_of_our_form()
         .build()?;
+    let verifier = Arc::new(verifier);
     let resource = ProtectedResource::builder(mcp, issuer)
         .name("Calculator")
         .scopes(rules())
-        .verifier(verifier)
+        .verifier(verifier.clone())
         .build()?;
-    Ok(protected(&resource)?.fallback(hosting::not_found))
+    if resource.resource().path() == HEALTH {
+        return Err(format!("the MCP server cannot be at {HEALTH}: there it says how it is").into());
+    }
+    let health = Health::new(env!("CARGO_PKG_VERSION")).introspection(verifier);
+    Ok(protected(&resource)?.route_service(HEALTH, health).fallback(hosting::not_found))
 }
 
 /// Both in one process: the MCP server looks tokens up in the store.

@@ -7,8 +7,9 @@
 //! 3. Else the [`TokenVerifier`](oauth_core::TokenVerifier) is asked. An authority that cannot be asked is 503, never 401.
 //! 4. The claims are judged: issuer, audience, expiry, not-before, binding. A verifier cannot forget them.
 //! 5. A token that is bound to a key is accepted as `DPoP` alone, with a new proof for each request ([`Dpop`]); others as `Bearer` alone.
-//! 6. `Authorization` and `DPoP` are removed, so that no tool logs or passes on what it does not have (RS-39); identity headers that the
-//!    client made up are removed (RS-40); [`Authorized`](crate::Authorized) is put into the extensions.
+//! 6. `Authorization`, `DPoP` and `Cookie` are removed, so that no tool logs or passes on what it does not have (RS-39, A-AUD-5); identity headers
+//!    that the client made up are removed (RS-40); [`Authorized`](crate::Authorized) is put into the extensions. What wants to see cookies
+//!    stands before this layer.
 //!
 //! Refused tokens are not remembered: a stranger can make as many as they like.
 
@@ -28,5 +29,5 @@ pub use layer::RequireBearerLayer;
 pub use possession::Dpop;
 pub use service::RequireBearer;
 
-pub(crate) use credentials::DPOP;
+pub(crate) use credentials::{DPOP, is_b64token};
 pub(crate) use service::{Gate, ProvenFor, Refused};

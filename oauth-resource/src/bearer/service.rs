@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, RETRY_AFTER as RETRY_AFTER_HEADER};
+use http::header::{AUTHORIZATION, COOKIE, RETRY_AFTER as RETRY_AFTER_HEADER};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
 use oauth_core::dpop::{NONCE_HEADER, ProofFault, Proven};
@@ -344,9 +344,11 @@ impl Settings {
         request.extensions_mut().insert(caller);
     }
 
-    /// Puts who calls in place of their token.
+    /// Puts who calls in place of their token. A browser's cookies go, too: where the authorization server has the same host, one of them is a
+    /// sign-in, and no MCP client means any for a tool (A-AUD-5).
     pub(crate) fn name(&self, headers: &mut HeaderMap, caller: &Authorized) {
         headers.remove(AUTHORIZATION);
+        headers.remove(COOKIE);
         self.identity.remove_from(headers);
         self.identity.add_to(headers, caller);
     }
@@ -355,6 +357,7 @@ impl Settings {
     pub(crate) fn strip<B>(&self, mut request: Request<B>, fault: Fault) -> Request<B> {
         let headers = request.headers_mut();
         headers.remove(AUTHORIZATION);
+        headers.remove(COOKIE);
         headers.remove(&DPOP);
         self.identity.remove_from(headers);
         let extensions = request.extensions_mut();

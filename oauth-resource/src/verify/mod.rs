@@ -18,7 +18,9 @@ pub use api_keys::{ApiKey, ApiKeys};
 pub use by_issuer::ByIssuer;
 pub use closure::{VerifyFn, verify_fn};
 pub use hmac::HmacVerifier;
-pub use introspection::{IntrospectionCredentials, IntrospectionVerifier, IntrospectionVerifierBuilder};
+pub use introspection::{
+    IntrospectionCredentials, IntrospectionHealth, IntrospectionVerifier, IntrospectionVerifierBuilder,
+};
 pub use jwt::{JwtVerifier, JwtVerifierBuilder};
 pub use keys::{KeySetHealth, KeyTiming};
 pub use store::StoreVerifier;

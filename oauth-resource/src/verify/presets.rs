@@ -9,7 +9,7 @@
 //! | [`entra`] | `JWT` | the application's ID, or `api://…` | `azp` | `scp`, an application's own `roles` | `jti` |
 //! | [`google`] | `JWT` | the client's ID: these are ID tokens | `azp` | none | `jti` |
 //! | [`keycloak`] | `JWT` | by an audience mapper | `azp` | `scope` | |
-//! | [`cognito`] | none | none; the client is what is checked | `client_id` | `scope` | |
+//! | [`cognito`] | none | none, or the resource where the client asked for one; the client is what is checked | `client_id` | `scope` | |
 //! | [`workos`] | `JWT` | the resource, or the client's ID | `client_id` | `scope`, a client's own `permissions` | |
 //! | [`stytch`] | `JWT` | the project's ID | `client_id` | `scope` | |
 //! | [`supabase`] | `JWT` | `authenticated`, for all of the project | `client_id` | `scope` | `jti` |
@@ -142,7 +142,8 @@ pub fn keycloak(base: &str, realm: &str) -> TrustedIssuer {
         .with_kept_claims(["realm_access", "resource_access", "preferred_username"])
 }
 
-/// Amazon Cognito, one user pool. Access tokens name no audience: only those of these clients are taken. Scopes of a resource server are
+/// Amazon Cognito, one user pool. Access tokens name no audience, unless the client asked for a resource (RFC 8707), and then that must be this
+/// one: only those of these clients are taken. Scopes of a resource server are
 /// written with its identifier in front (`notes-api/read`): write them so in your rules, too, since clients ask for what challenges say.
 ///
 /// ```

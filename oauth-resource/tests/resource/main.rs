@@ -4,6 +4,7 @@
 mod answers;
 mod authentication;
 mod challenge;
+mod defaults;
 mod dpopx;
 mod fixture;
 mod guards;

@@ -204,9 +204,13 @@ async fn a_aud_5_the_inner_service_sees_who_calls_and_not_with_what() {
         // The second time from the cache.
         let mut request = post("writer", &call("add_note"));
         request.headers_mut().insert("dpop", "proof".parse().unwrap());
+        request.headers_mut().append("cookie", "__Host-oauth-session=s3cret".parse().unwrap());
+        request.headers_mut().append("cookie", "theme=dark".parse().unwrap());
         assert_eq!(bench.send(request).await.status, 200);
         let seen = bench.inner.last();
-        assert!(!seen.headers.contains_key("authorization") && !seen.headers.contains_key("dpop"));
+        for gone in ["authorization", "dpop", "cookie"] {
+            assert!(!seen.headers.contains_key(gone), "{gone}");
+        }
         let caller = seen.caller.unwrap();
         assert_eq!(
             (caller.subject().as_str(), caller.client_id().as_str(), caller.issuer()),
@@ -215,6 +219,13 @@ async fn a_aud_5_the_inner_service_sees_who_calls_and_not_with_what() {
         assert!(caller.is_user() && caller.covers("notes:read") && !caller.covers("admin"));
     }
     assert_eq!(bench.tokens.asked.load(Ordering::SeqCst), 1);
+    // Nor where nobody need say who they are.
+    let mut request = post("", &method("server/discover"));
+    request.headers_mut().insert("dpop", "proof".parse().unwrap());
+    request.headers_mut().insert("cookie", "__Host-oauth-session=s3cret".parse().unwrap());
+    assert_eq!(bench.send(request).await.status, 200);
+    let seen = bench.inner.last();
+    assert!(!seen.headers.contains_key("cookie") && !seen.headers.contains_key("dpop"));
 }
 
 #[tokio::test]

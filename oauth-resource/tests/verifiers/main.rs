@@ -4,7 +4,9 @@
 mod attacks;
 mod audiences;
 mod fixture;
+mod fresh;
 mod keys;
 mod presets;
+mod recorded;
 mod several;
 mod tokens;

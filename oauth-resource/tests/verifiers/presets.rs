@@ -1,166 +1,134 @@
-//! Tokens as other people's issuers write them, of the shape that their documentation shows, signed by a key of ours. Documents are
-//! those that they publish at their well-known addresses, cut down to what is read.
+//! Tokens as other people's issuers write them, found and verified by what those publish (see [`recorded`](crate::recorded)), signed by keys
+//! of ours.
 
-use std::sync::Arc;
-
-use http::StatusCode;
-use oauth_core::fetch::{Fetch, FetchError, FetchRequest, Fetched, StaticFetch};
-use oauth_core::{Claims, SubjectKind, VerifyFault, async_trait};
-use oauth_resource::{JwtVerifier, TrustedIssuer, presets};
+use oauth_core::fetch::{FetchError, Fetched};
+use oauth_core::{Claims, SubjectKind, TokenVerifier as _, VerifyFault};
 use serde_json::{Value, json};
 
-use crate::fixture::{KEY, NOW, RESOURCE, RSA, ask, refused};
-
-/// An issuer with one metadata document and one key set, and 404 for the rest.
-struct Published(StaticFetch);
-
-#[async_trait]
-impl Fetch for Published {
-    async fn fetch(&self, request: FetchRequest<'_>) -> Result<Fetched, FetchError> {
-        match self.0.fetch(request).await {
-            Err(FetchError::Unreachable { .. }) => Ok(Fetched::new(StatusCode::NOT_FOUND, "not found")),
-            answer => answer,
-        }
-    }
-}
-
-/// What is sent, and where the issuer says so.
-struct Case {
-    trusted: TrustedIssuer,
-    metadata: &'static str,
-    jwks_uri: &'static str,
-    /// What the header has besides `alg` and `kid`.
-    header: Value,
-    claims: Value,
-}
-
-impl Case {
-    fn verifier(&self) -> JwtVerifier {
-        // As Entra and others publish them: without `alg`, with members of their own.
-        let mut key = RSA.public_jwk().to_json();
-        key.remove("alg");
-        key.insert("x5c".to_owned(), json!(["MIIC"]));
-        key.insert("issuer".to_owned(), "https://login.example".into());
-        let es = KEY.public_jwk().to_json();
-        let metadata = json!({"issuer": self.trusted.issuer(), "jwks_uri": self.jwks_uri, "response_types_supported": ["code"]});
-        let fetch = StaticFetch::new()
-            .with(self.metadata, Fetched::json(metadata.to_string()))
-            .with(self.jwks_uri, Fetched::json(json!({"keys": [key, es]}).to_string()));
-        let builder = JwtVerifier::builder(RESOURCE).issuer(self.trusted.clone());
-        builder.fetch(Arc::new(Published(fetch))).build().unwrap()
-    }
-
-    fn token(&self, change: &[(&str, Value)]) -> String {
-        let mut header = self.header.clone();
-        header["alg"] = "RS256".into();
-        header["kid"] = RSA.kid().into();
-        let mut claims = self.claims.clone();
-        claims["iss"] = self.trusted.issuer().into();
-        claims["exp"] = json!(NOW + 3600);
-        claims["iat"] = json!(NOW);
-        for (name, value) in change {
-            claims[*name] = value.clone();
-        }
-        // What is nothing is not there.
-        claims.as_object_mut().unwrap().retain(|_, value| !value.is_null());
-        RSA.sign_under(&header, &claims).unwrap()
-    }
-
-    async fn accepted(&self) -> Claims {
-        ask(&self.verifier(), &self.token(&[])).await.unwrap()
-    }
-
-    /// Refused once one claim is something else.
-    async fn holds_to(&self, name: &str, value: Value) {
-        let answer: Result<Claims, VerifyFault> =
-            ask(&self.verifier(), &self.token(&[(name, value.clone())])).await;
-        assert!(refused(&answer), "{name} {value} at {}", self.trusted.issuer());
-    }
-}
+use crate::fixture::{RESOURCE, refused, unavailable};
+use crate::recorded::SECOND;
+use crate::recorded::issuers::{
+    APPLICATION, COGNITO_CLIENT, STYTCH_PROJECT, all, of_auth0, of_clerk, of_cognito, of_entra,
+    of_github_actions, of_google, of_keycloak, of_okta, of_stytch, of_supabase, of_workos,
+};
 
 fn said(claims: &Claims) -> (&str, &str, &str, SubjectKind) {
     (claims.subject.as_str(), claims.client_id.as_str(), claims.scopes.as_str(), claims.subject_kind)
 }
 
 #[tokio::test]
+async fn each_is_found_where_it_publishes() {
+    // RS-60, RS-61
+    for issuer in all() {
+        let name = issuer.trusted.issuer().to_owned();
+        let fetch = issuer.served();
+        let verifier = issuer.verifier(&fetch);
+        let claims = verifier.verify(&issuer.token("access", &[]), issuer.now()).await.unwrap();
+        assert_eq!((&*claims.issuer, &*claims.audience[0]), (&*name, RESOURCE));
+        let asked: Vec<String> = fetch.requests().into_iter().map(|request| request.url).collect();
+        assert_eq!(asked.last().map(String::as_str), Some(issuer.jwks_uri()), "{asked:?}");
+        assert!(issuer.documents().contains_key(&asked[asked.len() - 2]), "{asked:?}");
+        // Nothing is asked for a second time.
+        assert!(verifier.verify(&issuer.token("access", &[]), issuer.now()).await.is_ok());
+        assert_eq!(fetch.requests().len(), asked.len());
+        // A document that is another's, though at that address, vouches for nobody.
+        for (url, document) in issuer.documents() {
+            let mut other = document.clone();
+            other["issuer"] = "https://other.example".into();
+            fetch.set(url, Fetched::json(other.to_string()));
+        }
+        let answer = issuer.verifier(&fetch).verify(&issuer.token("access", &[]), issuer.now()).await;
+        assert!(unavailable(&answer), "{name}: {answer:?}");
+        // Nor does silence.
+        fetch.set_error(issuer.jwks_uri(), FetchError::Busy);
+        let answer = issuer.verifier(&fetch).verify(&issuer.token("access", &[]), issuer.now()).await;
+        assert!(unavailable(&answer), "{name}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn none_takes_what_is_anothers_or_over() {
+    // RS-43, RS-44, RS-46
+    for issuer in all() {
+        let verifier = issuer.verifier(&issuer.served());
+        let ours = issuer.token("access", &[]);
+        assert!(verifier.verify(&ours, issuer.now()).await.is_ok());
+        let lasts = issuer.claims("access")["exp"].as_u64().unwrap();
+        let later = oauth_core::Timestamp::from_secs(lasts + 61);
+        assert!(matches!(verifier.verify(&ours, later).await, Err(VerifyFault::Expired)), "{verifier:?}");
+        let forged = oauth_core::jose::SigningKey::generate_rs256();
+        let answer = verifier.verify(&issuer.signed_by(&forged, "access", &[]), issuer.now()).await;
+        assert!(refused(&answer), "{verifier:?}: {answer:?}");
+        let (head, tail) = ours.rsplit_once('.').unwrap();
+        let cut = format!("{head}.{}", &tail[4..]);
+        assert!(refused(&verifier.verify(&cut, issuer.now()).await));
+        let name = issuer.trusted.issuer();
+        for other in [format!("{name}x"), format!("{name}/"), name.replace("https://", "http://")] {
+            issuer.holds_to("iss", json!(other)).await;
+        }
+        issuer.holds_to("aud", json!("https://other.example/mcp")).await;
+        issuer.holds_to("aud", json!([RESOURCE, "https://other.example/mcp"])).await;
+        for required in ["iss", "sub", "exp"] {
+            issuer.holds_to(required, Value::Null).await;
+        }
+    }
+}
+
+#[tokio::test]
 async fn auth0() {
-    let case = Case {
-        trusted: presets::auth0("tenant.eu.auth0.com", "https://notes.example/api"),
-        metadata: "https://tenant.eu.auth0.com/.well-known/openid-configuration",
-        jwks_uri: "https://tenant.eu.auth0.com/.well-known/jwks.json",
-        header: json!({"typ": "JWT"}),
-        claims: json!({
-            "sub": "auth0|5f7c8ec7c33c6c004bbafe82", "azp": "my_client_id", "scope": "openid profile notes:read",
-            "aud": ["https://notes.example/api", "https://tenant.eu.auth0.com/userinfo"], "permissions": ["notes:write"],
-        }),
-    };
-    let claims = case.accepted().await;
+    let issuer = of_auth0();
+    let claims = issuer.accepts("access", &[]).await;
     assert_eq!(
         said(&claims),
         ("auth0|5f7c8ec7c33c6c004bbafe82", "my_client_id", "notes:read openid profile", SubjectKind::User)
     );
-    case.holds_to("aud", json!("https://tenant.eu.auth0.com/userinfo")).await;
-    case.holds_to("aud", json!(["https://notes.example/api", "https://other.example"])).await;
-    case.holds_to("iss", json!("https://tenant.eu.auth0.com")).await;
-    let machine = case.token(&[("sub", json!("my_client_id@clients")), ("gty", json!("client-credentials"))]);
-    let machine = ask(&case.verifier(), &machine).await.unwrap();
-    assert_eq!(machine.subject_kind, SubjectKind::Client);
+    issuer.holds_to("aud", json!("https://tenant.eu.auth0.com/userinfo")).await;
+    issuer.holds_to("aud", Value::Null).await;
+    issuer.holds_to("azp", Value::Null).await;
+    issuer.holds_to("iss", json!("https://tenant.eu.auth0.com")).await;
+    issuer.holds_to("iss", json!("https://other.eu.auth0.com/")).await;
+    issuer.refuses("id", &[]).await;
     // What a client may do by itself counts; what a user may do does not widen what was consented to.
-    assert_eq!(machine.scopes.as_str(), "notes:read notes:write openid profile");
+    let machine = issuer.accepts("machine", &[]).await;
+    assert_eq!(
+        said(&machine),
+        ("my_client_id@clients", "my_client_id", "notes:read notes:write", SubjectKind::Client)
+    );
     // Its profile of RFC 9068 says it by the subject alone, and nobody is called like the machine of another client (RS-57).
     for (subject, kind) in
         [("my_client_id@clients", SubjectKind::Client), ("another@clients", SubjectKind::User)]
     {
-        let header = json!({"typ": "at+jwt"});
-        let profile = Case { header, trusted: case.trusted.clone(), claims: case.claims.clone(), ..case };
-        let token = profile.token(&[
-            ("sub", json!(subject)),
-            ("azp", Value::Null),
-            ("client_id", json!("my_client_id")),
-            ("jti", json!("j")),
-        ]);
-        assert_eq!(ask(&profile.verifier(), &token).await.unwrap().subject_kind, kind, "{subject}");
+        let claims = issuer.accepts("profile", &[("sub", json!(subject))]).await;
+        assert_eq!((claims.subject_kind, claims.client_id.as_str()), (kind, "my_client_id"), "{subject}");
     }
 }
 
 #[tokio::test]
 async fn okta() {
-    let case = Case {
-        trusted: presets::okta("dev-1.okta.com", "default", "api://default"),
-        metadata: "https://dev-1.okta.com/oauth2/default/.well-known/openid-configuration",
-        jwks_uri: "https://dev-1.okta.com/oauth2/default/v1/keys",
-        header: json!({}),
-        claims: json!({
-            "ver": 1, "jti": "AT.0mP4JKAZX1iACIT4vbEDF7LpvDVjxypPMf0D7uX39RE", "aud": "api://default", "cid": "0oabz",
-            "uid": "00uid4BxXw6I6TV4m0g3", "scp": ["notes:read", "openid"], "sub": "john.doe@example.com",
-        }),
-    };
-    let claims = case.accepted().await;
-    assert_eq!(said(&claims), ("john.doe@example.com", "0oabz", "notes:read openid", SubjectKind::User));
-    case.holds_to("aud", json!("0oabz")).await;
-    // An ID token.
-    case.holds_to("cid", json!(1)).await;
-    let service = ask(&case.verifier(), &case.token(&[("sub", json!("0oabz"))])).await.unwrap();
-    assert_eq!(service.subject_kind, SubjectKind::Client);
+    let issuer = of_okta();
+    let claims = issuer.accepts("access", &[]).await;
+    assert_eq!(
+        said(&claims),
+        ("john.doe@example.com", "0oabz0ozy5dDpEKyA0h7", "notes:read openid", SubjectKind::User)
+    );
+    assert_eq!(claims.extra.unwrap()["uid"], "00uid4BxXw6I6TV4m0g3");
+    issuer.refuses("id", &[]).await;
+    // Nor if the API were named as a client is.
+    issuer.refuses("id", &[("aud", json!("api://default"))]).await;
+    issuer.holds_to("aud", json!("0oabz0ozy5dDpEKyA0h7")).await;
+    issuer.holds_to("cid", json!(1)).await;
+    issuer.holds_to("cid", Value::Null).await;
+    // Another server of the same organisation, and the organisation's own.
+    issuer.holds_to("iss", json!("https://dev-1.okta.com/oauth2/aus1")).await;
+    issuer.holds_to("iss", json!("https://dev-1.okta.com")).await;
+    let service = issuer.accepts("service", &[]).await;
+    assert_eq!((service.subject_kind, service.scopes.as_str()), (SubjectKind::Client, "notes:read"));
 }
 
 #[tokio::test]
 async fn entra() {
-    let case = Case {
-        trusted: presets::entra(
-            "8eaef023-2b34-4da1-9baa-8bc8c9d6a490",
-            "11112222-bbbb-3333-cccc-4444dddd5555",
-        ),
-        metadata: "https://login.microsoftonline.com/8eaef023-2b34-4da1-9baa-8bc8c9d6a490/v2.0/.well-known/openid-configuration",
-        jwks_uri: "https://login.microsoftonline.com/8eaef023-2b34-4da1-9baa-8bc8c9d6a490/discovery/v2.0/keys",
-        header: json!({"typ": "JWT"}),
-        claims: json!({
-            "aud": "11112222-bbbb-3333-cccc-4444dddd5555", "nbf": NOW, "azp": "00001111-aaaa-2222-bbbb-3333cccc4444", "azpacr": "0",
-            "oid": "690222be-ff1a-4d56-abd1-7e4f7d38e474", "rh": "0.AAA", "scp": "Notes.Read Notes.Write", "sub": "HKZpfaHyWadeOouYlitjrI-KffTm222X5rrV3xDqfKQ",
-            "tid": "8eaef023-2b34-4da1-9baa-8bc8c9d6a490", "uti": "fqiBqXLPj0eQa82S-IYFAA", "ver": "2.0",
-        }),
-    };
-    let claims = case.accepted().await;
+    let issuer = of_entra();
+    let claims = issuer.accepts("access", &[]).await;
     assert_eq!(
         said(&claims),
         (
@@ -171,206 +139,198 @@ async fn entra() {
         )
     );
     assert_eq!(claims.extra.unwrap()["oid"], "690222be-ff1a-4d56-abd1-7e4f7d38e474");
-    case.holds_to("tid", json!("another tenant")).await;
-    case.holds_to("ver", json!("1.0")).await;
-    case.holds_to("aud", json!("00000003-0000-0000-c000-000000000000")).await;
-    let app = case.token(&[("idtyp", json!("app")), ("roles", json!(["Notes.All"])), ("scp", json!(""))]);
-    let app = ask(&case.verifier(), &app).await.unwrap();
-    assert_eq!((app.scopes.as_str(), app.subject_kind), ("Notes.All", SubjectKind::Client));
-    let user = ask(&case.verifier(), &case.token(&[("roles", json!(["Notes.All"]))])).await.unwrap();
+    assert!(issuer.ask("access", &[("aud", json!(format!("api://{APPLICATION}")))]).await.is_ok());
+    issuer.holds_to("tid", json!("72f988bf-86f1-41af-91ab-2d7cd011db47")).await;
+    let other = "https://login.microsoftonline.com/72f988bf-86f1-41af-91ab-2d7cd011db47/v2.0";
+    issuer.holds_to("iss", json!(other)).await;
+    issuer.holds_to("ver", json!("1.0")).await;
+    // Microsoft Graph's.
+    issuer.holds_to("aud", json!("00000003-0000-0000-c000-000000000000")).await;
+    issuer.refuses("version_1", &[]).await;
+    // For a front end with the API's own ID, it names just that audience.
+    issuer.refuses("id", &[]).await;
+    // An application's own, where the API did not ask for `idtyp`: without scopes, and the subject is the object.
+    let own = issuer.accepts("application", &[]).await;
+    assert_eq!((own.scopes.as_str(), own.subject_kind), ("Notes.All", SubjectKind::Client));
+    let of_user = [("oid", json!("690222be-ff1a-4d56-abd1-7e4f7d38e474"))];
+    let other = issuer.accepts("application", &of_user).await;
+    assert_eq!((other.scopes.as_str(), other.subject_kind), ("", SubjectKind::User));
+    let marked = [of_user[0].clone(), ("idtyp", json!("app"))];
+    assert_eq!(issuer.accepts("application", &marked).await.subject_kind, SubjectKind::Client);
+    // A user's roles say what the user may do.
+    let user = issuer.accepts("access", &[("roles", json!(["Notes.All"]))]).await;
     assert_eq!(user.scopes.as_str(), "Notes.Read Notes.Write");
-    // Where the API did not ask for `idtyp`: without scopes, and the subject is the object.
-    let roles = [("roles", json!(["Notes.All"])), ("scp", Value::Null)];
-    for (object, scopes, kind) in [
-        (case.claims["sub"].clone(), "Notes.All", SubjectKind::Client),
-        (case.claims["oid"].clone(), "", SubjectKind::User),
-    ] {
-        let token = case.token(&[&roles[..], &[("oid", object)]].concat());
-        let claims = ask(&case.verifier(), &token).await.unwrap();
-        assert_eq!((claims.scopes.as_str(), claims.subject_kind), (scopes, kind));
-    }
     // RS-19, RS-22: a challenge names what Entra can be asked for.
-    let application = "api://11112222-bbbb-3333-cccc-4444dddd5555/";
-    let full = Case { trusted: case.trusted.clone().with_scope_prefix_added(application), ..case };
-    assert_eq!(
-        full.accepted().await.scopes,
-        format!("{application}Notes.Read {application}Notes.Write").parse().unwrap()
-    );
+    let application = format!("api://{APPLICATION}/");
+    let full = issuer.trusting(issuer.trusted.clone().with_scope_prefix_added(&application));
+    let expected = format!("{application}Notes.Read {application}Notes.Write").parse().unwrap();
+    assert_eq!(full.accepts("access", &[]).await.scopes, expected);
 }
 
 #[tokio::test]
 async fn google() {
-    let case = Case {
-        trusted: presets::google("1234.apps.googleusercontent.com"),
-        metadata: "https://accounts.google.com/.well-known/openid-configuration",
-        jwks_uri: "https://www.googleapis.com/oauth2/v3/certs",
-        header: json!({"typ": "JWT"}),
-        claims: json!({
-            "azp": "1234.apps.googleusercontent.com", "aud": "1234.apps.googleusercontent.com", "sub": "10769150350006150715113082367",
-            "email": "jsmith@example.com", "email_verified": true, "hd": "example.com", "at_hash": "HK6E_P6Dh8Y93mRNtsDB1Q",
-        }),
-    };
-    let claims = case.accepted().await;
-    assert_eq!(said(&claims).2, "");
-    assert_eq!(claims.extra.unwrap()["email_verified"], true);
-    case.holds_to("aud", json!("other.apps.googleusercontent.com")).await;
+    let issuer = of_google();
+    let claims = issuer.accepts("access", &[]).await;
+    let client = "1234.apps.googleusercontent.com";
+    assert_eq!(said(&claims), ("107691503500061507151", client, "", SubjectKind::User));
+    let extra = claims.extra.unwrap();
+    assert_eq!((&extra["email_verified"], &extra["hd"]), (&json!(true), &json!("example.com")));
+    issuer.holds_to("aud", json!("other.apps.googleusercontent.com")).await;
+    // As its oldest libraries have it.
+    issuer.holds_to("iss", json!("accounts.google.com")).await;
+    let service = issuer.accepts("service", &[]).await;
+    assert_eq!(
+        (service.client_id.as_str(), service.subject_kind),
+        ("113774264463038321964", SubjectKind::Client)
+    );
+    // Access tokens are none of these: whoever stands beside in an `AnyOf` may know them.
+    let access = "ya29.a0AfB_byC5eTJf6WvZ0Vd1e2f3g4h5i6j7k8l9m0n";
+    let answer = issuer.verifier(&issuer.served()).verify(access, issuer.now()).await;
+    assert!(matches!(answer, Err(VerifyFault::Unrecognized)), "{answer:?}");
 }
 
 #[tokio::test]
 async fn keycloak() {
-    let case = Case {
-        trusted: presets::keycloak("https://id.example/", "staff"),
-        metadata: "https://id.example/realms/staff/.well-known/openid-configuration",
-        jwks_uri: "https://id.example/realms/staff/protocol/openid-connect/certs",
-        header: json!({"typ": "JWT"}),
-        claims: json!({
-            "jti": "onrtac:1b2c", "aud": [RESOURCE, "account"], "sub": "f1888f4d-5172-4359-be0c-af338505d86c", "typ": "Bearer",
-            "azp": "mcp-client", "sid": "c1", "acr": "1", "allowed-origins": ["/*"], "realm_access": {"roles": ["offline_access"]},
-            "scope": "openid notes:read", "preferred_username": "alice",
-        }),
-    };
-    let claims = case.accepted().await;
+    let issuer = of_keycloak();
+    let claims = issuer.accepts("access", &[]).await;
     assert_eq!(
         said(&claims),
         ("f1888f4d-5172-4359-be0c-af338505d86c", "mcp-client", "notes:read openid", SubjectKind::User)
     );
     let extra = claims.extra.unwrap();
     assert_eq!((&extra["acr"], &extra["realm_access"]["roles"][0]), (&json!("1"), &json!("offline_access")));
+    let service = issuer.accepts("service", &[]).await;
+    assert_eq!((service.subject_kind, service.scopes.as_str()), (SubjectKind::Client, "notes:read"));
     // RS-57
     for (name, session, kind) in [
-        ("service-account-mcp-client", Value::Null, SubjectKind::Client),
         ("service-account-MCP-client", Value::Null, SubjectKind::Client),
         ("service-account-other", Value::Null, SubjectKind::User),
         ("mcp-client", Value::Null, SubjectKind::User),
         // Somebody who took that name, and signed in.
         ("service-account-mcp-client", json!("c1"), SubjectKind::User),
     ] {
-        let token = case.token(&[("preferred_username", json!(name)), ("sid", session)]);
-        assert_eq!(ask(&case.verifier(), &token).await.unwrap().subject_kind, kind, "{name}");
+        let token = [("preferred_username", json!(name)), ("sid", session)];
+        assert_eq!(issuer.accepts("access", &token).await.subject_kind, kind, "{name}");
     }
-    case.holds_to("typ", json!("ID")).await;
-    case.holds_to("typ", json!("Refresh")).await;
-    case.holds_to("aud", json!("account")).await;
+    issuer.refuses("id", &[]).await;
+    issuer.refuses("id", &[("aud", json!(RESOURCE))]).await;
+    for typ in ["ID", "Refresh", "Offline", "Logout"] {
+        issuer.holds_to("typ", json!(typ)).await;
+    }
+    issuer.holds_to("typ", Value::Null).await;
+    issuer.holds_to("aud", json!("account")).await;
+    issuer.holds_to("iss", json!("https://id.example/realms/customers")).await;
+    // The second key of the set is for encryption (RS-68).
+    let verifier = issuer.verifier(&issuer.served());
+    let answer = verifier.verify(&issuer.signed_by(&SECOND, "access", &[]), issuer.now()).await;
+    assert!(refused(&answer), "{answer:?}");
+    assert_eq!((verifier.health(issuer.now())[0].keys, verifier.health(issuer.now())[0].skipped), (1, 1));
 }
 
 #[tokio::test]
 async fn cognito() {
-    let case = Case {
-        trusted: presets::cognito("eu-west-1", "eu-west-1_AbCdEf", ["1h57kf5cpq17m0eml12EXAMPLE"])
-            .with_scope_prefix_removed("notes-api/"),
-        metadata: "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf/.well-known/openid-configuration",
-        jwks_uri: "https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_AbCdEf/.well-known/jwks.json",
-        header: json!({}),
-        claims: json!({
-            "sub": "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee", "cognito:groups": ["testgroup"], "version": 2, "client_id": "1h57kf5cpq17m0eml12EXAMPLE",
-            "origin_jti": "a", "token_use": "access", "scope": "openid notes-api/read", "auth_time": NOW - 10, "jti": "b", "username": "my-test-user",
-        }),
-    };
-    let claims = case.accepted().await;
-    assert_eq!(said(&claims).2, "openid read");
-    case.holds_to("client_id", json!("another")).await;
-    case.holds_to("token_use", json!("id")).await;
-    case.holds_to("aud", json!("1h57kf5cpq17m0eml12EXAMPLE")).await;
+    let issuer = of_cognito();
+    let user = "aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeeeee";
+    let claims = issuer.accepts("access", &[]).await;
+    assert_eq!(said(&claims), (user, COGNITO_CLIENT, "notes-api/read openid", SubjectKind::User));
+    assert_eq!(claims.extra.unwrap()["cognito:groups"], json!(["testgroup"]));
+    let short = issuer.trusting(issuer.trusted.clone().with_scope_prefix_removed("notes-api/"));
+    assert_eq!(short.accepts("access", &[]).await.scopes.as_str(), "openid read");
+    assert_eq!(issuer.accepts("machine", &[]).await.subject_kind, SubjectKind::Client);
+    issuer.holds_to("client_id", json!("7lhlkkfbfb4q5kpp90urffao")).await;
+    issuer.holds_to("token_use", json!("id")).await;
+    issuer.holds_to("token_use", Value::Null).await;
+    issuer.refuses("id", &[]).await;
+    // Not even if it named the client as access tokens do.
+    issuer.refuses("id", &[("client_id", json!(COGNITO_CLIENT)), ("aud", Value::Null)]).await;
+    issuer.holds_to("iss", json!("https://cognito-idp.eu-west-1.amazonaws.com/eu-west-1_Other")).await;
+    // A client that named the resource gets a token that does (RFC 8707): for this one or for none here.
+    assert!(issuer.ask("access", &[("aud", json!(RESOURCE))]).await.is_ok());
+    issuer.holds_to("aud", json!(COGNITO_CLIENT)).await;
 }
 
 #[tokio::test]
 async fn workos() {
-    let case = Case {
-        trusted: presets::workos("imaginative-palm-54.authkit.app"),
-        metadata: "https://imaginative-palm-54.authkit.app/.well-known/oauth-authorization-server",
-        jwks_uri: "https://imaginative-palm-54.authkit.app/oauth2/jwks",
-        header: json!({"typ": "JWT"}),
-        claims: json!({
-            "aud": RESOURCE, "sub": "user_01HBEQKA6K4QJAS93VPE39W1JT", "client_id": "client_01", "sid": "session_01", "jti": "j",
-            "org_id": "org_01", "scope": "openid notes:read",
-        }),
-    };
-    assert_eq!(
-        said(&case.accepted().await),
-        ("user_01HBEQKA6K4QJAS93VPE39W1JT", "client_01", "notes:read openid", SubjectKind::User)
-    );
-    case.holds_to("aud", json!("https://other.example")).await;
+    let issuer = of_workos();
+    let (user, client) = ("user_01HBEQKA6K4QJAS93VPE39W1JT", "client_01JZM53FW3WYV08AFC4QWQ3BNB");
+    let claims = issuer.accepts("access", &[]).await;
+    assert_eq!(said(&claims), (user, client, "notes:read openid", SubjectKind::User));
+    assert_eq!(claims.extra.unwrap()["org_id"], "org_01HRDMC6CM357W30QMHMQ96Q0S");
+    // Without resource indicators a token names the client, and is good where that is said.
+    issuer.refuses("unbound", &[]).await;
+    let named = issuer.trusting(issuer.trusted.clone().with_audience(client));
+    assert_eq!(said(&named.accepts("unbound", &[]).await), (user, "unknown", "", SubjectKind::User));
+    // Sessions of its user management are of another issuer, and name nobody.
+    issuer.refuses("session", &[]).await;
+    issuer.refuses("session", &[("iss", json!(issuer.trusted.issuer()))]).await;
     // What a user may do is no scope that the user gave to a client; what a client may do by itself is.
-    let scopes = async |change: &[(&str, Value)]| {
-        let claims = ask(&case.verifier(), &case.token(change)).await.unwrap();
-        (claims.scopes.to_string(), claims.subject_kind)
-    };
     let permissions = ("permissions", json!(["notes:write"]));
-    assert_eq!(
-        scopes(std::slice::from_ref(&permissions)).await,
-        ("notes:read openid".to_owned(), SubjectKind::User)
-    );
-    let own = scopes(&[permissions, ("sub", json!("client_01"))]).await;
-    assert_eq!(own, ("notes:read notes:write openid".to_owned(), SubjectKind::Client));
+    let of_user = issuer.accepts("access", std::slice::from_ref(&permissions)).await;
+    assert_eq!(said(&of_user), (user, client, "notes:read openid", SubjectKind::User));
+    let own = issuer.accepts("access", &[permissions, ("sub", json!(client))]).await;
+    assert_eq!(said(&own), (client, client, "notes:read notes:write openid", SubjectKind::Client));
 }
 
 #[tokio::test]
 async fn stytch() {
-    let case = Case {
-        trusted: presets::stytch("noun-verb-1234.customers.stytch.com", "project-test-1"),
-        metadata: "https://noun-verb-1234.customers.stytch.com/.well-known/oauth-authorization-server",
-        jwks_uri: "https://noun-verb-1234.customers.stytch.com/.well-known/jwks.json",
-        header: json!({"typ": "JWT"}),
-        claims: json!({
-            "sub": "user-test-16d9ba61-97a1-4ba4-9720-b03761dc50c6", "aud": ["project-test-1"], "client_id": "connected-app-test-d731954d",
-            "nbf": NOW, "jti": "LOe49j3s9d9dmacslUvrb15ZIjPbptMm7fS5UlE52JCF", "scope": "openid email",
-        }),
-    };
-    assert_eq!(said(&case.accepted().await).1, "connected-app-test-d731954d");
-    // An ID token: for the client.
-    case.holds_to("aud", json!(["connected-app-test-d731954d"])).await;
+    let issuer = of_stytch();
+    let claims = issuer.accepts("access", &[]).await;
+    assert_eq!(
+        said(&claims),
+        (
+            "user-test-16d9ba61-97a1-4ba4-9720-b03761dc50c6",
+            "connected-app-test-d731954d-dab3-4a2b-bdee-07f3ad1be885",
+            "email notes:read openid",
+            SubjectKind::User
+        )
+    );
+    issuer.refuses("id", &[]).await;
+    issuer.refuses("session", &[]).await;
+    // It names no client, whatever else it has.
+    issuer.refuses("session", &[("jti", json!("j"))]).await;
+    issuer.holds_to("aud", json!(["project-live-3d69a0a4-5b0f-4a4c-9a37-d0d0f6b1a8c1"])).await;
+    issuer.holds_to("iss", json!(format!("stytch.com/{STYTCH_PROJECT}"))).await;
 }
 
 #[tokio::test]
 async fn supabase() {
-    let case = Case {
-        trusted: presets::supabase("abcdefghijkl"),
-        metadata: "https://abcdefghijkl.supabase.co/.well-known/oauth-authorization-server/auth/v1",
-        jwks_uri: "https://abcdefghijkl.supabase.co/auth/v1/.well-known/jwks.json",
-        header: json!({"typ": "JWT"}),
-        claims: json!({
-            "sub": "2f1c7d1a-0000-4000-8000-000000000000", "role": "authenticated", "aud": "authenticated", "user_id": "2f1c7d1a", "email": "user@example.com",
-            "client_id": "9a8b7c6d-5e4f-3a2b-1c0d-9e8f7a6b5c4d", "aal": "aal1", "amr": [{"method": "password", "timestamp": NOW}], "session_id": "s",
-        }),
-    };
-    assert_eq!(said(&case.accepted().await).1, "9a8b7c6d-5e4f-3a2b-1c0d-9e8f7a6b5c4d");
-    case.holds_to("role", json!("anon")).await;
-    case.holds_to("aud", json!("anon")).await;
+    let issuer = of_supabase();
+    let (user, client) = ("2f1c7d1a-0000-4000-8000-000000000000", "9a8b7c6d-5e4f-3a2b-1c0d-9e8f7a6b5c4d");
+    let claims = issuer.accepts("access", &[]).await;
+    assert_eq!(said(&claims), (user, client, "", SubjectKind::User));
+    assert_eq!(claims.extra.unwrap()["aal"], "aal1");
+    issuer.refuses("id", &[]).await;
+    // Of the project's own front end.
+    issuer.refuses("session", &[]).await;
+    issuer.holds_to("role", json!("anon")).await;
+    issuer.holds_to("role", json!("service_role")).await;
+    issuer.holds_to("aud", json!("anon")).await;
+    issuer.holds_to("iss", json!("https://mnopqrstuvwx.supabase.co/auth/v1")).await;
+    let narrow = issuer.trusting(issuer.trusted.clone().with_claim("client_id", ["another"]));
+    narrow.refuses("access", &[]).await;
 }
 
 #[tokio::test]
 async fn clerk() {
-    let case = Case {
-        trusted: presets::clerk("clerk.example.com", ["client_1"]),
-        metadata: "https://clerk.example.com/.well-known/oauth-authorization-server",
-        jwks_uri: "https://clerk.example.com/.well-known/jwks.json",
-        header: json!({"typ": "at+jwt"}),
-        claims: json!({"sub": "user_1deJLArSTiWiF1YdsEWysnhJLLY", "client_id": "client_1", "jti": "oat_1", "scope": "email profile", "nbf": NOW - 10}),
-    };
-    assert_eq!(
-        said(&case.accepted().await),
-        ("user_1deJLArSTiWiF1YdsEWysnhJLLY", "client_1", "email profile", SubjectKind::User)
-    );
-    case.holds_to("client_id", json!("client_2")).await;
-    let session = Case { header: json!({"typ": "JWT"}), ..case };
-    assert!(refused(&ask(&session.verifier(), &session.token(&[])).await));
+    let issuer = of_clerk();
+    let (user, client) = ("user_1deJLArSTiWiF1YdsEWysnhJLLY", "aBcDeFgHiJkLmNoP");
+    let claims = issuer.accepts("access", &[]).await;
+    assert_eq!(said(&claims), (user, client, "email profile", SubjectKind::User));
+    let listed = [("scope", Value::Null), ("scp", json!(["email", "profile"]))];
+    assert_eq!(issuer.accepts("access", &listed).await.scopes.as_str(), "email profile");
+    issuer.holds_to("client_id", json!("another")).await;
+    issuer.holds_to("client_id", Value::Null).await;
+    for other in ["session", "id"] {
+        issuer.refuses(other, &[]).await;
+        // The type tells them apart, whatever is in them.
+        issuer.refuses(other, &[("client_id", json!(client)), ("aud", Value::Null)]).await;
+    }
 }
 
 #[tokio::test]
 async fn github_actions() {
-    let case = Case {
-        trusted: presets::github_actions("octo-org"),
-        metadata: "https://token.actions.githubusercontent.com/.well-known/openid-configuration",
-        jwks_uri: "https://token.actions.githubusercontent.com/.well-known/jwks",
-        header: json!({"typ": "JWT", "x5t": "example-thumbprint"}),
-        claims: json!({
-            "jti": "example-id", "sub": "repo:octo-org/octo-repo:environment:prod", "environment": "prod", "aud": RESOURCE, "ref": "refs/heads/main",
-            "sha": "example-sha", "repository": "octo-org/octo-repo", "repository_owner": "octo-org", "actor_id": "12", "repository_visibility": "private",
-            "run_id": "example-run-id", "actor": "octocat", "workflow": "example-workflow", "head_ref": "", "event_name": "workflow_dispatch",
-            "job_workflow_ref": "octo-org/octo-automation/.github/workflows/oidc.yml@refs/heads/main", "runner_environment": "github-hosted",
-        }),
-    };
-    let claims = case.accepted().await;
+    let issuer = of_github_actions();
+    let claims = issuer.accepts("access", &[]).await;
     assert_eq!(
         said(&claims),
         (
@@ -380,20 +340,22 @@ async fn github_actions() {
             SubjectKind::Workload
         )
     );
-    assert_eq!(claims.extra.unwrap()["repository"], "octo-org/octo-repo");
-    // It knows of no scopes: those of one repository may be given some.
-    let deploys = Case {
-        trusted: case
-            .trusted
-            .clone()
-            .with_claim("repository", ["octo-org/octo-repo"])
-            .with_granted_scopes("mcp:tools"),
-        ..case
-    };
-    assert_eq!(deploys.accepted().await.scopes.as_str(), "mcp:tools");
-    deploys.holds_to("repository", json!("octo-org/other")).await;
-    let case = deploys;
+    let extra = claims.extra.unwrap();
+    assert_eq!(
+        (&extra["repository"], &extra["ref"]),
+        (&json!("octo-org/octo-repo"), &json!("refs/heads/main"))
+    );
     // Everybody on GitHub gets tokens of this issuer.
-    case.holds_to("repository_owner", json!("evil-org")).await;
-    case.holds_to("aud", json!("https://github.com/octo-org")).await;
+    issuer.holds_to("repository_owner", json!("evil-org")).await;
+    issuer.holds_to("repository_owner", Value::Null).await;
+    // A workflow that did not say for whom it asks.
+    issuer.refuses("default_audience", &[]).await;
+    // It knows of no scopes: those of one repository may be given some.
+    let rules = issuer.trusted.clone().with_claim("repository", ["octo-org/octo-repo"]);
+    let deploys = issuer.trusting(rules.with_granted_scopes("mcp:tools"));
+    assert_eq!(deploys.accepts("access", &[]).await.scopes.as_str(), "mcp:tools");
+    deploys.holds_to("repository", json!("octo-org/other")).await;
+    deploys.holds_to("repository_owner", json!("evil-org")).await;
+    let main = issuer.trusting(issuer.trusted.clone().with_claim("ref", ["refs/heads/main"]));
+    main.holds_to("ref", json!("refs/pull/7/merge")).await;
 }

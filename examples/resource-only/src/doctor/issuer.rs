@@ -201,7 +201,44 @@ async fn get(fetch: &dyn Fetch, url: &str) -> Result<Fetched, String> {
 
 #[cfg(test)]
 mod tests {
+    use http::header::{DATE, HeaderValue};
+
     use super::*;
+
+    #[test]
+    fn a_clock_that_is_off_is_said_and_which_way() {
+        // The issuer's: 784111777.
+        let date = HeaderValue::from_static("Sun, 06 Nov 1994 08:49:37 GMT");
+        for (ours, said) in [
+            (784_111_777, None),
+            // What a header with whole seconds and a slow network may show.
+            (784_111_772, None),
+            (784_111_782, None),
+            (784_111_771, Some("WRONG  this machine's clock is 6 s behind the issuer's")),
+            (784_111_477, Some("WRONG  this machine's clock is 300 s behind the issuer's")),
+            (784_111_783, Some("WRONG  this machine's clock is 6 s ahead of the issuer's")),
+            (784_115_377, Some("WRONG  this machine's clock is 3600 s ahead of the issuer's")),
+        ] {
+            let mut report = Report::default();
+            let fetched = Fetched::json("{}").with_header(DATE, date.clone());
+            clocks(&mut report, &fetched, Timestamp::from_secs(ours));
+            let lines = report.lines();
+            match said {
+                None => assert!(lines.is_empty(), "{ours}: {lines:?}"),
+                Some(words) => assert!(lines.len() == 1 && lines[0].starts_with(words), "{ours}: {lines:?}"),
+            }
+        }
+        // Who does not say what time it is has no clock to be compared with.
+        for unsaid in [None, Some("yesterday")] {
+            let mut report = Report::default();
+            let mut fetched = Fetched::json("{}");
+            if let Some(date) = unsaid {
+                fetched = fetched.with_header(DATE, HeaderValue::from_static(date));
+            }
+            clocks(&mut report, &fetched, Timestamp::from_secs(1));
+            assert!(report.lines().is_empty(), "{unsaid:?}: {:?}", report.lines());
+        }
+    }
 
     #[test]
     fn a_date_of_http_is_read() {

@@ -199,6 +199,25 @@ async fn an_issuer_that_is_not_there_or_calls_itself_otherwise_is_said() {
 }
 
 #[tokio::test]
+async fn an_issuer_with_another_time_is_said() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let issuer = format!("http://{}", listener.local_addr().unwrap());
+    let metadata = json!({"issuer": issuer});
+    let date = [("date", "Sun, 06 Nov 1994 08:49:37 GMT")];
+    let app = Router::new().route(
+        "/.well-known/oauth-authorization-server",
+        get(move || async move { (date, axum::Json(metadata)) }),
+    );
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    let mut report = Report::default();
+    issuer::examine(&mut report, &Settings::parse_from(["resource-only", "--issuer", &issuer]))
+        .await
+        .unwrap();
+    let lines = report.lines().join("\n");
+    assert!(lines.contains("s ahead of the issuer's: tokens expire too early here"), "{lines}");
+}
+
+#[tokio::test]
 async fn an_issuer_that_signs_nothing_is_well_where_it_is_asked() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let issuer = format!("http://{}", listener.local_addr().unwrap());

@@ -98,3 +98,15 @@ async fn run(args: Args) -> Result<(), Fault> {
     hosting::run(listener, Router::new().fallback_service(server)).await;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_listens_to_this_machine_alone_unless_told_otherwise() {
+        // RS-77
+        let args = Args::parse_from(["authorization-server"]);
+        assert!(args.listen.ip().is_loopback(), "{}", args.listen);
+    }
+}

@@ -44,3 +44,15 @@ async fn run(args: Args) -> Result<(), Fault> {
     hosting::run(listener, app).await;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_listens_to_this_machine_alone_unless_told_otherwise() {
+        // RS-77
+        let args = Args::parse_from(["embedded"]);
+        assert!(args.listen.ip().is_loopback(), "{}", args.listen);
+    }
+}

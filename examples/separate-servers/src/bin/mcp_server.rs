@@ -45,3 +45,15 @@ async fn run(args: Args) -> Result<(), Fault> {
     hosting::run(listener, app).await;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_listens_to_this_machine_alone_unless_told_otherwise() {
+        // RS-77
+        let args = Args::parse_from(["mcp-server", "--secret", "0123456789abcdef0123456789abcdef"]);
+        assert!(args.listen.ip().is_loopback(), "{}", args.listen);
+    }
+}

@@ -102,7 +102,7 @@ fn not_ok(fetched: &Fetched) -> Unanswered {
         _ => "the endpoint answers with an error",
     };
     let said = fetched.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    let mut unanswered = Unanswered::new(what);
+    let mut unanswered = Unanswered { status: Some(fetched.status), ..Unanswered::new(what) };
     if let Some(seconds) = said {
         unanswered.retry_after = Duration::from_secs(u64::min(seconds, MAX_RETRY_AFTER));
     }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oauth_core::fetch::{Fetch, SingleFlight};
-use oauth_core::{Issuer, ResourceUri};
+use oauth_core::{Issuer, Quota, ResourceUri};
 use quick_cache::sync::Cache;
 
 use crate::config::{ConfigError, ConfigErrors, rule};
 use crate::verify::claims::{Defaults, Rules};
 use crate::verify::introspection::answer::Signed;
+use crate::verify::introspection::health::Reach;
+use crate::verify::introspection::unknown::{self, Unknown};
 use crate::verify::introspection::{IntrospectionCredentials, IntrospectionVerifier, MAX_FLIGHTS};
 use crate::verify::keys::{KeyTiming, Keys, is_secure};
 use crate::verify::trusted::{RequiredClaim, TrustedIssuer};
@@ -38,6 +40,7 @@ pub struct IntrospectionVerifierBuilder {
     capacity: usize,
     ttl: Duration,
     refused_ttl: Duration,
+    unknown: Quota,
 }
 
 impl IntrospectionVerifierBuilder {
@@ -53,6 +56,7 @@ impl IntrospectionVerifierBuilder {
             capacity: 10_000,
             ttl: Duration::from_secs(20),
             refused_ttl: Duration::from_secs(5),
+            unknown: unknown::DEFAULT,
         }
     }
 
@@ -108,6 +112,42 @@ impl IntrospectionVerifierBuilder {
         self
     }
 
+    /// How many tokens are asked about that the endpoint has not called active before, and does not then either. Without it, 50 at once and ten a
+    /// second: who sends forged tokens, another one each time, does not have this resource ask as often as they can send (A-INTRO-3). The others
+    /// are 503 with `Retry-After`, not 401: one of them may be good. Tokens that were good before are asked about in any case, and one that
+    /// turns out to be good counts for nothing.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::time::Duration;
+    /// use oauth_core::fetch::{Fetched, StaticFetch};
+    /// use oauth_core::{Quota, Secret, Timestamp, TokenVerifier, VerifyFault};
+    /// use oauth_resource::{IntrospectionCredentials, IntrospectionVerifier, TrustedIssuer};
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+    /// let fetch = StaticFetch::new().with("https://as.example/introspect", Fetched::json(r#"{"active":false}"#));
+    /// let fetch = Arc::new(fetch);
+    /// let verifier = IntrospectionVerifier::builder("https://mcp.example/mcp", TrustedIssuer::new("https://as.example"))
+    ///     .endpoint("https://as.example/introspect")
+    ///     .credentials(IntrospectionCredentials::basic("https://mcp.example/mcp", Secret::new("s3cret".to_owned())))
+    ///     .fetch(fetch.clone())
+    ///     .unknown_tokens(Quota::new(2, Duration::from_secs(60)))
+    ///     .build()?;
+    /// let now = Timestamp::from_secs(1_700_000_000);
+    /// for forged in ["a", "b"] {
+    ///     assert!(matches!(verifier.verify(forged, now).await, Err(VerifyFault::Invalid)));
+    /// }
+    /// assert!(matches!(verifier.verify("c", now).await, Err(VerifyFault::Unavailable { .. })));
+    /// assert_eq!(fetch.requests().len(), 2);
+    /// # Ok::<(), oauth_resource::ConfigErrors>(())
+    /// # }).unwrap();
+    /// ```
+    #[must_use]
+    pub fn unknown_tokens(mut self, quota: Quota) -> Self {
+        self.unknown = quota;
+        self
+    }
+
     /// The verifier.
     ///
     /// # Errors
@@ -155,6 +195,8 @@ impl IntrospectionVerifierBuilder {
             accepted: Cache::new(self.capacity),
             refused: Cache::new(self.capacity),
             flights: SingleFlight::new(MAX_FLIGHTS),
+            unknown: Unknown::new(self.unknown),
+            reach: Reach::default(),
         })
     }
 }

@@ -4,29 +4,38 @@
 //! 1. What was said of the token a short time ago still counts: by its hash, no longer than the token lives (RS-71). What was refused
 //!    is remembered apart, and shorter: a stranger's tokens push nobody's out.
 //! 2. Many requests with one token ask once.
-//! 3. The endpoint is asked through the [`Fetch`] port, with credentials of this resource (RS-69).
-//! 4. What is no answer (an outage, a status, HTML, a text that is too long, a signature that does not hold) is
+//! 3. What cannot be a token is refused, and of tokens that the endpoint never called active only so many are asked about in a time: a stranger
+//!    who sends another one each time is told to come again, and the endpoint does not feel it (A-INTRO-3).
+//! 4. The endpoint is asked through the [`Fetch`] port, with credentials of this resource (RS-69).
+//! 5. What is no answer (an outage, a status, HTML, a text that is too long, a signature that does not hold) is
 //!    [`VerifyFault::Unavailable`]: nobody is let in, and nobody throws a token away (RS-72).
-//! 5. `active` is `true`, a boolean (RS-70); then the claims are judged by the rules of the issuer, as those of a JWT are.
+//! 6. `active` is `true`, a boolean (RS-70); then the claims are judged by the rules of the issuer, as those of a JWT are.
 
 mod answer;
 mod builder;
 mod credentials;
+mod health;
+mod unknown;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use oauth_core::fetch::{Fetch, SingleFlight};
+use http::StatusCode;
+use oauth_core::fetch::{Fetch, FetchError, SingleFlight};
 use oauth_core::{Claims, Timestamp, TokenHash, TokenVerifier, VerifyFault, async_trait};
 use quick_cache::sync::Cache;
 
+use crate::bearer::{MAX_TOKEN, is_b64token};
 use crate::span::Span;
 use crate::verify::claims::Rules;
 use crate::verify::introspection::answer::Signed;
+use crate::verify::introspection::health::Reach;
+use crate::verify::introspection::unknown::Unknown;
 
 pub use builder::IntrospectionVerifierBuilder;
 pub use credentials::IntrospectionCredentials;
+pub use health::IntrospectionHealth;
 
 /// How many different tokens may be asked about at once.
 const MAX_FLIGHTS: usize = 1024;
@@ -75,6 +84,8 @@ pub struct IntrospectionVerifier {
     accepted: Cache<TokenHash, Remembered>,
     refused: Cache<TokenHash, Span>,
     flights: SingleFlight<TokenHash, Outcome>,
+    unknown: Unknown,
+    reach: Reach,
 }
 
 #[derive(Clone)]
@@ -97,15 +108,30 @@ enum Outcome {
 struct Unanswered {
     what: &'static str,
     retry_after: Duration,
+    /// What the endpoint said instead, if it did.
+    status: Option<StatusCode>,
     #[source]
-    source: Option<oauth_core::fetch::FetchError>,
+    source: Option<FetchError>,
 }
 
 impl Unanswered {
     const fn new(what: &'static str) -> Self {
-        Self { what, retry_after: RETRY_AFTER, source: None }
+        Self { what, retry_after: RETRY_AFTER, status: None, source: None }
+    }
+
+    /// What it says of the endpoint. Nothing, if nobody got as far as asking; and one that has too much to do is there.
+    fn of_endpoint(&self) -> Option<Option<String>> {
+        match &self.source {
+            Some(FetchError::Busy) => None,
+            Some(error) => Some(Some(format!("{self}: {error}"))),
+            None if self.status == Some(StatusCode::TOO_MANY_REQUESTS) => Some(None),
+            None => Some(Some(self.to_string())),
+        }
     }
 }
+
+/// What nobody has ever been given. That the endpoint says so is an answer.
+const NOBODYS: &str = "health-check";
 
 impl IntrospectionVerifier {
     /// A verifier of tokens for this resource. Of `issuer`, the rules for claims count, and its keys if
@@ -115,12 +141,52 @@ impl IntrospectionVerifier {
         IntrospectionVerifierBuilder::new(resource, issuer)
     }
 
+    /// Whether the endpoint answered when it was last asked, by whoever came with a token.
+    #[must_use]
+    pub fn health(&self, now: Timestamp) -> IntrospectionHealth {
+        self.reach.health(self.rules.issuer(), now)
+    }
+
+    /// Asks about a token that nobody has, so that it is known whether the endpoint answers although nobody comes: for health checks.
+    /// Many at once ask once.
+    pub async fn probe(&self, now: Timestamp) -> IntrospectionHealth {
+        let asking = async {
+            match self.introspect(NOBODYS, now).await {
+                Err(Failure::Unanswered(why)) => Outcome::Unanswered(Arc::new(why)),
+                _ => Outcome::Refused,
+            }
+        };
+        // If there is no room for it, it is not asked, and what was last seen counts.
+        let _ = self.flights.run(TokenHash::of(NOBODYS), asking).await;
+        self.health(now)
+    }
+
+    /// A probe was waited for long enough.
+    pub(crate) fn give_up(&self, now: Timestamp) -> IntrospectionHealth {
+        self.reach.note(self.rules.issuer(), Some("the endpoint does not answer in time".to_owned()), now);
+        self.health(now)
+    }
+
     async fn ask(&self, token: &str, hash: TokenHash, now: Timestamp) -> Outcome {
+        // What was good before is asked about for nothing, however long ago that was.
+        let turn = match self.accepted.peek(&hash) {
+            Some(_) => None,
+            None => match self.unknown.turn(now) {
+                Ok(turn) => Some(turn),
+                Err(retry_after) => {
+                    let why = Unanswered::new("too many tokens come that the endpoint does not know");
+                    return Outcome::Unanswered(Arc::new(Unanswered { retry_after, ..why }));
+                }
+            },
+        };
         let outcome = match self.introspect(token, now).await {
             Ok(claims) => Outcome::Active(Arc::new(claims)),
             Err(Failure::Refused) => Outcome::Refused,
             Err(Failure::Unanswered(why)) => Outcome::Unanswered(Arc::new(why)),
         };
+        if let (Some(turn), Outcome::Active(_)) = (turn, &outcome) {
+            turn.give_back();
+        }
         match &outcome {
             Outcome::Active(claims) => {
                 let fresh = Span { since: now, until: claims.expires_at.min(now + self.ttl) };
@@ -136,6 +202,18 @@ impl IntrospectionVerifier {
     }
 
     async fn introspect(&self, token: &str, now: Timestamp) -> Result<Claims, Failure> {
+        let outcome = self.question(token, now).await;
+        let said = match &outcome {
+            Err(Failure::Unanswered(why)) => why.of_endpoint(),
+            _ => Some(None),
+        };
+        if let Some(failure) = said {
+            self.reach.note(self.rules.issuer(), failure, now);
+        }
+        outcome
+    }
+
+    async fn question(&self, token: &str, now: Timestamp) -> Result<Claims, Failure> {
         let request = self.credentials.request(&self.endpoint, token, self.rules.issuer(), now);
         let request = request.ok_or(Unanswered::new("the credentials cannot be used"))?;
         let request = self.signed.as_ref().map_or(request.clone(), |_| answer::accept_signed(request));
@@ -169,6 +247,10 @@ impl TokenVerifier for IntrospectionVerifier {
         if !self.own_form && OWN_FORMS.iter().any(|form| token.starts_with(form)) {
             return Err(VerifyFault::Unrecognized);
         }
+        // Of what no server issues, none need be asked.
+        if token.len() > MAX_TOKEN || !is_b64token(token.as_bytes()) {
+            return Err(VerifyFault::Invalid);
+        }
         let hash = TokenHash::of(token);
         if let Some(remembered) = self.accepted.get(&hash)
             && remembered.fresh.holds(now)
@@ -195,5 +277,36 @@ impl fmt::Debug for IntrospectionVerifier {
             .field("endpoint", &self.endpoint)
             .field("issuer", &self.rules.issuer())
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oauth_core::fetch::{Fetched, StaticFetch};
+    use oauth_core::{Quota, Secret};
+
+    use super::*;
+    use crate::TrustedIssuer;
+
+    #[tokio::test]
+    async fn however_many_tokens_are_forged_few_are_remembered() {
+        // A-INTRO-3, RS-71
+        let endpoint = "https://as.example/introspect";
+        let fetch = StaticFetch::new().with(endpoint, Fetched::json(r#"{"active":false}"#));
+        let issuer = TrustedIssuer::new("https://as.example");
+        let verifier = IntrospectionVerifier::builder("https://mcp.example/mcp", issuer)
+            .endpoint(endpoint)
+            .credentials(IntrospectionCredentials::basic("mcp", Secret::new("s3cret".to_owned())))
+            .fetch(Arc::new(fetch))
+            .cache(100, Duration::from_secs(20))
+            // As many as can be sent.
+            .unknown_tokens(Quota::new(1, Duration::ZERO))
+            .build()
+            .unwrap();
+        for number in 0..100_000 {
+            let forged = format!("forged-{number}");
+            assert!(verifier.verify(&forged, Timestamp::from_secs(1_700_000_000)).await.is_err());
+        }
+        assert!(verifier.refused.len() <= 100 && verifier.accepted.is_empty());
     }
 }

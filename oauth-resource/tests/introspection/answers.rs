@@ -1,5 +1,4 @@
-//! Tokens that the authorization server is asked about.
-#![allow(clippy::unwrap_used, reason = "tests, the helpers of tests as well")]
+//! Whom the endpoint sees, what of its answers counts, and for how long.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,53 +10,17 @@ use http::{HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use oauth_core::fetch::{Fetch, FetchError, FetchRequest, Fetched, StaticFetch};
 use oauth_core::jose::{Algorithm, JwkSet, Jws, SigningKey};
-use oauth_core::{Clock, Secret, Timestamp, TokenVerifier, VerifyFault, async_trait};
-use oauth_resource::{
-    IntrospectionCredentials, IntrospectionVerifier, IntrospectionVerifierBuilder, ProtectedResource,
-    TrustedIssuer,
-};
+use oauth_core::testing::FixedClock;
+use oauth_core::{Quota, Secret, TokenVerifier as _, VerifyFault, async_trait};
+use oauth_resource::{IntrospectionCredentials, ProtectedResource};
 use serde_json::{Value, json};
 use tower::{Layer as _, ServiceExt as _};
 
-const RESOURCE: &str = "https://mcp.example/mcp";
-const ISSUER: &str = "https://as.example";
-const ENDPOINT: &str = "https://as.example/introspect";
-const NOW: u64 = 1_700_000_000;
-
-fn now() -> Timestamp {
-    Timestamp::from_secs(NOW)
-}
-
-fn secret() -> Secret {
-    Secret::new("s3cret with %/+:".to_owned())
-}
-
-fn live() -> Value {
-    json!({
-        "active": true, "sub": "alice", "client_id": "app", "aud": RESOURCE, "iss": ISSUER,
-        "scope": "notes:read", "exp": NOW + 600, "token_type": "Bearer",
-    })
-}
-
-fn builder(fetch: Arc<dyn Fetch>) -> IntrospectionVerifierBuilder {
-    IntrospectionVerifier::builder(RESOURCE, TrustedIssuer::new(ISSUER))
-        .endpoint(ENDPOINT)
-        .credentials(IntrospectionCredentials::basic(RESOURCE, secret()))
-        .fetch(fetch)
-}
-
-fn answering(answer: Fetched) -> (Arc<StaticFetch>, IntrospectionVerifier) {
-    let fetch = Arc::new(StaticFetch::new().with(ENDPOINT, answer));
-    (fetch.clone(), builder(fetch).build().unwrap())
-}
+use crate::fixture::{ENDPOINT, ISSUER, NOW, RESOURCE, answering, builder, live, name, now, secret};
 
 async fn outcome(answer: &Value) -> &'static str {
     let (_, verifier) = answering(Fetched::json(answer.to_string()));
     name(verifier.verify("token", now()).await.map(drop))
-}
-
-fn name(outcome: Result<(), VerifyFault>) -> &'static str {
-    outcome.map_or_else(|fault| fault.reason(), |()| "good")
 }
 
 #[tokio::test]
@@ -300,7 +263,12 @@ async fn an_answer_counts_for_a_short_time_and_never_longer_than_the_token() {
 async fn a_strangers_tokens_push_nobodys_out() {
     // RS-71
     let fetch = Arc::new(StaticFetch::new().with(ENDPOINT, Fetched::json(live().to_string())));
-    let verifier = builder(fetch.clone()).cache(100, Duration::from_secs(20)).build().unwrap();
+    // As many as can be sent.
+    let verifier = builder(fetch.clone())
+        .cache(100, Duration::from_secs(20))
+        .unknown_tokens(Quota::new(1, Duration::ZERO))
+        .build()
+        .unwrap();
     assert!(verifier.verify("good", now()).await.is_ok());
     fetch.set(ENDPOINT, Fetched::json(r#"{"active":false}"#));
     for number in 0..2_000 {
@@ -344,93 +312,13 @@ async fn many_requests_with_one_token_ask_once() {
     assert_eq!(slow.asked.load(Ordering::SeqCst), 1);
 }
 
-fn signed(key: &SigningKey, typ: &str, change: &[(&str, Value)]) -> Fetched {
-    let mut claims = json!({ "iss": ISSUER, "aud": RESOURCE, "iat": NOW, "token_introspection": live() });
-    for (name, value) in change {
-        claims[*name] = value.clone();
-    }
-    Fetched::new(StatusCode::OK, key.sign(typ, &claims).unwrap()).with_header(
-        http::header::CONTENT_TYPE,
-        HeaderValue::from_static("application/token-introspection+jwt"),
-    )
-}
-
-const TYP: &str = "token-introspection+jwt";
-
-#[tokio::test]
-async fn a_signed_answer_is_this_resources_own_and_new() {
-    // RS-73, RFC 9701 §5
-    let key = SigningKey::generate_es256();
-    let jwks = JwkSet::of([key.public_jwk().clone()], &Algorithm::ALL).to_json().to_string();
-    let fetch = Arc::new(StaticFetch::new());
-    let ask = |answer: Fetched| {
-        fetch.set(ENDPOINT, answer);
-        let trusted = TrustedIssuer::new(ISSUER).with_jwks(&jwks);
-        let verifier = IntrospectionVerifier::builder(RESOURCE, trusted)
-            .endpoint(ENDPOINT)
-            .credentials(IntrospectionCredentials::basic("mcp-client", secret()))
-            .fetch(fetch.clone())
-            .signed_answers()
-            .build()
-            .unwrap();
-        async move { name(verifier.verify("token", now()).await.map(drop)) }
-    };
-    assert_eq!(ask(signed(&key, TYP, &[])).await, "good");
-    assert_eq!(fetch.requests()[0].headers["accept"], "application/token-introspection+jwt");
-    assert_eq!(ask(signed(&key, TYP, &[("aud", "mcp-client".into())])).await, "good");
-    // A-INTRO-7: made for another resource.
-    assert_eq!(ask(signed(&key, TYP, &[("aud", "https://other.example/mcp".into())])).await, "invalid");
-    assert_eq!(ask(signed(&key, TYP, &[("token_introspection", json!({"active": false}))])).await, "invalid");
-    for (answer, what) in [
-        (signed(&key, TYP, &[("iss", "https://evil.example".into())]), "issuer"),
-        (signed(&key, TYP, &[("iat", (NOW - 200).into())]), "old"),
-        (signed(&key, TYP, &[("iat", (NOW + 200).into())]), "of the future"),
-        (signed(&key, TYP, &[("iat", Value::Null)]), "no time"),
-        (signed(&key, TYP, &[("token_introspection", "x".into())]), "nothing"),
-        (signed(&key, "JWT", &[]), "type"),
-        (signed(&key, "at+jwt", &[]), "access token"),
-        (signed(&SigningKey::generate_es256(), TYP, &[]), "key"),
-        (Fetched::json(live().to_string()), "plain"),
-    ] {
-        assert_eq!(ask(answer).await, "unavailable", "{what}");
-    }
-    // What is outside of `token_introspection` says nothing of the token.
-    let answer =
-        signed(&key, TYP, &[("token_introspection", json!({"active": true})), ("sub", "root".into())]);
-    assert_eq!(ask(answer).await, "invalid");
-}
-
-#[tokio::test]
-async fn a_intro_7_a_signed_answer_is_no_access_token() {
-    let key = SigningKey::generate_es256();
-    let jwks = JwkSet::of([key.public_jwk().clone()], &Algorithm::ALL).to_json().to_string();
-    let mut claims = live();
-    for (name, value) in [("jti", json!("1")), ("iat", json!(NOW)), ("token_introspection", live())] {
-        claims[name] = value;
-    }
-    let verifier = oauth_resource::JwtVerifier::builder(RESOURCE)
-        .issuer(TrustedIssuer::new(ISSUER).with_jwks(&jwks).with_plain_jwt_type())
-        .build()
-        .unwrap();
-    assert!(verifier.verify(&key.sign("at+jwt", &claims).unwrap(), now()).await.is_ok());
-    assert!(verifier.verify(&key.sign(TYP, &claims).unwrap(), now()).await.is_err());
-}
-
-struct Standing;
-
-impl Clock for Standing {
-    fn now(&self) -> Timestamp {
-        now()
-    }
-}
-
 #[tokio::test]
 async fn behind_it_stands_the_layer() {
     // RS-72, RS-74
     let (fetch, verifier) = answering(Fetched::json(live().to_string()));
     let layer = ProtectedResource::builder(RESOURCE, ISSUER)
         .verifier(verifier)
-        .clock(Arc::new(Standing))
+        .clock(Arc::new(FixedClock::at(now())))
         .build()
         .unwrap()
         .layer();

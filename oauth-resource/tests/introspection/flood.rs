@@ -1,0 +1,181 @@
+//! Tokens that nobody knows, another one each time: how often the endpoint is asked, and who gets in meanwhile.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use oauth_core::fetch::{Fetch, FetchError, FetchRequest, Fetched};
+use oauth_core::testing::FixedClock;
+use oauth_core::{Quota, Timestamp, TokenVerifier as _, VerifyFault, async_trait};
+use oauth_resource::{IntrospectionVerifier, MAX_TOKEN, PeekedBody, ProtectedResource};
+use tower::{Layer as _, ServiceExt as _, service_fn};
+
+use crate::fixture::{ISSUER, RESOURCE, builder, live, now};
+
+/// Knows the tokens that begin with `good`, and counts the questions about others.
+#[derive(Default)]
+struct Endpoint {
+    good: AtomicUsize,
+    forged: AtomicUsize,
+}
+
+#[async_trait]
+impl Fetch for Endpoint {
+    async fn fetch(&self, request: FetchRequest<'_>) -> Result<Fetched, FetchError> {
+        let is_good = request.body.starts_with(b"token=good");
+        let count = if is_good { &self.good } else { &self.forged };
+        count.fetch_add(1, Ordering::SeqCst);
+        // Others get their turn meanwhile.
+        tokio::task::yield_now().await;
+        Ok(Fetched::json(if is_good { live().to_string() } else { r#"{"active":false}"#.to_owned() }))
+    }
+}
+
+fn asking() -> (Arc<Endpoint>, Arc<IntrospectionVerifier>) {
+    let endpoint = Arc::new(Endpoint::default());
+    (endpoint.clone(), Arc::new(builder(endpoint).build().unwrap()))
+}
+
+fn outage(answer: &Result<oauth_core::Claims, VerifyFault>) -> bool {
+    matches!(answer, Err(VerifyFault::Unavailable { retry_after, .. }) if *retry_after <= Duration::from_secs(5))
+}
+
+#[tokio::test]
+async fn a_intro_3_a_flood_of_forged_tokens_is_few_questions() {
+    let (endpoint, verifier) = asking();
+    assert!(verifier.verify("good-before", now()).await.is_ok());
+    let (mut refused, mut put_off, mut good) = (0, 0, 0);
+    let mut unlucky = Vec::new();
+    // A hundred thousand in a hundred seconds.
+    for number in 0..100_000_u64 {
+        let at = now() + Duration::from_millis(number);
+        match verifier.verify(&format!("forged-{number}"), at).await {
+            Err(VerifyFault::Invalid) => refused += 1,
+            answer => {
+                assert!(outage(&answer), "{answer:?}");
+                put_off += 1;
+            }
+        }
+        // Who was let in before is let in, also after the cache's time: its token is asked about in any case.
+        if number % 100 == 0 {
+            assert!(verifier.verify("good-before", at).await.is_ok(), "{number}");
+        }
+        // Who comes for the first time is let in or put off, and never told that its token is not good.
+        if number % 1000 == 0 {
+            let token = format!("good-{number}");
+            match verifier.verify(&token, at).await {
+                Ok(_) => good += 1,
+                answer => {
+                    assert!(outage(&answer), "{token}: {answer:?}");
+                    unlucky.push(token);
+                }
+            }
+        }
+    }
+    // Fifty, and ten a second.
+    let asked = endpoint.forged.load(Ordering::SeqCst);
+    assert!((1000..=1051).contains(&asked), "{asked}");
+    assert_eq!((refused, put_off), (asked, 100_000 - asked));
+    assert_eq!(good + unlucky.len(), 100);
+    // Once it is over, so it is for those who were put off.
+    let later = now() + Duration::from_secs(101);
+    for token in unlucky {
+        assert!(verifier.verify(&token, later).await.is_ok(), "{token}");
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_good_tokens_at_once_are_all_let_in() {
+    // One after the other, whatever the clock says: each gives its turn back.
+    let (endpoint, verifier) = asking();
+    for number in 0..1000 {
+        assert!(verifier.verify(&format!("good-{number}"), now()).await.is_ok(), "{number}");
+    }
+    // Forty at the same time.
+    let tokens: Vec<String> = (0..40).map(|number| format!("good-too-{number}")).collect();
+    let answers = futures::future::join_all(tokens.iter().map(|token| verifier.verify(token, now()))).await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(endpoint.good.load(Ordering::SeqCst), 1040);
+}
+
+#[tokio::test]
+async fn as_many_are_asked_about_as_is_said() {
+    let endpoint = Arc::new(Endpoint::default());
+    let quota = Quota::new(3, Duration::from_secs(30));
+    let verifier = builder(endpoint.clone()).unknown_tokens(quota).build().unwrap();
+    let forged = async |names: std::ops::Range<u32>, at: Timestamp| {
+        for name in names {
+            assert!(verifier.verify(&format!("forged-{name}"), at).await.is_err());
+        }
+        endpoint.forged.load(Ordering::SeqCst)
+    };
+    assert_eq!(forged(0..10, now()).await, 3);
+    // One that was asked about is refused, as it was; the others are told when to come again.
+    assert!(matches!(verifier.verify("forged-0", now()).await, Err(VerifyFault::Invalid)));
+    let fault = verifier.verify("forged-9", now()).await.unwrap_err();
+    assert!(
+        matches!(fault, VerifyFault::Unavailable { retry_after, .. } if retry_after == Duration::from_secs(10))
+    );
+    assert_eq!(forged(10..20, now() + Duration::from_secs(10)).await, 4);
+}
+
+#[tokio::test]
+async fn a_token_that_was_good_and_is_not_any_more_is_refused_during_a_flood() {
+    // RS-71
+    let endpoint = Arc::new(oauth_core::fetch::StaticFetch::new());
+    let quota = Quota::new(1, Duration::from_secs(3600));
+    endpoint.set(crate::fixture::ENDPOINT, Fetched::json(live().to_string()));
+    let verifier = builder(endpoint.clone()).unknown_tokens(quota).build().unwrap();
+    assert!(verifier.verify("token", now()).await.is_ok());
+    endpoint.set(crate::fixture::ENDPOINT, Fetched::json(r#"{"active":false}"#));
+    assert!(verifier.verify("forged", now()).await.is_err());
+    assert!(outage_of_an_hour(&verifier.verify("forged-too", now()).await));
+    let later = now() + Duration::from_secs(20);
+    assert!(matches!(verifier.verify("token", later).await, Err(VerifyFault::Invalid)));
+}
+
+fn outage_of_an_hour(answer: &Result<oauth_core::Claims, VerifyFault>) -> bool {
+    matches!(answer, Err(VerifyFault::Unavailable { retry_after, .. }) if *retry_after <= Duration::from_secs(3600))
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_token_is_not_asked_about() {
+    let (endpoint, verifier) = asking();
+    let long = "a".repeat(MAX_TOKEN + 1);
+    for impossible in ["", "two words", "comma,comma", "tökén", "=", "line\nbreak", "null\0", &long] {
+        assert!(
+            matches!(verifier.verify(impossible, now()).await, Err(VerifyFault::Invalid)),
+            "{impossible:?}"
+        );
+    }
+    assert_eq!(endpoint.forged.load(Ordering::SeqCst), 0);
+    assert!(verifier.verify(&long[1..], now()).await.is_err());
+    assert_eq!(endpoint.forged.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn who_is_put_off_is_told_when_to_come_again() {
+    // RS-72
+    let endpoint = Arc::new(Endpoint::default());
+    let verifier = builder(endpoint).unknown_tokens(Quota::new(1, Duration::from_secs(7))).build().unwrap();
+    let layer = ProtectedResource::builder(RESOURCE, ISSUER)
+        .verifier(verifier)
+        .clock(Arc::new(FixedClock::at(now())))
+        .build()
+        .unwrap()
+        .layer();
+    let service = layer.layer(service_fn(|_: Request<PeekedBody<Full<Bytes>>>| async {
+        Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from("inner")))
+    }));
+    let send = async |token: &str| {
+        let request = Request::get("/mcp").header("authorization", format!("Bearer {token}"));
+        service.clone().oneshot(request.body(Full::default()).unwrap()).await.unwrap()
+    };
+    assert_eq!(send("forged").await.status(), 401);
+    let answer = send("good").await;
+    assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"7".parse().unwrap()));
+    assert!(!answer.headers().contains_key("www-authenticate"));
+}
