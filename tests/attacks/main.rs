@@ -14,6 +14,7 @@ mod cimdx;
 mod code;
 mod cons;
 mod dcrx;
+mod dpopx;
 mod http_level;
 mod jwt;
 mod logx;

@@ -8,7 +8,7 @@
 //! 5. the verifier meets the challenge; one that has not the form of a verifier does not. An unspent code dies with the fifth wrong one (AS-61).
 
 use oauth_core::{
-    CodeVerifier, CredentialKey, CredentialKind, Found, GrantTypeName, LimitKey, Revocation, Secret,
+    Binding, CodeVerifier, CredentialKey, CredentialKind, Found, GrantTypeName, LimitKey, Revocation, Secret,
     TokenHash, Verdict, async_trait,
 };
 
@@ -77,6 +77,10 @@ pub(super) fn judge(found: &Found, asked: &Asked<'_>, kind: CredentialKind) -> R
     }
     if found.grant.revoked_at.is_some() {
         return Err(TokenFault::Revoked);
+    }
+    // It was given to whoever holds a key, and no proof is asked for here: what it would buy anybody could use (A-DPOPX-15).
+    if found.credential.binding != Binding::Bearer {
+        return Err(TokenFault::NotAccepted("bound_to_a_key"));
     }
     // What is spent goes on, however old: a replay must be recognised.
     let over = found.credential.is_expired(asked.now) || asked.now >= found.grant.expires_at;
