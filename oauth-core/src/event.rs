@@ -111,6 +111,10 @@ pub enum EventKind {
     AccessAllowed,
     /// A request was refused by a resource.
     AccessDenied,
+    /// An account elsewhere was connected.
+    AccountConnected,
+    /// An account elsewhere was not connected.
+    ConnectionRefused,
     /// Somebody exceeded a limit.
     Limited,
     /// A store or an issuer could not be asked.
@@ -138,6 +142,8 @@ impl EventKind {
             Self::RegistrationRefused => "registration_refused",
             Self::AccessAllowed => "access_allowed",
             Self::AccessDenied => "access_denied",
+            Self::AccountConnected => "account_connected",
+            Self::ConnectionRefused => "connection_refused",
             Self::Limited => "limited",
             Self::Unavailable => "unavailable",
         }
@@ -168,7 +174,8 @@ pub struct Event<'a> {
     pub grant: Option<&'a GrantId>,
     /// For what.
     pub scopes: Option<&'a ScopeSet>,
-    /// What was asked of a resource: the method of MCP, and what it names (`tools/call add_note`). A stranger's text, of bounded length.
+    /// What was asked of a resource: the method of MCP, and what it names (`tools/call add_note`). A stranger's text, of bounded length. Of an
+    /// account elsewhere: at which third party.
     pub operation: Option<&'a str>,
     /// Why: a stable name.
     pub reason: Option<&'static str>,

@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | keep grants and tokens in your database | [`GrantStore`] and the other store ports | [`store_tests!`] |
 //! | accept tokens of your own | [`TokenVerifier`] | |
+//! | act for users at a third party | [`Connection`] | |
 //! | hear what happened | [`EventSink`] | |
 //!
 //! | feature | adds |
@@ -28,6 +29,8 @@ pub mod testing;
 
 mod claims;
 mod client;
+mod connected;
+mod connection;
 mod entropy;
 mod error;
 mod event;
@@ -56,6 +59,8 @@ pub use async_trait::async_trait;
 
 pub use claims::{Claims, TokenVerifier, VerifyFault};
 pub use client::{ApplicationType, AuthMethod, Client, ClientAuth, ClientOrigin, ClientSecret};
+pub use connected::ConnectedAccounts;
+pub use connection::{Connection, ConnectionFault, ConnectionReply, Departure, Presented};
 pub use entropy::{Entropy, OsEntropy, random};
 pub use error::{ErrorCode, OAuthError};
 pub use event::{Event, EventKind, EventSink, NoEvents};

@@ -44,6 +44,7 @@ pub mod pages;
 mod authorize;
 mod clients;
 mod config;
+mod elicitation;
 mod interaction;
 mod introspect;
 mod jwks;
@@ -57,6 +58,7 @@ mod token;
 mod wire;
 
 pub use config::{BuildError, Builder, DocumentChange, DocumentPolicy, OfferedScope, Registration};
+pub use elicitation::{Elicitation, ElicitationFault};
 pub use oauth_core::PeerAddress;
 pub use policy::{LimitError, Limits, Policy};
 pub use server::AuthorizationServer;

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use oauth_core::fetch::Network;
 use oauth_core::{
-    Clock, Entropy, Event, EventSink, GrantTypeName, IdentityProvider, Issuer, MemoryStore, RateLimiter,
-    ResourceSet, ResourceUri, ScopeSet, Sealer, Stores, Subject, TokenFormat,
+    Clock, ConnectedAccounts, Entropy, Event, EventSink, GrantTypeName, IdentityProvider, Issuer,
+    MemoryStore, RateLimiter, ResourceSet, ResourceUri, ScopeSet, Sealer, Stores, Subject, TokenFormat,
 };
 
 use url::Url;
@@ -59,6 +59,7 @@ pub(crate) struct Context {
     pub(crate) grantable: ScopeSet,
     pub(crate) clients: Clients,
     pub(crate) providers: Vec<Arc<dyn IdentityProvider>>,
+    pub(crate) connected: Vec<ConnectedAccounts>,
     pub(crate) grant_types: HashMap<GrantTypeName, Arc<dyn GrantType>>,
     pub(crate) registration: Registration,
     pub(crate) stores: Stores,
@@ -128,6 +129,7 @@ impl AuthorizationServer {
                 grantable: checked.grantable,
                 clients,
                 providers: builder.providers,
+                connected: builder.connected,
                 grant_types,
                 registration: builder.registration,
                 stores: builder.stores,
@@ -159,17 +161,27 @@ impl Context {
 
     /// Whether the URL is of this server itself, also with the dot of the root behind its host.
     pub(crate) fn is_own(&self, url: &Url) -> bool {
-        let host = |url: &Url| url.host_str().map(|host| host.trim_end_matches('.').to_owned());
-        Url::parse(self.issuer.as_str()).is_ok_and(|own| {
-            own.scheme() == url.scheme()
-                && host(&own) == host(url)
-                && own.port_or_known_default() == url.port_or_known_default()
-        })
+        is_of(url, &self.issuer)
+    }
+
+    /// The accounts at a third party.
+    pub(crate) fn accounts_at(&self, connection: &str) -> Option<&ConnectedAccounts> {
+        self.connected.iter().find(|accounts| accounts.connection().id().as_str() == connection)
     }
 
     pub(crate) fn record(&self, event: &Event<'_>) {
         self.events.record(event);
     }
+}
+
+/// Whether the URL is of `issuer`'s origin.
+pub(crate) fn is_of(url: &Url, issuer: &Issuer) -> bool {
+    let host = |url: &Url| url.host_str().map(|host| host.trim_end_matches('.').to_owned());
+    Url::parse(issuer.as_str()).is_ok_and(|own| {
+        own.scheme() == url.scheme()
+            && host(&own) == host(url)
+            && own.port_or_known_default() == url.port_or_known_default()
+    })
 }
 
 impl fmt::Debug for AuthorizationServer {

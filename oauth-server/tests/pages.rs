@@ -114,7 +114,7 @@ fn others_with(text: &str) -> String {
     let mut html = String::new();
     for (name, mut page) in samples() {
         let client_name = ClientName::clean(text).unwrap();
-        let (fields, forms, providers, ways, servers, causes);
+        let (fields, forms, providers, ways, servers, causes, scopes);
         let link = HttpsLink::parse(&format!("https://a.example/{text}")).unwrap();
         match &mut page {
             Page::SignIn(page) => {
@@ -136,6 +136,14 @@ fn others_with(text: &str) -> String {
                     providers = [provider];
                     page.providers = &providers;
                 }
+            }
+            Page::Connect(page) => {
+                let mut client = page.client.unwrap();
+                (client.name, client.id_host) = (Some(&client_name), Some(text));
+                (page.client, page.account.name) = (Some(client), text);
+                scopes = [text];
+                (page.upstream.provider, page.upstream.scopes) = (text, &scopes);
+                (page.host, page.action, page.ticket, page.notice) = (text, text, text, Some(text));
             }
             Page::Error(page) => {
                 (page.title, page.message, page.code) = (text, text, text);
@@ -287,6 +295,28 @@ fn consent_says_each_thing_once() {
         html.contains("<dt>Sends you to</dt>") && html.contains("<b class=\"host\">elsewhere.example</b>")
     );
     assert!(html.contains("<b class=\"host\">nimbus.example</b>") && !html.contains("sends you there"));
+}
+
+#[test]
+fn connecting_an_account_names_who_asks_where_it_leads_and_for_what() {
+    // RS-91
+    let Page::Connect(mut page) = sample("connect") else { panic!("another page") };
+    let html = read(&Page::Connect(page));
+    for said in [
+        "GitHub",
+        "github.com",
+        "read:user",
+        "alice@example.com",
+        "Nimbus CLI",
+        "nimbus.example",
+        "Unverified",
+    ] {
+        assert!(html.contains(said), "{said}");
+    }
+    // Enter presses the first button, which connects nothing.
+    assert!(html.find("value=\"deny\"") < html.find("value=\"allow\""));
+    page.client = None;
+    assert!(!read(&Page::Connect(page)).contains("Asked for by"));
 }
 
 #[test]

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)] // Clippy knows tests, but not what they call.
 
 mod host;
+mod third_party;
 mod upstream;
 mod wire;
 
@@ -24,4 +25,5 @@ mod proxy;
 mod redir;
 mod rt;
 mod scope;
+mod ups;
 mod xss;

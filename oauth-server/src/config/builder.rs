@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use oauth_core::fetch::Fetch;
 use oauth_core::{
-    Client, Clock, Entropy, EventSink, IdentityProvider, NoEvents, OsEntropy, Sealer, StoreError, Stores,
-    SystemClock,
+    Client, Clock, ConnectedAccounts, Entropy, EventSink, IdentityProvider, NoEvents, OsEntropy, Sealer,
+    StoreError, Stores, SystemClock,
 };
 
 use super::checked::Checked;
@@ -91,6 +91,7 @@ pub struct Builder {
     pub(crate) clients: Vec<ClientConfig>,
     pub(crate) resource_secrets: Vec<(String, String)>,
     pub(crate) providers: Vec<Arc<dyn IdentityProvider>>,
+    pub(crate) connected: Vec<ConnectedAccounts>,
     pub(crate) grant_types: Vec<Arc<dyn GrantType>>,
     pub(crate) registration: Registration,
     pub(crate) fetch: Option<Arc<dyn Fetch>>,
@@ -144,6 +145,7 @@ impl Builder {
             clients: Vec::new(),
             resource_secrets: Vec::new(),
             providers: Vec::new(),
+            connected: Vec::new(),
             grant_types: Vec::new(),
             registration: Registration::default(),
             fetch: None,
@@ -220,6 +222,14 @@ impl Builder {
     /// A way to sign in. Several are offered side by side.
     pub fn sign_in_with(mut self, provider: impl IdentityProvider) -> Self {
         self.providers.push(Arc::new(provider));
+        self
+    }
+
+    /// A third party at which users connect an account of theirs, when a tool needs it: on the page that
+    /// [`elicitation`](AuthorizationServer::elicitation) leads to. Its redirect URI, to be registered there, is the issuer with
+    /// `/connect/{id}/callback`.
+    pub fn connect(mut self, accounts: ConnectedAccounts) -> Self {
+        self.connected.push(accounts);
         self
     }
 

@@ -3,9 +3,11 @@
 use oauth_core::fetch::{HostPattern, Network};
 use oauth_core::metadata::OFFLINE_ACCESS;
 use oauth_core::{Client, ClientId, ClientOrigin, GrantTypeName, Issuer, ResourceUri, ScopeSet, TokenFormat};
+use url::Url;
 
 use super::builder::{BuildError, Builder};
 use super::options::Registration;
+use crate::server::is_of;
 
 /// A configuration without faults.
 pub(crate) struct Checked {
@@ -146,10 +148,11 @@ impl Checked {
             if builder.providers[..at].iter().any(|other| other.id() == provider.id()) {
                 check(Err(format!("sign_in_with: {id:?} stands twice")));
             }
-            if !id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-') {
+            if !is_path_word(id) {
                 check(Err(format!("sign_in_with: {id:?} must be lower-case letters, digits and '-'")));
             }
         }
+        connected(builder, issuer.as_ref().ok(), &mut check);
         for (name, url) in [
             ("documentation", &builder.links.documentation),
             ("privacy_policy", &builder.links.policy),
@@ -242,6 +245,33 @@ fn grant_types(builder: &Builder, check: &mut impl FnMut(Result<(), String>)) ->
         }
     }
     offered
+}
+
+/// Accounts elsewhere. A page whose user nobody knows would connect anybody's; and MCP's own authorization is never brought about by one.
+fn connected(builder: &Builder, issuer: Option<&Issuer>, check: &mut impl FnMut(Result<(), String>)) {
+    for (at, accounts) in builder.connected.iter().enumerate() {
+        let connection = accounts.connection();
+        let id = connection.id().as_str();
+        if builder.connected[..at].iter().any(|other| other.connection().id() == connection.id()) {
+            check(Err(format!("connect: {id:?} stands twice")));
+        }
+        if !is_path_word(id) {
+            check(Err(format!("connect: {id:?} must be lower-case letters, digits and '-'")));
+        }
+        let leads_here =
+            |issuer: &Issuer| Url::parse(connection.issuer()).is_ok_and(|url| is_of(&url, issuer));
+        if issuer.is_some_and(leads_here) {
+            check(Err(format!("connect: {id:?} must be another server than this one")));
+        }
+    }
+    if !builder.connected.is_empty() && builder.approve_all.is_some() {
+        check(Err("connect: nobody signs in with insecure_approve_all".to_owned()));
+    }
+}
+
+/// A word of a path.
+fn is_path_word(id: &str) -> bool {
+    id.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 /// A host and nothing else, written as it stands in a URL but for capitals.

@@ -22,14 +22,22 @@ pub(super) struct ClientTexts {
 
 impl ClientTexts {
     pub(super) fn of(pending: &Pending) -> Self {
-        let client: &Client = pending.client();
+        Self::at(pending.client(), pending.redirect_uri(), pending.redirect_kind())
+    }
+
+    /// Where nothing is sent to it: as the first of its redirects shows it.
+    pub(super) fn of_client(client: &Client) -> Option<Self> {
+        let redirect = client.redirect_uris.first()?;
+        Some(Self::at(client, redirect.as_str(), redirect.kind()))
+    }
+
+    fn at(client: &Client, redirect_uri: &str, kind: RedirectKind) -> Self {
         let link = |member: &str| {
             let extra = client.extra.as_ref()?;
             HttpsLink::parse(extra.get(member)?.as_str()?)
         };
-        let redirect = pending.redirect_uri().parse::<RedirectUri>();
+        let redirect = redirect_uri.parse::<RedirectUri>();
         let shown = redirect.as_ref().map(RedirectUri::shown_host).unwrap_or_default();
-        let kind = pending.redirect_kind();
         let destination = match kind {
             RedirectKind::Https => display_host(&shown),
             // The port of the day says nothing to a person.

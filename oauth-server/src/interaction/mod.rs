@@ -4,6 +4,7 @@
 //! that it opens in. Each tab carries its own (AS-77).
 
 mod client_view;
+pub(crate) mod connect;
 pub(crate) mod consent;
 mod session;
 pub(crate) mod show;
@@ -67,7 +68,8 @@ async fn go_on(
             let error = OAuthError::new(ErrorCode::LoginRequired, "the user is not signed in");
             return Ok(Some(authorize::send(context, &pending.refuse(&error))));
         }
-        return sign_in::page(context, &pending, query, &visitor, request, now).await.map(Some);
+        let ticket = Ticket::new(context, query, now);
+        return sign_in::page(context, Some(&pending), ticket, &visitor, request, now).await.map(Some);
     };
     if pending.is_memorable() && !asked.prompt.consent {
         let fingerprint = pending.fingerprint();
@@ -138,6 +140,20 @@ async fn recheck(
             Err(show::refused(context, &shown))
         }
         _ => Err(show::expired(context)),
+    }
+}
+
+/// What somebody signs in for, checked again. `None`: to connect an account elsewhere, for which no client waits.
+async fn errand(
+    context: &Arc<Context>,
+    ticket: &Ticket,
+    request: &Request,
+    now: Timestamp,
+) -> Result<Option<Pending>, Reply> {
+    match &ticket.connect {
+        None => recheck(context, &ticket.query, request, now).await.map(Some),
+        Some(connection) if connect::is_open(context, connection, &ticket.query, now) => Ok(None),
+        Some(_) => Err(show::expired(context)),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::wire::{Reply, whole_seconds};
 const CONNECT_AGAIN: &str = "Go back to the app and connect again. If that does not help, remove the server from the app and add it anew.";
 
 /// When to try again what the server cannot do now.
-const SOON: Duration = Duration::from_secs(2);
+pub(super) const SOON: Duration = Duration::from_secs(2);
 
 /// A page with a status.
 pub(crate) fn page(context: &Context, status: StatusCode, page: &Page<'_>) -> Reply {

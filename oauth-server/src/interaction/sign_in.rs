@@ -9,7 +9,7 @@ use oauth_core::{
     SignedIn, StoreError, Subject, Timestamp,
 };
 
-use super::recheck;
+use super::errand;
 use super::session::{self, Visitor};
 use super::show;
 use super::ticket::Ticket;
@@ -18,11 +18,11 @@ use crate::authorize::Pending;
 use crate::server::Context;
 use crate::wire::{Reply, Request, redirect_reply, source_of};
 
-/// Asks who they are.
+/// Asks who they are. `pending`: what for, but for the ticket of a page on which an account is connected.
 pub(super) async fn page(
     context: &Arc<Context>,
-    pending: &Pending,
-    query: &str,
+    pending: Option<&Pending>,
+    ticket: Ticket,
     visitor: &Visitor,
     request: &Request,
     now: Timestamp,
@@ -48,7 +48,6 @@ pub(super) async fn page(
     if ways.is_empty() {
         return Ok(show::error(context, &oauth_core::OAuthError::unavailable()));
     }
-    let ticket = Ticket::new(context, query, now);
     Ok(ways::show(context, pending, ticket, &visitor.browser, &ways, Some(visitor), StatusCode::OK))
 }
 
@@ -86,16 +85,17 @@ pub(crate) async fn submit(
         form.get(TICKET).and_then(|sealed| Ticket::open_sign_in(context, &request.head, sealed, now));
     let (Some(browser), Some(ticket)) = (browser, ticket) else { return show::expired(context) };
     // The request itself may have become wrong meanwhile; then there is nothing to sign in for.
-    let pending = match recheck(context, &ticket.query, request, now).await {
+    let pending = match errand(context, &ticket, request, now).await {
         Ok(pending) => pending,
         Err(reply) => return reply,
     };
     let id = provider.id().as_str();
     let callback = callback_url(context, id);
-    let turn = Turn { context, provider, request, pending: &pending, browser, now };
+    let pending = pending.as_ref();
+    let turn = Turn { context, provider, request, pending, browser, now };
     let Some(kept) = ticket.kept_for(id) else {
         // A button: only now does it matter where it leads.
-        return match provider.begin(start(context, &pending, &callback, request, now)).await {
+        return match provider.begin(start(context, pending, &callback, request, now)).await {
             Ok(step) => turn.take(step, &ticket).await,
             Err(fault) => failed(context, &fault, now),
         };
@@ -119,14 +119,15 @@ pub(crate) async fn submit(
 
 fn start<'s>(
     context: &Context,
-    pending: &'s Pending,
+    pending: Option<&'s Pending>,
     callback: &'s str,
     request: &Request,
     now: Timestamp,
 ) -> SignInStart<'s> {
     let mut start = SignInStart::new(callback, now);
-    start.login_hint = pending.request().and_then(|asked| asked.login_hint.as_deref());
-    start.fresh = pending.request().is_some_and(|asked| asked.prompt.login || asked.max_age.is_some());
+    let asked = pending.and_then(Pending::request);
+    start.login_hint = asked.and_then(|asked| asked.login_hint.as_deref());
+    start.fresh = asked.is_some_and(|asked| asked.prompt.login || asked.max_age.is_some());
     start.address = source_of(&request.head, &context.trusted_proxies);
     start
 }
@@ -149,7 +150,7 @@ struct Turn<'t> {
     context: &'t Arc<Context>,
     provider: &'t dyn IdentityProvider,
     request: &'t Request,
-    pending: &'t Pending,
+    pending: Option<&'t Pending>,
     browser: &'t str,
     now: Timestamp,
 }
@@ -175,12 +176,11 @@ impl Turn<'_> {
                 }
                 let way = Way { provider, action: action(context, id), form: Some(form) };
                 // As old as the page before: who fails again and again has no more time for it.
-                let again =
-                    Ticket { issued_at: ticket.issued_at, ..Ticket::new(context, &ticket.query, now) };
+                let again = Ticket { issued_at: ticket.issued_at, ..ticket.next(context, now) };
                 ways::show(context, self.pending, again, browser, &[way], None, status)
             }
             SignInStep::Redirect { location, keep } => {
-                let mut state = Ticket::new(context, &ticket.query, now);
+                let mut state = ticket.next(context, now);
                 state.kept.push((id.to_owned(), keep));
                 let sealed = state.seal_upstream(context, browser, id);
                 let separator = if location.contains('?') { '&' } else { '?' };
@@ -212,7 +212,7 @@ pub(crate) async fn callback(
         form.get("state").and_then(|sealed| Ticket::open_upstream(context, &request.head, id, sealed, now));
     let (Some(browser), Some(ticket)) = (browser, ticket) else { return show::expired(context) };
     // The request itself may have become wrong meanwhile; then there is nothing to sign in for.
-    let pending = match recheck(context, &ticket.query, request, now).await {
+    let pending = match errand(context, &ticket, request, now).await {
         Ok(pending) => pending,
         Err(reply) => return reply,
     };
@@ -225,7 +225,8 @@ pub(crate) async fn callback(
     let kept = ticket.kept_for(id).unwrap_or_default();
     match provider.resume(reply(context, &form, kept, &callback, request, now)).await {
         Ok(step) => {
-            Turn { context, provider, request, pending: &pending, browser, now }.take(step, &ticket).await
+            let pending = pending.as_ref();
+            Turn { context, provider, request, pending, browser, now }.take(step, &ticket).await
         }
         Err(fault) => failed(context, &fault, now),
     }
@@ -280,11 +281,11 @@ async fn finish(
 
 /// On to the request that the page was shown for, signed in or not.
 fn continue_with(context: &Context, ticket: &Ticket, browser: &str) -> Reply {
-    let location = format!(
-        "{}/authorize/continue?ticket={}",
-        context.issuer.path(),
-        ticket.seal_resumed(context, browser)
-    );
+    let path = context.issuer.path();
+    let location = match &ticket.connect {
+        Some(connection) => format!("{path}/connect/{connection}?{}", ticket.query),
+        None => format!("{path}/authorize/continue?ticket={}", ticket.seal_resumed(context, browser)),
+    };
     redirect_reply(&location).unwrap_or_else(|| show::expired(context))
 }
 

@@ -22,6 +22,9 @@ pub(crate) struct Ticket {
     /// What the consent page showed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) shown: Option<ShownConsent>,
+    /// The third party, where `query` is not that of `/authorize` but of the page on which an account there is connected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) connect: Option<String>,
 }
 
 /// What a user saw when they agreed.
@@ -49,7 +52,13 @@ impl Ticket {
             id: GrantId::generate(&*context.entropy),
             kept: Vec::new(),
             shown: None,
+            connect: None,
         }
+    }
+
+    /// A further page on the way to what this one was for.
+    pub(super) fn next(&self, context: &Context, now: Timestamp) -> Self {
+        Self { connect: self.connect.clone(), ..Self::new(context, &self.query, now) }
     }
 
     /// What a way of signing in wants to know again, if it was begun.

@@ -34,7 +34,7 @@ pub(super) struct Way<'p> {
 /// Shows them. What each wants to know again goes into the ticket.
 pub(super) fn show(
     context: &Context,
-    pending: &Pending,
+    pending: Option<&Pending>,
     mut ticket: Ticket,
     browser: &str,
     ways: &[Way<'_>],
@@ -72,9 +72,9 @@ pub(super) fn show(
             action: &way.action,
         })
         .collect();
-    let client = ClientTexts::of(pending);
-    let page =
-        SignInPage { client: Some(client.view()), ticket: &sealed, providers: &providers, forms: &forms };
+    let client = pending.map(ClientTexts::of);
+    let client = client.as_ref().map(ClientTexts::view);
+    let page = SignInPage { client, ticket: &sealed, providers: &providers, forms: &forms };
     let mut reply = show::page(context, status, &Page::SignIn(page));
     if let Some(visitor) = visitor {
         visitor.remember(context, &mut reply);

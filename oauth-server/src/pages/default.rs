@@ -4,8 +4,8 @@ use askama::Template;
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 
 use super::{
-    ClientView, ConsentPage, Destination, ErrorPage, FieldKind, LandingPage, NoticePage, Page, PagePolicy,
-    PageRenderer, SignInForm, SignInPage, SignedOutPage, Theme, colour::Colour,
+    ClientView, ConnectPage, ConsentPage, Destination, ErrorPage, FieldKind, LandingPage, NoticePage, Page,
+    PagePolicy, PageRenderer, SignInForm, SignInPage, SignedOutPage, Theme, colour::Colour,
 };
 
 /// What the card stands on in the dark, as in `style.css`. In the light it is white.
@@ -86,6 +86,7 @@ impl PageRenderer for DefaultPages {
         let html = match page {
             Page::SignIn(page) => SignInTemplate { shell, page }.render(),
             Page::Consent(page) => ConsentTemplate { shell, page }.render(),
+            Page::Connect(page) => ConnectTemplate { shell, page }.render(),
             Page::Error(page) => ErrorTemplate { shell, page }.render(),
             Page::Notice(page) => NoticeTemplate { shell, page }.render(),
             Page::SignedOut(page) => SignedOutTemplate { shell, page }.render(),
@@ -122,6 +123,13 @@ impl ConsentTemplate<'_> {
             _ => &self.shell.product,
         }
     }
+}
+
+#[derive(Template)]
+#[template(path = "connect.html")]
+struct ConnectTemplate<'a> {
+    shell: &'a Shell,
+    page: &'a ConnectPage<'a>,
 }
 
 #[derive(Template)]

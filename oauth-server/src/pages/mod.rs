@@ -14,6 +14,7 @@
 //! 2. Sign-in adds `provider`, the id of the way that was chosen, and the fields of that way's own form.
 //! 3. Consent adds `decision`, `allow` or `deny`, and one `scope` for each optional scope that is ticked. A required
 //!    scope is implied and not sent. The server trusts none of it: it grants at most what it had asked about.
+//! 4. Connecting an account adds `decision`, as consent does.
 //!
 //! The answers carry [`PagePolicy::headers`]: the renderer says what its documents load, and cannot forget the rest.
 
@@ -37,9 +38,9 @@ pub use self::{
     samples::samples,
     theme::{InvalidTheme, Theme},
     view::{
-        AccountView, ClientView, ConsentPage, Destination, ErrorPage, FieldKind, FieldView, LandingPage,
-        LinkView, NoticePage, Page, ProviderChoice, ResourceView, ScopeView, ServerView, SignInForm,
-        SignInPage, SignedOutPage, UpstreamView, WayView,
+        AccountView, ClientView, ConnectPage, ConsentPage, Destination, ErrorPage, FieldKind, FieldView,
+        LandingPage, LinkView, NoticePage, Page, ProviderChoice, ResourceView, ScopeView, ServerView,
+        SignInForm, SignInPage, SignedOutPage, UpstreamView, WayView,
     },
 };
 

@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 
 use super::{
-    AccountView, ClientLogo, ClientName, ClientView, ConsentPage, Destination, ErrorPage, FieldKind,
-    FieldView, HttpsLink, LandingPage, LinkView, NoticePage, Page, ProviderChoice, ResourceView, ScopeView,
-    ServerView, SignInForm, SignInPage, SignedOutPage, UpstreamView, WayView,
+    AccountView, ClientLogo, ClientName, ClientView, ConnectPage, ConsentPage, Destination, ErrorPage,
+    FieldKind, FieldView, HttpsLink, LandingPage, LinkView, NoticePage, Page, ProviderChoice, ResourceView,
+    ScopeView, ServerView, SignInForm, SignInPage, SignedOutPage, UpstreamView, WayView,
 };
 
 /// Made-up pages of every kind, each with a name of its own: for a preview, and for the tests of a renderer.
@@ -33,6 +33,7 @@ pub fn samples() -> Vec<(&'static str, Page<'static>)> {
         ),
         ("consent-verified", Page::Consent(consent(site()))),
         ("consent-again", Page::Consent(ConsentPage { notice: Some(AGAIN), ..consent(site()) })),
+        ("connect", Page::Connect(connect())),
         ("error", Page::Error(ERROR)),
         ("error-faulty", Page::Error(FAULTY)),
         ("error-expired", Page::Error(EXPIRED)),
@@ -119,6 +120,18 @@ fn consent(client: ClientView<'static>) -> ConsentPage<'static> {
         scopes: &SCOPES,
         upstream: None,
         action: "/authorize/decide",
+        ticket: TICKET,
+        notice: None,
+    }
+}
+
+fn connect() -> ConnectPage<'static> {
+    ConnectPage {
+        upstream: UPSTREAM,
+        host: "github.com",
+        account: AccountView { name: "alice@example.com", switch: None },
+        client: Some(cli()),
+        action: "/connect/github",
         ticket: TICKET,
         notice: None,
     }

@@ -13,6 +13,8 @@ pub(super) enum Endpoint<'p> {
     SignOut,
     SignIn(&'p str),
     Callback(&'p str),
+    Connect(&'p str),
+    ConnectCallback(&'p str),
     Token,
     Revoke,
     Introspect,
@@ -50,11 +52,16 @@ impl<'p> Endpoint<'p> {
             "/register" => Self::Register,
             "" | "/" if is_service => Self::Landing,
             other => {
-                let provider = other.strip_prefix("/sign-in/")?;
-                match provider.strip_suffix("/callback") {
-                    Some(provider) if !provider.contains('/') => Self::Callback(provider),
-                    _ if !provider.is_empty() && !provider.contains('/') => Self::SignIn(provider),
-                    _ => return None,
+                let (connects, rest) = match other.strip_prefix("/connect/") {
+                    Some(rest) => (true, rest),
+                    None => (false, other.strip_prefix("/sign-in/")?),
+                };
+                match (connects, rest.strip_suffix("/callback")) {
+                    (false, Some(id)) if !id.contains('/') => Self::Callback(id),
+                    (true, Some(id)) if !id.contains('/') => Self::ConnectCallback(id),
+                    _ if rest.is_empty() || rest.contains('/') => return None,
+                    (false, _) => Self::SignIn(rest),
+                    (true, _) => Self::Connect(rest),
                 }
             }
         })
@@ -64,8 +71,8 @@ impl<'p> Endpoint<'p> {
     pub(super) const fn methods(self) -> &'static str {
         match self {
             Self::Metadata { .. } | Self::Jwks => "GET, HEAD, OPTIONS",
-            Self::Authorize => "GET, HEAD, POST",
-            Self::Continue | Self::Callback(_) | Self::Landing => "GET, HEAD",
+            Self::Authorize | Self::Connect(_) => "GET, HEAD, POST",
+            Self::Continue | Self::Callback(_) | Self::ConnectCallback(_) | Self::Landing => "GET, HEAD",
             Self::Consent | Self::SignIn(_) | Self::SignOut => "POST",
             Self::Token | Self::Revoke | Self::Introspect | Self::Register => "POST, OPTIONS",
         }
@@ -105,6 +112,10 @@ mod tests {
             ("/.well-known/openid-configuration/", "", None),
             ("/sign-in/github/callback", "", Some(Endpoint::Callback("github"))),
             ("/sign-in/passphrase", "", Some(Endpoint::SignIn("passphrase"))),
+            ("/connect/github", "", Some(Endpoint::Connect("github"))),
+            ("/t1/connect/github/callback", "/t1", Some(Endpoint::ConnectCallback("github"))),
+            ("/connect/", "", None),
+            ("/connect/a/b", "", None),
             ("/sign-in/", "", None),
             ("/sign-in/a/b", "", None),
             ("//token", "", None),

@@ -14,8 +14,7 @@ use http_body_util::{Either, Full};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use self::endpoint::Endpoint;
-use self::route::{Place, answer};
+use self::route::{Place, answer, endpoint_at};
 use crate::server::{AuthorizationServer, Context};
 
 /// The future of a response that is on its way.
@@ -153,5 +152,5 @@ where
 
 /// Whether the server answers at `path` before another service.
 fn serves(context: &Context, path: &str) -> bool {
-    Endpoint::at(path, context.issuer.path(), false).is_some()
+    endpoint_at(context, path, Place::BeforeApp).is_some()
 }

@@ -45,7 +45,7 @@ where
     let is_for_us = is_for_us(&context, request.headers());
     let is_visit = is_for_us && landing::is_visit(&method, request.headers());
     let with_landing = context.landing && place == Place::Alone;
-    let Some(endpoint) = Endpoint::at(&path, context.issuer.path(), place == Place::Alone) else {
+    let Some(endpoint) = endpoint_at(&context, &path, place) else {
         let missing = is_visit.then(|| interaction::show::nothing_to_see(&context, true, with_landing));
         return elsewhere(&path, &method, missing.unwrap_or_else(not_found));
     };
@@ -80,6 +80,17 @@ where
         cors::open(&mut reply);
     }
     reply
+}
+
+/// The endpoint at a path. Where there is no account to connect, the path is nobody's, or the app's.
+pub(super) fn endpoint_at<'p>(context: &Context, path: &'p str, place: Place) -> Option<Endpoint<'p>> {
+    let endpoint = Endpoint::at(path, context.issuer.path(), place == Place::Alone)?;
+    match endpoint {
+        Endpoint::Connect(id) | Endpoint::ConnectCallback(id) => {
+            context.accounts_at(id).is_some().then_some(endpoint)
+        }
+        _ => Some(endpoint),
+    }
 }
 
 /// A path at which there is nothing. Clients try several for metadata: a browser's script must see the 404, to try the next (AS-22).
@@ -135,12 +146,14 @@ async fn dispatch(
         Endpoint::Jwks => jwks::handle(),
         Endpoint::Landing => landing::handle(context),
         // Who only looks is not a user who goes there: nothing happens, and nothing is used up (LIM-7).
-        Endpoint::Authorize | Endpoint::Continue | Endpoint::Callback(_)
-            if request.head.method == Method::HEAD =>
+        _ if request.head.method == Method::HEAD => interaction::show::nothing(context),
+        Endpoint::Authorize
+        | Endpoint::Continue
+        | Endpoint::Callback(_)
+        | Endpoint::Connect(_)
+        | Endpoint::ConnectCallback(_)
+            if looks_ahead(&request.head) =>
         {
-            interaction::show::nothing(context)
-        }
-        Endpoint::Authorize | Endpoint::Continue | Endpoint::Callback(_) if looks_ahead(&request.head) => {
             interaction::show::not_now(context)
         }
         Endpoint::Authorize => authorize::handle(context, request, now).await,
@@ -148,6 +161,8 @@ async fn dispatch(
         Endpoint::Consent => interaction::consent::handle(context, request, now).await,
         Endpoint::SignIn(provider) => interaction::sign_in::submit(context, provider, request, now).await,
         Endpoint::Callback(provider) => interaction::sign_in::callback(context, provider, request, now).await,
+        Endpoint::Connect(at) => interaction::connect::handle(context, at, request, now).await,
+        Endpoint::ConnectCallback(at) => interaction::connect::callback(context, at, request, now).await,
         Endpoint::SignOut => interaction::sign_in::sign_out(context, request, now).await,
         Endpoint::Token => token::handle(context, request, now).await,
         Endpoint::Revoke => revoke::handle(context, request, now).await,

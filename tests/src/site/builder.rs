@@ -172,11 +172,12 @@ impl Plan {
             .route_service("/mcp", resource.layer().layer(calls.server()))
             .route_service(WELL_KNOWN, resource.metadata())
             .route_service(&format!("{WELL_KNOWN}/{{*resource}}"), resource.metadata())
-            .fallback_service(server);
+            .fallback_service(server.clone());
         // What building asked of the store is nobody's flow.
         self.faults.reset();
         Ok(Site {
             app,
+            server,
             clock: self.clock.clone(),
             stores,
             faults: self.faults.clone(),

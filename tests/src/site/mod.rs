@@ -14,7 +14,7 @@ use axum::Router;
 use oauth_core::Stores;
 use oauth_core::fetch::StaticFetch;
 use oauth_core::testing::FixedClock;
-use oauth_server::PeerAddress;
+use oauth_server::{AuthorizationServer, PeerAddress};
 use url::Url;
 
 use crate::browser::{Browser, BrowserError};
@@ -50,6 +50,7 @@ pub use visit::Visit;
 /// ```
 pub struct Site {
     app: Router,
+    server: AuthorizationServer,
     clock: FixedClock,
     stores: Stores,
     faults: Faults,
@@ -169,6 +170,12 @@ impl Site {
         assert!(path.starts_with('/'), "a path begins with a slash: {path:?}");
         // An origin and a path make a URL.
         format!("{}{path}", Self::ORIGIN).parse().expect("an origin and a path make a url")
+    }
+
+    /// The authorization server, as a program has it beside the routes.
+    #[must_use]
+    pub fn server(&self) -> &AuthorizationServer {
+        &self.server
     }
 
     /// Its clock.

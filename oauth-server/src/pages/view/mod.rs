@@ -1,6 +1,7 @@
 //! What each page is told: plain, borrowed values, ready to be shown.
 
 mod client;
+mod connect;
 mod consent;
 mod landing;
 mod notice;
@@ -8,6 +9,7 @@ mod sign_in;
 
 pub use self::{
     client::{ClientView, Destination},
+    connect::ConnectPage,
     consent::{AccountView, ConsentPage, ResourceView, ScopeView, UpstreamView},
     landing::{LandingPage, ServerView, WayView},
     notice::{ErrorPage, LinkView, NoticePage, SignedOutPage},
@@ -37,6 +39,8 @@ pub enum Page<'a> {
     SignIn(SignInPage<'a>),
     /// Do you agree?
     Consent(ConsentPage<'a>),
+    /// Shall an account elsewhere be connected?
+    Connect(ConnectPage<'a>),
     /// The request is refused and cannot be sent back to the client.
     Error(ErrorPage<'a>),
     /// Nothing is wrong that starting again would not mend.

@@ -1,0 +1,110 @@
+//! What was elicited: whose account is to be connected, and for which client. Sealed on all of its way.
+
+use http::request::Parts;
+use oauth_core::{ClientId, GrantId, StoreError, Subject, Timestamp, TokenHash};
+use serde::{Deserialize, Serialize};
+
+use crate::interaction::session::browser_of;
+use crate::server::Context;
+
+/// One request for an account. It is in the link that an MCP client shows its user, in the page to which that leads, and in the `state` with
+/// which they go to the third party; each is sealed under a label of its own, and opens as no other.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Elicited {
+    /// Names it: what is done with it is done once.
+    pub(super) id: GrantId,
+    /// Who asked, by the token of the MCP request. Nobody else may answer.
+    pub(super) subject: Subject,
+    pub(super) client_id: ClientId,
+    /// When the link was made; the `state`: when they went.
+    pub(super) issued_at: Timestamp,
+    /// How often the third party could not be asked. What was begun anew is another thing.
+    #[serde(default)]
+    pub(super) attempt: u32,
+    /// What the third party's adapter wants to know again.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) kept: String,
+}
+
+const LINK: &str = "connect: link";
+const PAGE: &str = "connect: page";
+const STATE: &str = "connect: state";
+
+impl Elicited {
+    pub(crate) fn new(context: &Context, subject: Subject, client_id: ClientId, now: Timestamp) -> Self {
+        let id = GrantId::generate(&*context.entropy);
+        Self { id, subject, client_id, issued_at: now, attempt: 0, kept: String::new() }
+    }
+
+    pub(crate) fn id(&self) -> GrantId {
+        self.id
+    }
+
+    /// For a link: it opens at the third party that it was made for, in any browser. Who sits there is asked after that.
+    pub(crate) fn seal_link(&self, context: &Context, connection: &str) -> String {
+        self.seal(context, LINK, &[connection])
+    }
+
+    pub(super) fn open_link(
+        context: &Context,
+        connection: &str,
+        sealed: &str,
+        now: Timestamp,
+    ) -> Option<Self> {
+        Self::open(context, LINK, &[connection], sealed, now)
+    }
+
+    /// For a page, as its CSRF token: it opens in one browser, for who is signed in there.
+    pub(super) fn seal_page(&self, context: &Context, connection: &str, browser: &str) -> String {
+        self.seal(context, PAGE, &[connection, browser, self.subject.as_str()])
+    }
+
+    pub(super) fn open_page(
+        context: &Context,
+        connection: &str,
+        head: &Parts,
+        subject: &Subject,
+        sealed: &str,
+        now: Timestamp,
+    ) -> Option<Self> {
+        Self::open(context, PAGE, &[connection, browser_of(context, head)?, subject.as_str()], sealed, now)
+    }
+
+    /// For the `state` of a request to a third party: as for the page, and for the callback alone.
+    pub(super) fn seal_state(&self, context: &Context, connection: &str, browser: &str) -> String {
+        self.seal(context, STATE, &[connection, browser, self.subject.as_str()])
+    }
+
+    pub(super) fn open_state(
+        context: &Context,
+        connection: &str,
+        head: &Parts,
+        subject: &Subject,
+        sealed: &str,
+        now: Timestamp,
+    ) -> Option<Self> {
+        Self::open(context, STATE, &[connection, browser_of(context, head)?, subject.as_str()], sealed, now)
+    }
+
+    /// Whether nobody has done `what` with it. It is remembered for as long as it opens.
+    pub(super) async fn first_use(
+        &self,
+        context: &Context,
+        what: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let key = TokenHash::of(&format!("connect: {what} {} {}", self.id, self.attempt));
+        context.stores.replay.first_use(&key, now + context.policy.interaction, now).await
+    }
+
+    fn seal(&self, context: &Context, label: &str, bound_to: &[&str]) -> String {
+        let plain = serde_json::to_vec(self).expect("texts and numbers have a json form");
+        context.sealer.seal(label, bound_to.join("\0").as_bytes(), &plain, &*context.entropy)
+    }
+
+    fn open(context: &Context, label: &str, bound_to: &[&str], sealed: &str, now: Timestamp) -> Option<Self> {
+        let plain = context.sealer.open(label, bound_to.join("\0").as_bytes(), sealed)?;
+        let elicited: Self = serde_json::from_slice(&plain).ok()?;
+        (now.since(elicited.issued_at) < context.policy.interaction).then_some(elicited)
+    }
+}

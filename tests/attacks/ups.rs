@@ -1,0 +1,476 @@
+//! UPS: accounts elsewhere, connected by a link that an MCP client shows its user.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use axum::{Extension, Json, Router};
+use http::{Request, StatusCode};
+use oauth_core::fetch::{Fetched, StaticFetch};
+use oauth_core::{
+    Claims, Clock as _, ConnectedAccounts, SealedVault, Stores, Timestamp, VaultKey, VaultKeyring,
+};
+use oauth_providers::OAuthConnection;
+use oauth_resource::{Authorized, ProtectedResource};
+use oauth_server::{AuthorizationServer, BuildError, Elicitation, ElicitationFault};
+use oauth_testing::{Browser, CapturedLog, FixedClock, InProcess, Landed, Page, Site, Tokens, Wire as _};
+use serde_json::{Value, json};
+use tower_layer::Layer as _;
+use url::Url;
+
+use crate::host::{CALLBACK, Host, ORIGIN, agree, ask, assert_closed, redeem, sign_in};
+use crate::third_party::{Mood, SECRET, ThirdParty};
+
+/// A host whose tools need an account at the tracker, and the accounts of everybody there.
+struct Scene {
+    host: Host,
+    tracker: ThirdParty,
+    accounts: ConnectedAccounts,
+    stores: Stores,
+}
+
+impl Scene {
+    async fn start() -> Self {
+        let (tracker, stores) = (ThirdParty::start().await, Stores::memory());
+        let accounts = tracker.accounts("tracker", &stores);
+        let other = tracker.accounts("other", &stores);
+        let connected = accounts.clone();
+        let host = Host::with(move |server| server.connect(connected.clone()).connect(other.clone())).await;
+        Self { host, tracker, accounts, stores }
+    }
+
+    /// The browser in which `who` has let `app` in, and the tokens that it got.
+    async fn user(&self, who: &str) -> (Browser, Tokens, Claims) {
+        let mut browser = self.host.browser();
+        let callback = agree(&mut browser, &ask("app", CALLBACK), who).await;
+        let tokens = redeem("app", callback.code().unwrap());
+        let tokens = self.host.client().send(&tokens).await.unwrap().tokens().unwrap();
+        assert!(self.host.lets_in(&tokens.access_token).await);
+        let subject = self.host.calls().last().unwrap().subject.clone().unwrap();
+        let claims = Claims::new(ORIGIN, subject.parse().unwrap(), "app".parse().unwrap(), Timestamp::MAX);
+        (browser, tokens, claims)
+    }
+
+    fn link(&self, connection: &str, caller: &Claims) -> String {
+        self.host.server().elicitation(connection, caller).unwrap().url
+    }
+
+    /// Opens the link and agrees. Where the browser is sent.
+    async fn depart(&self, browser: &mut Browser, link: &str) -> Url {
+        let page = browser.get(link).await.unwrap();
+        press(browser, &page, "Connect").await.location().unwrap()
+    }
+
+    async fn token_of(&self, caller: &Claims) -> Option<String> {
+        let found = self.accounts.token_for(&caller.subject, self.host.clock().now()).await.unwrap();
+        found.map(|token| token.expose().to_owned())
+    }
+
+    /// Nobody has an account there.
+    async fn assert_untouched(&self, callers: &[&Claims]) {
+        for caller in callers {
+            assert_eq!(self.token_of(caller).await, None);
+        }
+    }
+}
+
+async fn press(browser: &mut Browser, page: &Page, button: &str) -> Page {
+    let form = page.form_with_button(button).unwrap_or_else(|_| panic!("{} {}", page.status, page.text()));
+    browser.submit(form, &[], Some(button)).await.unwrap()
+}
+
+fn assert_refused(page: &Page, words: &str) {
+    assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.text());
+    assert!(page.text().contains(words) && page.location().is_none(), "{}", page.text());
+    assert_closed(page);
+}
+
+const EXPIRED: &str = "This page has expired";
+
+/// A tool of an MCP server: says who the caller is at the tracker, or asks for their account there.
+async fn tool(
+    State((server, accounts, tracker, clock)): State<(
+        AuthorizationServer,
+        ConnectedAccounts,
+        ThirdParty,
+        FixedClock,
+    )>,
+    Extension(caller): Extension<Authorized>,
+    Json(call): Json<Value>,
+) -> Response {
+    let answer = match accounts.token_for(caller.subject(), clock.now()).await.unwrap() {
+        Some(token) => json!({ "result": tracker.knows(token.expose()).await }),
+        None => {
+            let asked = server.elicitation("tracker", caller.claims()).unwrap();
+            let data = json!({ "elicitations": [&asked] });
+            json!({ "error": { "code": Elicitation::REQUIRED, "message": asked.message, "data": data } })
+        }
+    };
+    Json(json!({ "jsonrpc": "2.0", "id": call["id"], "result": answer["result"], "error": answer["error"] }))
+        .into_response()
+}
+
+/// RS-84, RS-91: from a tool that needs an account to the call that has it.
+#[tokio::test]
+async fn a_tool_asks_for_an_account_elsewhere_and_has_it() {
+    let log = CapturedLog::of_this_thread();
+    let scene = Scene::start().await;
+    let (_, tokens, alice) = scene.user("alice").await;
+    let resource = ProtectedResource::builder(Site::MCP, ORIGIN)
+        .stores(scene.host.stores())
+        .clock(Arc::new(scene.host.clock().clone()))
+        .build()
+        .unwrap();
+    let clock = scene.host.clock().clone();
+    let state = (scene.host.server().clone(), scene.accounts.clone(), scene.tracker.clone(), clock);
+    let mcp = resource.layer().layer(Router::new().route("/mcp", post(tool)).with_state(state));
+    let mcp = InProcess::new(Router::new().route_service("/mcp", mcp));
+    let call = || async {
+        let body =
+            json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": "whoami" } });
+        let request = Request::post(Site::MCP)
+            .header("authorization", format!("Bearer {}", tokens.access_token))
+            .header("content-type", "application/json")
+            .body(body.to_string().into())
+            .unwrap();
+        let answer = mcp.send(request).await.unwrap();
+        String::from_utf8(answer.body().to_vec()).unwrap()
+    };
+    let asked = call().await;
+    let json: Value = serde_json::from_str(&asked).unwrap();
+    let elicitation = &json["error"]["data"]["elicitations"][0];
+    assert_eq!((&json["error"]["code"], &elicitation["mode"]), (&json!(-32042), &json!("url")));
+    assert!(elicitation["elicitationId"].as_str().is_some_and(|id| id.len() >= 22));
+
+    // In a browser that was never here: sign-in comes first, then the question, then the way there.
+    let mut browser = scene.host.browser();
+    let first = browser.get(elicitation["url"].as_str().unwrap()).await.unwrap();
+    assert_eq!((first.status, first.title()), (StatusCode::OK, "Sign in · mcp.example"));
+    let Landed::Page(page) = sign_in(&mut browser, first, "alice").await else { panic!("sent away unasked") };
+    assert_closed(&page);
+    for said in ["Tracker", "127.0.0.1", "issues:read", "alice", "App", "app.example"] {
+        assert!(page.text().contains(said), "{said}: {}", page.text());
+    }
+    let away = press(&mut browser, &page, "Connect").await;
+    assert_eq!(away.status, StatusCode::SEE_OTHER);
+    let departure = away.location().unwrap();
+    assert!(departure.as_str().starts_with(&scene.tracker.origin), "{departure}");
+    let back = scene.tracker.permits(&departure, "al1ce").await;
+    assert_eq!(back.path(), "/connect/tracker/callback");
+    let done = browser.get(back.as_str()).await.unwrap();
+    assert_eq!((done.status, done.title()), (StatusCode::OK, "Tracker is connected · mcp.example"));
+    assert_closed(&done);
+    let answered = call().await;
+    assert!(answered.contains(r#""result":"al1ce""#), "{answered}");
+    assert_eq!(scene.host.heard("account_connected"), 1);
+
+    // What the third party issued is sealed in the vault, and nowhere else: no page, no answer to the client, no log.
+    let place = VaultKey { subject: alice.subject.clone(), provider: "tracker".parse().unwrap() };
+    let sealed = scene.stores.vault.get(&place).await.unwrap().unwrap();
+    for secret in scene.tracker.issued().iter().map(String::as_str).chain([SECRET]) {
+        assert!(!sealed.windows(secret.len()).any(|bytes| bytes == secret.as_bytes()), "{secret}");
+        for text in [&asked, &answered, &done.html, &format!("{:?}", scene.accounts)] {
+            assert!(!text.contains(secret), "{secret}");
+        }
+        assert!(log.leaks([secret]).is_empty(), "{secret}");
+    }
+    let state = departure.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
+    assert!(log.leaks([&*state]).is_empty());
+}
+
+/// RS-84, RS-91: the link swap.
+#[tokio::test]
+async fn a_ups_15_a_link_is_of_no_use_to_anybody_else() {
+    let scene = Scene::start().await;
+    let (mut alices, _, alice) = scene.user("alice").await;
+    let (mut bobs, _, bob) = scene.user("bob").await;
+    let link = scene.link("tracker", &alice);
+    let page = bobs.get(&link).await.unwrap();
+    assert_refused(&page, "This link is not for you");
+    assert!(!page.text().contains("alice") && page.forms.is_empty(), "{}", page.text());
+    // Nor if he has to sign in first.
+    let mut fresh = scene.host.browser();
+    let first = fresh.get(&link).await.unwrap();
+    let Landed::Page(page) = sign_in(&mut fresh, first, "bob").await else { panic!("sent away") };
+    assert_refused(&page, "This link is not for you");
+    assert_eq!(scene.host.heard("connection_refused"), 2);
+    assert_eq!(scene.host.heard("reason=other_subject"), 2);
+    scene.assert_untouched(&[&alice, &bob]).await;
+
+    // It was not used up, and her page and her way back are of no use to him either.
+    let page = alices.get(&link).await.unwrap();
+    assert_refused(&press(&mut bobs, &page, "Connect").await, EXPIRED);
+    let departure = press(&mut alices, &page, "Connect").await.location().unwrap();
+    let back = scene.tracker.permits(&departure, "mallory").await;
+    for browser in [&mut bobs, &mut scene.host.browser()] {
+        assert_refused(&browser.get(back.as_str()).await.unwrap(), EXPIRED);
+    }
+    scene.assert_untouched(&[&alice, &bob]).await;
+    assert_eq!(alices.get(back.as_str()).await.unwrap().status, StatusCode::OK);
+    assert!(scene.token_of(&alice).await.is_some());
+    scene.assert_untouched(&[&bob]).await;
+}
+
+/// RS-91: what is in a link, and what it opens.
+#[tokio::test]
+async fn a_link_says_nothing_and_opens_nothing() {
+    let scene = Scene::start().await;
+    let (mut alices, _, alice) = scene.user("alice").await;
+    let link = scene.link("tracker", &alice);
+    assert_ne!(link, scene.link("tracker", &alice));
+    for said in [alice.subject.as_str(), "alice", "@"] {
+        assert!(!link.replace(ORIGIN, "").contains(said), "{said}: {link}");
+    }
+    // Nobody is signed in by it, and nobody is named.
+    let mut nobody = scene.host.browser();
+    let page = nobody.get(&link).await.unwrap();
+    assert!(page.title().starts_with("Sign in") && !page.text().contains("alice"), "{}", page.text());
+    let (url, sealed) = link.split_once("?request=").unwrap();
+    for form in [format!("request={sealed}&decision=allow"), format!("ticket={sealed}&decision=allow")] {
+        let answer = scene.host.post_form(url, form).await;
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+    }
+    // Nor is it enough with her session: only the page's own form is (CSRF), in the browser and for whom it was made.
+    let page = alices.get(&link).await.unwrap();
+    let form = page.form_with_button("Connect").unwrap();
+    let ticket = form.value("ticket").unwrap().to_owned();
+    for forged in ["", sealed, &ticket[1..], &format!("{ticket}A")] {
+        let forged = form.clone().strip("ticket").forge("ticket", forged);
+        assert_refused(&alices.submit(&forged, &[], Some("Connect")).await.unwrap(), EXPIRED);
+    }
+    assert_refused(
+        &alices.submit(&form.clone().strip("ticket"), &[], Some("Connect")).await.unwrap(),
+        EXPIRED,
+    );
+    // The page itself leads nowhere, however often it is looked at, and neither button is no answer.
+    let undecided = alices.submit(&form.clone().strip("decision"), &[], None).await.unwrap();
+    assert!(undecided.text().contains("Nothing was decided"), "{}", undecided.text());
+    assert!(press(&mut alices, &page, "Connect").await.location().is_some());
+    scene.assert_untouched(&[&alice]).await;
+}
+
+/// RS-84: at the end as at the beginning, who is there is who asked, in the browser in which they were asked.
+#[tokio::test]
+async fn page_and_way_back_are_of_one_browser_and_one_user() {
+    let scene = Scene::start().await;
+    let (mut alices, _, alice) = scene.user("alice").await;
+    let (mut second, _, same) = scene.user("alice").await;
+    assert_eq!(alice.subject, same.subject);
+    let page = alices.get(&scene.link("tracker", &alice)).await.unwrap();
+    assert_refused(&press(&mut second, &page, "Connect").await, EXPIRED);
+    let departure = press(&mut alices, &page, "Connect").await.location().unwrap();
+    let back = scene.tracker.permits(&departure, "alice").await;
+    assert_refused(&second.get(back.as_str()).await.unwrap(), EXPIRED);
+    // Somebody else signs in at her browser meanwhile.
+    let waits = alices.get(&scene.link("tracker", &alice)).await.unwrap();
+    agree(&mut alices, &ask("app", CALLBACK).set("prompt", "login"), "bob").await;
+    assert_refused(&press(&mut alices, &waits, "Connect").await, EXPIRED);
+    assert_refused(&alices.get(back.as_str()).await.unwrap(), EXPIRED);
+    // Or nobody is signed in there any more.
+    alices.clear_cookies();
+    assert_refused(&alices.get(back.as_str()).await.unwrap(), EXPIRED);
+    scene.assert_untouched(&[&alice]).await;
+}
+
+#[tokio::test]
+async fn a_link_is_answered_once_and_in_time() {
+    let scene = Scene::start().await;
+    let (mut browser, _, alice) = scene.user("alice").await;
+    // Forged, cut, or made for another third party (A-UPS-12).
+    let link = scene.link("tracker", &alice);
+    let (url, sealed) = link.split_once("?request=").unwrap();
+    let other = url.replace("/tracker", "/other");
+    for forged in
+        [url.to_owned(), format!("{url}?request="), format!("{link}A"), format!("{other}?request={sealed}")]
+    {
+        assert_refused(&browser.get(&forged).await.unwrap(), EXPIRED);
+    }
+    let missing = browser.get(&url.replace("/tracker", "/nowhere")).await.unwrap();
+    assert_eq!(missing.status, StatusCode::NOT_FOUND);
+    // Used, also from a page that was open before, and by a no.
+    let before = browser.get(&link).await.unwrap();
+    scene.depart(&mut browser, &link).await;
+    assert_refused(&press(&mut browser, &before, "Connect").await, "This link was used already");
+    let link = scene.link("tracker", &alice);
+    let page = browser.get(&link).await.unwrap();
+    assert_refused(&press(&mut browser, &page, "Cancel").await, "Tracker is not connected");
+    assert_refused(&press(&mut browser, &page, "Connect").await, "This link was used already");
+    // Too late: the link, and a page of it.
+    let link = scene.link("tracker", &alice);
+    scene.host.forward(599);
+    let page = browser.get(&link).await.unwrap();
+    assert_eq!(page.status, StatusCode::OK);
+    scene.host.forward(1);
+    assert_refused(&browser.get(&link).await.unwrap(), EXPIRED);
+    assert_refused(&press(&mut browser, &page, "Connect").await, EXPIRED);
+    scene.assert_untouched(&[&alice]).await;
+    assert!(scene.tracker.issued().is_empty());
+}
+
+/// The way back: whose, where, how often.
+#[tokio::test]
+async fn a_ups_11_a_callback_counts_once_where_it_belongs() {
+    let scene = Scene::start().await;
+    let (mut alices, _, alice) = scene.user("alice").await;
+    let (mut bobs, _, bob) = scene.user("bob").await;
+    let departure = scene.depart(&mut alices, &scene.link("tracker", &alice)).await;
+    let back = scene.tracker.permits(&departure, "alice").await;
+    // Bob's code with Alice's state in Alice's browser is what a thief would want her to bring; it is his own code that she cannot bring
+    // with his state.
+    let bobs_departure = scene.depart(&mut bobs, &scene.link("tracker", &bob)).await;
+    let bobs_back = scene.tracker.permits(&bobs_departure, "bob").await;
+    assert_refused(&alices.get(bobs_back.as_str()).await.unwrap(), EXPIRED);
+    // His code, put into her answer, was made for another verifier.
+    let code = |url: &Url| url.query_pairs().find(|(name, _)| name == "code").unwrap().1.into_owned();
+    let injected = back.as_str().replace(&code(&back), &code(&bobs_back));
+    assert_refused(&alices.get(&injected).await.unwrap(), "Tracker is not connected");
+    scene.assert_untouched(&[&alice, &bob]).await;
+    // A-UPS-11: that state was used.
+    assert_refused(&alices.get(back.as_str()).await.unwrap(), EXPIRED);
+
+    // A-UPS-12, and without a state, or with one that was never made.
+    let departure = scene.depart(&mut alices, &scene.link("tracker", &alice)).await;
+    let back = scene.tracker.permits(&departure, "alice").await;
+    let elsewhere = back.as_str().replace("/tracker/", "/other/");
+    let without = back.as_str().replace("state=", "x=");
+    let link_for_state =
+        format!("{}&state={}", without, scene.link("tracker", &alice).split_once("request=").unwrap().1);
+    for wrong in [elsewhere, without, link_for_state] {
+        assert_refused(&alices.get(&wrong).await.unwrap(), EXPIRED);
+    }
+    // Whoever only looks uses nothing up (LIM-7).
+    let ahead = scene.host.send(Request::head(back.as_str()), "").await;
+    assert_eq!(ahead.status(), StatusCode::OK);
+    assert_eq!(alices.get(back.as_str()).await.unwrap().status, StatusCode::OK);
+    assert_refused(&alices.get(back.as_str()).await.unwrap(), EXPIRED);
+    assert_eq!(scene.token_of(&alice).await.as_deref(), Some("tracker-access-alice"));
+    // Too late.
+    let departure = scene.depart(&mut alices, &scene.link("tracker", &alice)).await;
+    let back = scene.tracker.permits(&departure, "late").await;
+    scene.host.forward(600);
+    assert_refused(&alices.get(back.as_str()).await.unwrap(), EXPIRED);
+    assert_eq!(scene.token_of(&alice).await.as_deref(), Some("tracker-access-alice"));
+}
+
+/// A-UPS-10, and the mix-up of authorization servers (RFC 9207).
+#[tokio::test]
+async fn a_ups_10_what_a_third_party_says_is_not_repeated() {
+    let scene = Scene::start().await;
+    let (mut browser, _, alice) = scene.user("alice").await;
+    for (mood, words) in [
+        (Mood::Denies, "Tracker is not connected"),
+        (Mood::LiesAboutIssuer, EXPIRED),
+        (Mood::OmitsIssuer, EXPIRED),
+    ] {
+        scene.tracker.set(mood);
+        let departure = scene.depart(&mut browser, &scene.link("tracker", &alice)).await;
+        let back = scene.tracker.permits(&departure, "alice").await;
+        let page = browser.get(back.as_str()).await.unwrap();
+        assert_refused(&page, words);
+        assert!(!page.html.contains("alert(1)") && !page.html.contains("evil.example"), "{}", page.html);
+    }
+    scene.assert_untouched(&[&alice]).await;
+    assert_eq!(scene.host.heard("connection_refused"), 3);
+    assert_eq!(scene.host.heard("reason=access_denied"), 1);
+}
+
+#[tokio::test]
+async fn an_outage_of_a_third_party_is_told_and_can_be_tried_again() {
+    let log = CapturedLog::of_this_thread();
+    let scene = Scene::start().await;
+    let (mut browser, _, alice) = scene.user("alice").await;
+    scene.tracker.set(Mood::Down);
+    let mut departure = scene.depart(&mut browser, &scene.link("tracker", &alice)).await;
+    let mut pages = Vec::new();
+    for _ in 0..2 {
+        let back = scene.tracker.permits(&departure, "alice").await;
+        let page = browser.get(back.as_str()).await.unwrap();
+        assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "{}", page.text());
+        assert!(page.headers.contains_key("retry-after") && page.text().contains("cannot be reached now"));
+        departure = press(&mut browser, &page, "Connect").await.location().unwrap();
+        pages.push(page);
+    }
+    scene.tracker.set(Mood::Honest);
+    let back = scene.tracker.permits(&departure, "alice").await;
+    assert_eq!(browser.get(back.as_str()).await.unwrap().status, StatusCode::OK);
+    assert_eq!(scene.token_of(&alice).await.as_deref(), Some("tracker-access-alice"));
+    // Each of the pages was good for one answer.
+    for page in pages {
+        assert_refused(&press(&mut browser, &page, "Connect").await, "This link was used already");
+    }
+    assert_eq!(scene.host.heard("unavailable"), 2);
+    let issued = scene.tracker.issued();
+    assert!(log.leaks(issued.iter().map(String::as_str)).is_empty());
+}
+
+/// An outage before anybody has left uses nothing up.
+#[tokio::test]
+async fn nobody_is_sent_to_who_cannot_be_asked_and_the_same_page_will_do_later() {
+    let metadata = "https://third.example/.well-known/oauth-authorization-server";
+    let fetch = Arc::new(StaticFetch::new());
+    let connection = |fetch: Arc<StaticFetch>| {
+        let connection = OAuthConnection::builder("third", "Third").issuer("https://third.example");
+        connection.public_client("us").fetch(fetch).build().unwrap()
+    };
+    let keys = VaultKeyring::new("k", &[7; 32]).unwrap();
+    let vault = SealedVault::new(Stores::memory().vault, keys);
+    let accounts = ConnectedAccounts::new(connection(fetch.clone()), vault);
+    let host = Host::with(move |server| server.connect(accounts.clone())).await;
+    let mut browser = host.browser();
+    agree(&mut browser, &ask("app", CALLBACK), "alice").await;
+    let tokens = host.tokens().await;
+    assert!(host.lets_in(&tokens.access_token).await);
+    let subject = host.calls().last().unwrap().subject.clone().unwrap().parse().unwrap();
+    let caller = Claims::new(ORIGIN, subject, "app".parse().unwrap(), Timestamp::MAX);
+    let link = || host.server().elicitation("third", &caller).unwrap().url;
+    let page = browser.get(&link()).await.unwrap();
+    let down = press(&mut browser, &page, "Connect").await;
+    assert_eq!(down.status, StatusCode::SERVICE_UNAVAILABLE, "{}", down.text());
+    let says = |authorize: &str| {
+        let json = json!({ "issuer": "https://third.example", "authorization_endpoint": authorize,
+            "token_endpoint": "https://third.example/token" });
+        fetch.set(metadata, Fetched::json(json.to_string()));
+    };
+    says("https://third.example/authorize?tenant=1");
+    let departure = press(&mut browser, &page, "Connect").await.location().unwrap();
+    assert!(departure.as_str().starts_with("https://third.example/authorize?tenant=1&"), "{departure}");
+    // RS-91: metadata that leads into this server's own authorization is not followed.
+    host.forward(3600);
+    says("https://MCP.example./authorize?x=y");
+    let page = browser.get(&link()).await.unwrap();
+    assert_refused(&press(&mut browser, &page, "Connect").await, EXPIRED);
+}
+
+/// RS-91: URL mode is never used for MCP's own authorization, and asks nobody whom this server does not know.
+#[tokio::test]
+async fn the_server_connects_to_no_account_of_its_own() {
+    let built = |issuer: &str| {
+        let connection = OAuthConnection::builder("self", "Self").issuer(issuer).public_client("us");
+        let connection = connection.fetch(Arc::new(StaticFetch::new())).build().unwrap();
+        let keys = VaultKeyring::new("k", &[7; 32]).unwrap();
+        let vault = SealedVault::new(Stores::memory().vault, keys);
+        let accounts = ConnectedAccounts::new(connection, vault);
+        AuthorizationServer::builder(ORIGIN, Stores::memory())
+            .resource(Site::MCP)
+            .sign_in_with(crate::upstream::Upstream::new("idp"))
+            .connect(accounts)
+    };
+    for own in [ORIGIN, "https://MCP.example./t1", "https://mcp.example:443"] {
+        let Err(BuildError::Config(faults)) = built(own).build().await else { panic!("{own}") };
+        assert_eq!(faults, ["connect: \"self\" must be another server than this one"], "{own}");
+    }
+    let anybody = built("https://third.example").insecure_approve_all("owner").build().await;
+    assert!(matches!(anybody, Err(BuildError::Config(faults)) if faults[0].contains("nobody signs in")));
+    let server = built("https://third.example").build().await.unwrap();
+    let caller =
+        |issuer: &str| Claims::new(issuer, "alice".parse().unwrap(), "app".parse().unwrap(), Timestamp::MAX);
+    assert_eq!(
+        server.elicitation("self", &caller("https://other.example")),
+        Err(ElicitationFault::OtherIssuer)
+    );
+    assert!(matches!(server.elicitation("nowhere", &caller(ORIGIN)), Err(ElicitationFault::Unknown(_))));
+    let mut machine = caller(ORIGIN);
+    machine.subject_kind = oauth_core::SubjectKind::Client;
+    assert_eq!(server.elicitation("self", &machine), Err(ElicitationFault::NoUser));
+}
