@@ -105,6 +105,15 @@ async fn an_answer_that_is_none_is_no_reach_and_one_that_puts_off_is() {
         clock.advance(Duration::from_secs(5));
         assert_eq!(look(&health).await.0, status, "{shown}");
     }
+    // Nor if what stands before it dislikes what a stranger sends; a probe, or a token that was good, tells.
+    fetch.set(ENDPOINT, Fetched::new(StatusCode::FORBIDDEN, "blocked"));
+    assert!(verifier.verify("../../etc/passwd", clock.now()).await.is_err());
+    assert_eq!(look(&health).await.0, 200);
+    clock.advance(Duration::from_secs(5));
+    assert_eq!(look(&health).await.0, 503);
+    fetch.set(ENDPOINT, inactive());
+    clock.advance(Duration::from_secs(5));
+    assert_eq!(look(&health).await.0, 200);
     // Nor is it the endpoint's fault if nobody gets as far as asking it.
     fetch.set_error(ENDPOINT, FetchError::Busy);
     assert!(verifier.verify("token", clock.now()).await.is_err());

@@ -112,8 +112,8 @@ impl IntrospectionVerifierBuilder {
         self
     }
 
-    /// How many tokens are asked about that the endpoint has not called active before, and does not then either. Without it, 50 at once and ten a
-    /// second: who sends forged tokens, another one each time, does not have this resource ask as often as they can send (A-INTRO-3). The others
+    /// How many tokens are asked about that the endpoint has not called active before, and does not then either. Without it, 1000 at once and
+    /// 200 a second: who sends forged tokens, another one each time, does not have this resource ask as often as they can send (A-INTRO-3). The others
     /// are 503 with `Retry-After`, not 401: one of them may be good. Tokens that were good before are asked about in any case, and one that
     /// turns out to be good counts for nothing.
     ///

@@ -4,7 +4,7 @@
 //! server. So those are counted:
 //!
 //! 1. A token takes a turn before it is asked about, unless the endpoint has called it active before.
-//! 2. If it is active, the turn is given back: a thousand users who come at once after a start are asked about as fast as the endpoint answers.
+//! 2. If it is active, the turn is given back: however many users come after a start, they are asked about as fast as the endpoint answers.
 //! 3. Without a turn it is not asked about, and the caller is told to come again. A token of which nobody knows whether it is good is never
 //!    refused: its client would throw it away.
 //!
@@ -15,10 +15,9 @@ use std::time::Duration;
 
 use oauth_core::{Quota, Timestamp, Verdict};
 
-/// Fifty at once: fewer than the connections that a fetcher for introspection is to have ([64 in the
-/// examples](crate::IntrospectionVerifierBuilder::fetch)), so that a flood leaves some to tokens that were good before. Ten a second
-/// then, which an authorization server does not feel.
-pub(super) const DEFAULT: Quota = Quota::new(50, Duration::from_secs(5));
+/// A thousand at once, and two hundred a second then: all who come after a start, and what an authorization server can bear. How many are
+/// under way at a time is the fetcher's to limit ([in the examples](crate::IntrospectionVerifierBuilder::fetch)).
+pub(super) const DEFAULT: Quota = Quota::new(1000, Duration::from_secs(5));
 
 /// The turns that there are.
 pub(super) struct Unknown {
