@@ -288,14 +288,12 @@ async fn a_link_is_answered_once_and_in_time() {
     }
     let missing = browser.get(&url.replace("/tracker", "/nowhere")).await.unwrap();
     assert_eq!(missing.status, StatusCode::NOT_FOUND);
-    // Used, also from a page that was open before, and by a no.
-    let before = browser.get(&link).await.unwrap();
-    scene.depart(&mut browser, &link).await;
-    assert_refused(&press(&mut browser, &before, "Connect").await, "This link was used already");
+    // Used by a no, and by coming back.
     let link = scene.link("tracker", &alice);
     let page = browser.get(&link).await.unwrap();
     assert_refused(&press(&mut browser, &page, "Cancel").await, "Tracker is not connected");
     assert_refused(&press(&mut browser, &page, "Connect").await, "This link was used already");
+    assert_refused(&press(&mut browser, &page, "Cancel").await, "This link was used already");
     // Too late: the link, and a page of it.
     let link = scene.link("tracker", &alice);
     scene.host.forward(599);
@@ -306,6 +304,36 @@ async fn a_link_is_answered_once_and_in_time() {
     assert_refused(&press(&mut browser, &page, "Connect").await, EXPIRED);
     scene.assert_untouched(&[&alice]).await;
     assert!(scene.tracker.issued().is_empty());
+}
+
+#[tokio::test]
+async fn a_second_click_goes_on_where_the_first_one_went_and_a_link_connects_once() {
+    let scene = Scene::start().await;
+    let (mut browser, _, alice) = scene.user("alice").await;
+    let link = scene.link("tracker", &alice);
+    let page = browser.get(&link).await.unwrap();
+    let mut departures = Vec::new();
+    for _ in 0..4 {
+        departures.push(press(&mut browser, &page, "Connect").await.location().unwrap());
+    }
+    // Not without end; and a no after they went is none.
+    assert_refused(&press(&mut browser, &page, "Connect").await, "This link was used already");
+    assert_refused(&press(&mut browser, &page, "Cancel").await, "This link was used already");
+    // The first way there is as good as the last.
+    let backs = [
+        scene.tracker.permits(&departures[0], "one").await,
+        scene.tracker.permits(&departures[3], "two").await,
+    ];
+    assert_eq!(browser.get(backs[0].as_str()).await.unwrap().status, StatusCode::OK);
+    assert_refused(&browser.get(backs[1].as_str()).await.unwrap(), EXPIRED);
+    assert_eq!(scene.token_of(&alice).await.as_deref(), Some("tracker-access-one"));
+    // Once they are back there is nowhere to go.
+    let link = scene.link("tracker", &alice);
+    let page = browser.get(&link).await.unwrap();
+    let departure = press(&mut browser, &page, "Connect").await.location().unwrap();
+    let back = scene.tracker.permits(&departure, "three").await;
+    assert_eq!(browser.get(back.as_str()).await.unwrap().status, StatusCode::OK);
+    assert_refused(&press(&mut browser, &page, "Connect").await, "This link was used already");
 }
 
 /// The way back: whose, where, how often.
