@@ -2,7 +2,10 @@
 
 use std::error::Error;
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -20,7 +23,8 @@ use crate::vault::VaultFault;
 ///
 /// ```
 /// use oauth_core::{
-///     Connection, ConnectionFault, ConnectionReply, Departure, Form, Presented, ProviderId, ScopeSet, Secret, Timestamp, async_trait,
+///     Background, Connection, ConnectionFault, ConnectionReply, Departure, Form, Presented, ProviderId, ScopeSet, Secret, Timestamp,
+///     async_trait,
 /// };
 ///
 /// struct Weather { id: ProviderId, scopes: ScopeSet }
@@ -46,8 +50,14 @@ use crate::vault::VaultFault;
 ///         let code = reply.fields.get("code").ok_or(ConnectionFault::Refused("access_denied"))?;
 ///         Ok(Secret::new(format!("token for {code}")))
 ///     }
-///     async fn present(&self, kept: &Secret, _: Timestamp) -> Result<Presented, ConnectionFault> {
-///         Ok(Presented::new(Secret::new(kept.expose().into())))
+///     fn present(&self, kept: &Secret, _: Timestamp) -> Presented {
+///         Presented::Good(Secret::new(kept.expose().into()))
+///     }
+///     async fn renew(&self, _: &Secret, _: Timestamp) -> Result<Secret, ConnectionFault> {
+///         Err(ConnectionFault::Refused("never_renewed"))
+///     }
+///     fn spawn(&self, work: Background) {
+///         tokio::spawn(work);
 ///     }
 /// }
 ///
@@ -82,10 +92,21 @@ pub trait Connection: Send + Sync + 'static {
     /// has made sure that they are who went, and asks once.
     async fn finish(&self, reply: ConnectionReply<'_>) -> Result<Secret, ConnectionFault>;
 
-    /// The token to present there, renewed if it is near its end. [`ConnectionFault::Refused`]: what is kept is of no use any more, and the
-    /// user is to be asked again; when in doubt it is [`ConnectionFault::Unavailable`], and they are not.
-    async fn present(&self, kept: &Secret, now: Timestamp) -> Result<Presented, ConnectionFault>;
+    /// The token in what is kept, and how it stands with it. Asks nobody.
+    fn present(&self, kept: &Secret, now: Timestamp) -> Presented;
+
+    /// What is to be kept in place of `kept`, renewed. It is asked by one of all servers at a time, and what it brings is kept before
+    /// another asks. [`ConnectionFault::Refused`]: what is kept is of no use any more, is removed, and the user is to be asked again; when in
+    /// doubt it is [`ConnectionFault::Unavailable`], and they are not.
+    async fn renew(&self, kept: &Secret, now: Timestamp) -> Result<Secret, ConnectionFault>;
+
+    /// Does `work` to its end, whatever becomes of who wants it: a refresh token that was spent is lost, if what it bought is not kept.
+    /// `tokio::spawn` does; whoever dropped it would break it off.
+    fn spawn(&self, work: Background);
 }
+
+/// Work that goes on without who began it.
+pub type Background = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The way to a third party.
 ///
@@ -147,34 +168,23 @@ impl fmt::Debug for ConnectionReply<'_> {
     }
 }
 
-/// A token to present to a third party.
+/// How it stands with a token that is kept.
 ///
 /// ```
 /// use oauth_core::{Presented, Secret};
-/// let renewed = Presented::new(Secret::new("token".into())).keeping(Secret::new("token and refresh token".into()));
-/// assert_eq!((renewed.token.expose(), renewed.keep.is_some()), ("token", true));
+/// assert!(!format!("{:?}", Presented::Good(Secret::new("gho_secret".into()))).contains("gho_secret"));
 /// ```
 #[derive(Debug)]
-#[must_use = "a refresh token that was spent is kept no more"]
 #[non_exhaustive]
-pub struct Presented {
-    /// The token.
-    pub token: Secret,
-    /// What is to be kept in place of what was read, if it was renewed.
-    pub keep: Option<Secret>,
-}
-
-impl Presented {
-    /// A token that is good as it was kept.
-    pub const fn new(token: Secret) -> Self {
-        Self { token, keep: None }
-    }
-
-    /// It was renewed; `keep` takes the place of what was read.
-    pub fn keeping(mut self, keep: Secret) -> Self {
-        self.keep = Some(keep);
-        self
-    }
+pub enum Presented {
+    /// It is good.
+    Good(Secret),
+    /// It is good for a moment yet, and should be renewed.
+    Aging(Secret),
+    /// It must be renewed.
+    Ended,
+    /// It is of no use, and cannot be renewed: the user is to be asked.
+    Useless,
 }
 
 /// Why an account is not connected, or no more. None shows what a third party said.
@@ -193,6 +203,12 @@ pub enum ConnectionFault {
     /// What came back is not an answer to what was asked.
     #[error("the answer is none to what was asked: {0}")]
     Invalid(&'static str),
+    /// The caller is known to another issuer than the one whose users have these accounts. Nobody is to be asked.
+    #[error("the caller is known to another issuer")]
+    OtherIssuer,
+    /// The caller is a client that acts for itself, and has no account anywhere. Nobody is to be asked.
+    #[error("the caller is no user")]
+    NoUser,
     /// The third party, or the vault, cannot be asked now, or is not set up right.
     #[error("the third party cannot be asked now")]
     Unavailable(#[source] Arc<dyn Error + Send + Sync>),
@@ -205,15 +221,44 @@ impl ConnectionFault {
         Self::Unavailable(Arc::from(source.into()))
     }
 
+    /// Another server renews the token: for so long, at most.
+    pub(crate) fn renewing(left: Duration) -> Self {
+        Self::unavailable(Renewing(left.min(SOON)))
+    }
+
+    /// After how long to ask again, if that may help.
+    ///
+    /// ```
+    /// use oauth_core::ConnectionFault;
+    /// assert!(ConnectionFault::unavailable("down").retry_after().is_some());
+    /// assert!(ConnectionFault::NoUser.retry_after().is_none());
+    /// ```
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let Self::Unavailable(source) = self else { return None };
+        Some(source.downcast_ref().map_or(LATER, |Renewing(left)| *left))
+    }
+
     /// A stable name for the audit.
     #[must_use]
     pub const fn reason(&self) -> &'static str {
         match self {
             Self::Refused(reason) | Self::Invalid(reason) => reason,
+            Self::OtherIssuer => "other_issuer",
+            Self::NoUser => "no_user",
             Self::Unavailable(_) => "unavailable",
         }
     }
 }
+
+/// A renewal takes a request.
+const SOON: Duration = Duration::from_secs(2);
+/// An outage takes longer.
+const LATER: Duration = Duration::from_secs(5);
+
+#[derive(Debug, thiserror::Error)]
+#[error("another server is renewing the token")]
+struct Renewing(Duration);
 
 impl From<VaultFault> for ConnectionFault {
     fn from(fault: VaultFault) -> Self {

@@ -60,7 +60,7 @@ pub use async_trait::async_trait;
 pub use claims::{Claims, TokenVerifier, VerifyFault};
 pub use client::{ApplicationType, AuthMethod, Client, ClientAuth, ClientOrigin, ClientSecret};
 pub use connected::ConnectedAccounts;
-pub use connection::{Connection, ConnectionFault, ConnectionReply, Departure, Presented};
+pub use connection::{Background, Connection, ConnectionFault, ConnectionReply, Departure, Presented};
 pub use entropy::{Entropy, OsEntropy, random};
 pub use error::{ErrorCode, OAuthError};
 pub use event::{Event, EventKind, EventSink, NoEvents};

@@ -16,6 +16,8 @@ use crate::secret::Secret;
 use crate::store::{StoreError, Vault, VaultKey};
 
 const FORMAT: u8 = 1;
+/// How often is tried again to replace what somebody else only seals anew.
+const ATTEMPTS: usize = 8;
 const LABEL: &[u8] = b"oauth vault v1";
 
 /// The keys of a [`SealedVault`], from configuration, each with an id. The first seals; all open.
@@ -259,11 +261,17 @@ impl SealedVault {
     /// # Errors
     /// [`VaultFault`], as [`get`](Self::get).
     pub async fn replace(&self, place: &VaultKey, read: &[u8], plain: &[u8]) -> Result<bool, VaultFault> {
-        let Some(sealed) = self.vault.get(place).await? else { return Ok(false) };
-        if self.keys.open(place, &sealed)?.0.as_slice() != read {
-            return Ok(false);
+        for _ in 0..ATTEMPTS {
+            let Some(sealed) = self.vault.get(place).await? else { return Ok(false) };
+            if self.keys.open(place, &sealed)?.0.as_slice() != read {
+                return Ok(false);
+            }
+            // Who has sealed the same anew meanwhile has changed nothing.
+            if self.vault.replace(place, &sealed, &self.keys.seal(place, plain, &*self.entropy)).await? {
+                return Ok(true);
+            }
         }
-        Ok(self.vault.replace(place, &sealed, &self.keys.seal(place, plain, &*self.entropy)).await?)
+        Err(VaultFault::Store(StoreError::unavailable("the value is sealed anew without end")))
     }
 
     /// Seals what an earlier key sealed with the newest. Whether there was something to do: a pass over all places is over when none says so.

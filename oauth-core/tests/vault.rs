@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, reason = "what fails here fails the test")]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use oauth_core::{
-    MemoryStore, SealedVault, Secret, Vault as _, VaultFault, VaultKey, VaultKeyring, VaultKeyringError,
+    MemoryStore, SealedVault, Secret, StoreError, Vault, VaultFault, VaultKey, VaultKeyring,
+    VaultKeyringError, async_trait,
 };
 
 const OLD: [u8; 32] = [3; 32];
@@ -133,4 +135,48 @@ fn keys_are_read_from_configuration_and_never_shown() {
         assert_eq!(error, wanted);
         assert!(!error.to_string().contains("BwcH"));
     }
+}
+
+/// Another server that seals the same anew, with a newer key, just before each of the first writes.
+struct SealsAnew {
+    store: MemoryStore,
+    times: AtomicUsize,
+}
+
+#[async_trait]
+impl Vault for SealsAnew {
+    async fn put(&self, key: &VaultKey, sealed: &[u8]) -> Result<(), StoreError> {
+        self.store.put(key, sealed).await
+    }
+    async fn get(&self, key: &VaultKey) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.get(key).await
+    }
+    async fn replace(&self, key: &VaultKey, read: &[u8], sealed: &[u8]) -> Result<bool, StoreError> {
+        if self.times.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+            let other = vault(&self.store, &[("new", NEW), ("old", OLD)]);
+            let plain = other.get(key).await.unwrap().unwrap();
+            other.put(key, &plain).await?;
+        }
+        self.store.replace(key, read, sealed).await
+    }
+    async fn forget(&self, key: &VaultKey) -> Result<bool, StoreError> {
+        self.store.forget(key).await
+    }
+}
+
+#[tokio::test]
+async fn what_is_only_sealed_anew_has_not_changed() {
+    let store = MemoryStore::default();
+    let place = place("alice", "github");
+    vault(&store, &[("old", OLD)]).put(&place, b"spent").await.unwrap();
+    let keys = || VaultKeyring::new("old", &OLD).unwrap().with_earlier("new", &NEW).unwrap();
+    let racing = |times| {
+        let store = SealsAnew { store: store.clone(), times: AtomicUsize::new(times) };
+        SealedVault::new(Arc::new(store), keys())
+    };
+    assert!(racing(3).replace(&place, b"spent", b"bought").await.unwrap());
+    assert_eq!(racing(0).get(&place).await.unwrap().unwrap().as_slice(), b"bought");
+    assert!(!racing(3).replace(&place, b"spent", b"late").await.unwrap());
+    // Without end it is an outage, and no answer.
+    assert!(racing(1000).replace(&place, b"bought", b"never").await.is_err());
 }

@@ -52,7 +52,8 @@ pub enum ElicitationFault {
 
 impl AuthorizationServer {
     /// The way to connect an account at the third party `connection`, for who called a tool: `caller` are the claims of their token, checked
-    /// (`authorized.claims()`). Ask it when [`ConnectedAccounts::token_for`](oauth_core::ConnectedAccounts::token_for) has nothing.
+    /// (`authorized.claims()`). Ask it when [`ConnectedAccounts::token_for`](oauth_core::ConnectedAccounts::token_for) has nothing for them, or
+    /// [`refused`](oauth_core::ConnectedAccounts::refused) has nothing instead.
     ///
     /// # Errors
     /// [`ElicitationFault`].
@@ -77,7 +78,9 @@ impl AuthorizationServer {
     /// #     fn scopes(&self) -> &ScopeSet { &self.1 }
     /// #     async fn begin(&self, _: &str, _: Timestamp) -> Result<Departure, ConnectionFault> { Err(ConnectionFault::Refused("example")) }
     /// #     async fn finish(&self, _: ConnectionReply<'_>) -> Result<Secret, ConnectionFault> { Err(ConnectionFault::Refused("example")) }
-    /// #     async fn present(&self, kept: &Secret, _: Timestamp) -> Result<Presented, ConnectionFault> { Err(ConnectionFault::Refused("example")) }
+    /// #     fn present(&self, _: &Secret, _: Timestamp) -> Presented { Presented::Useless }
+    /// #     async fn renew(&self, _: &Secret, _: Timestamp) -> Result<Secret, ConnectionFault> { Err(ConnectionFault::Refused("example")) }
+    /// #     fn spawn(&self, work: oauth_core::Background) { tokio::spawn(work); }
     /// # }
     /// use oauth_core::{Claims, Clock as _, ConnectedAccounts, SealedVault, Stores, SystemClock, Timestamp, VaultKeyring};
     /// use oauth_server::{AuthorizationServer, Elicitation};
@@ -86,7 +89,7 @@ impl AuthorizationServer {
     /// # let (here, weather) = (Here("here".parse()?), Weather("weather".parse()?, ScopeSet::empty()));
     /// let stores = Stores::memory();
     /// let vault = SealedVault::new(stores.vault.clone(), VaultKeyring::new("2026-11", &[7; 32])?);
-    /// let accounts = ConnectedAccounts::new(weather, vault); // `OAuthConnection` of `oauth-providers`, say
+    /// let accounts = ConnectedAccounts::new("https://as.example".parse()?, weather, vault); // `OAuthConnection` of `oauth-providers`, say
     /// let server = AuthorizationServer::builder("https://as.example", stores)
     ///     .resource("https://as.example/mcp")
     ///     .sign_in_with(here)
@@ -96,7 +99,7 @@ impl AuthorizationServer {
     ///
     /// // In a tool, with the caller's checked claims:
     /// let caller = Claims::new("https://as.example", "alice".parse()?, "app".parse()?, Timestamp::MAX);
-    /// assert!(accounts.token_for(&caller.subject, SystemClock.now()).await?.is_none());
+    /// assert!(accounts.token_for(&caller, SystemClock.now()).await?.is_none());
     /// let elicitation = server.elicitation("weather", &caller)?;
     /// let error = serde_json::json!({
     ///     "code": Elicitation::REQUIRED,

@@ -17,6 +17,8 @@ use oauth_testing::{Tcp, Wire as _};
 use serde_json::{Value, json};
 use url::Url;
 
+use crate::host::ORIGIN;
+
 pub(crate) const SECRET: &str = "the secret of our client at the third party";
 type Pairs = HashMap<String, String>;
 
@@ -88,7 +90,11 @@ impl ThirdParty {
             .build()
             .unwrap();
         let keys = VaultKeyring::new("2026-11", &[7; 32]).unwrap();
-        ConnectedAccounts::new(connection, SealedVault::new(stores.vault.clone(), keys))
+        ConnectedAccounts::new(
+            ORIGIN.parse().unwrap(),
+            connection,
+            SealedVault::new(stores.vault.clone(), keys),
+        )
     }
 
     /// A browser is sent there, and `who` permits it. Where it is sent back to.

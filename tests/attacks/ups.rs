@@ -9,7 +9,8 @@ use axum::{Extension, Json, Router};
 use http::{Request, StatusCode};
 use oauth_core::fetch::{Fetched, StaticFetch};
 use oauth_core::{
-    Claims, Clock as _, ConnectedAccounts, SealedVault, Stores, Timestamp, VaultKey, VaultKeyring,
+    Claims, Clock as _, ConnectedAccounts, SealedVault, Secret, Stores, SubjectKind, Timestamp, VaultKey,
+    VaultKeyring,
 };
 use oauth_providers::OAuthConnection;
 use oauth_resource::{Authorized, ProtectedResource};
@@ -63,7 +64,7 @@ impl Scene {
     }
 
     async fn token_of(&self, caller: &Claims) -> Option<String> {
-        let found = self.accounts.token_for(&caller.subject, self.host.clock().now()).await.unwrap();
+        let found = self.accounts.token_for(caller, self.host.clock().now()).await.unwrap();
         found.map(|token| token.expose().to_owned())
     }
 
@@ -99,7 +100,7 @@ async fn tool(
     Extension(caller): Extension<Authorized>,
     Json(call): Json<Value>,
 ) -> Response {
-    let answer = match accounts.token_for(caller.subject(), clock.now()).await.unwrap() {
+    let answer = match accounts.token_for(caller.claims(), clock.now()).await.unwrap() {
         Some(token) => json!({ "result": tracker.knows(token.expose()).await }),
         None => {
             let asked = server.elicitation("tracker", caller.claims()).unwrap();
@@ -288,14 +289,12 @@ async fn a_link_is_answered_once_and_in_time() {
     }
     let missing = browser.get(&url.replace("/tracker", "/nowhere")).await.unwrap();
     assert_eq!(missing.status, StatusCode::NOT_FOUND);
-    // Used, also from a page that was open before, and by a no.
-    let before = browser.get(&link).await.unwrap();
-    scene.depart(&mut browser, &link).await;
-    assert_refused(&press(&mut browser, &before, "Connect").await, "This link was used already");
+    // Used by a no, and by coming back.
     let link = scene.link("tracker", &alice);
     let page = browser.get(&link).await.unwrap();
     assert_refused(&press(&mut browser, &page, "Cancel").await, "Tracker is not connected");
     assert_refused(&press(&mut browser, &page, "Connect").await, "This link was used already");
+    assert_refused(&press(&mut browser, &page, "Cancel").await, "This link was used already");
     // Too late: the link, and a page of it.
     let link = scene.link("tracker", &alice);
     scene.host.forward(599);
@@ -306,6 +305,58 @@ async fn a_link_is_answered_once_and_in_time() {
     assert_refused(&press(&mut browser, &page, "Connect").await, EXPIRED);
     scene.assert_untouched(&[&alice]).await;
     assert!(scene.tracker.issued().is_empty());
+}
+
+#[tokio::test]
+async fn a_second_click_goes_on_where_the_first_one_went_and_a_link_connects_once() {
+    let scene = Scene::start().await;
+    let (mut browser, _, alice) = scene.user("alice").await;
+    let link = scene.link("tracker", &alice);
+    let page = browser.get(&link).await.unwrap();
+    let mut departures = Vec::new();
+    for _ in 0..4 {
+        departures.push(press(&mut browser, &page, "Connect").await.location().unwrap());
+    }
+    // Not without end; and a no after they went is none.
+    assert_refused(&press(&mut browser, &page, "Connect").await, "This link was used already");
+    assert_refused(&press(&mut browser, &page, "Cancel").await, "This link was used already");
+    // The first way there is as good as the last.
+    let backs = [
+        scene.tracker.permits(&departures[0], "one").await,
+        scene.tracker.permits(&departures[3], "two").await,
+    ];
+    assert_eq!(browser.get(backs[0].as_str()).await.unwrap().status, StatusCode::OK);
+    assert_refused(&browser.get(backs[1].as_str()).await.unwrap(), EXPIRED);
+    assert_eq!(scene.token_of(&alice).await.as_deref(), Some("tracker-access-one"));
+    // Once they are back there is nowhere to go.
+    let link = scene.link("tracker", &alice);
+    let page = browser.get(&link).await.unwrap();
+    let departure = press(&mut browser, &page, "Connect").await.location().unwrap();
+    let back = scene.tracker.permits(&departure, "three").await;
+    assert_eq!(browser.get(back.as_str()).await.unwrap().status, StatusCode::OK);
+    assert_refused(&press(&mut browser, &page, "Connect").await, "This link was used already");
+}
+
+/// Nobody else has a user's account elsewhere: another issuer's user of the same name, or a client.
+#[tokio::test]
+async fn a_token_of_a_third_party_is_for_this_issuers_users_alone() {
+    let scene = Scene::start().await;
+    let (mut browser, _, alice) = scene.user("alice").await;
+    let departure = scene.depart(&mut browser, &scene.link("tracker", &alice)).await;
+    let back = scene.tracker.permits(&departure, "alice").await;
+    assert_eq!(browser.get(back.as_str()).await.unwrap().status, StatusCode::OK);
+    assert!(scene.token_of(&alice).await.is_some());
+    let (now, token) = (scene.host.clock().now(), Secret::new("tracker-access-alice".into()));
+    let elsewhere =
+        Claims::new("https://other.example", alice.subject.clone(), alice.client_id.clone(), Timestamp::MAX);
+    let mut machine = alice.clone();
+    machine.subject_kind = SubjectKind::Client;
+    for (caller, reason) in [(&elsewhere, "other_issuer"), (&machine, "no_user")] {
+        let fault = scene.accounts.token_for(caller, now).await.unwrap_err();
+        assert_eq!((fault.reason(), fault.retry_after()), (reason, None));
+        assert_eq!(scene.accounts.refused(caller, &token, now).await.unwrap_err().reason(), reason);
+    }
+    assert!(scene.token_of(&alice).await.is_some(), "nor do they take it away");
 }
 
 /// The way back: whose, where, how often.
@@ -415,7 +466,7 @@ async fn nobody_is_sent_to_who_cannot_be_asked_and_the_same_page_will_do_later()
     };
     let keys = VaultKeyring::new("k", &[7; 32]).unwrap();
     let vault = SealedVault::new(Stores::memory().vault, keys);
-    let accounts = ConnectedAccounts::new(connection(fetch.clone()), vault);
+    let accounts = ConnectedAccounts::new(ORIGIN.parse().unwrap(), connection(fetch.clone()), vault);
     let host = Host::with(move |server| server.connect(accounts.clone())).await;
     let mut browser = host.browser();
     agree(&mut browser, &ask("app", CALLBACK), "alice").await;
@@ -433,6 +484,10 @@ async fn nobody_is_sent_to_who_cannot_be_asked_and_the_same_page_will_do_later()
         fetch.set(metadata, Fetched::json(json.to_string()));
     };
     says("https://third.example/authorize?tenant=1");
+    // A third party that failed is left alone for a moment.
+    let page_again = press(&mut browser, &page, "Connect").await;
+    assert_eq!(page_again.status, StatusCode::SERVICE_UNAVAILABLE);
+    host.forward(5);
     let departure = press(&mut browser, &page, "Connect").await.location().unwrap();
     assert!(departure.as_str().starts_with("https://third.example/authorize?tenant=1&"), "{departure}");
     // RS-91: metadata that leads into this server's own authorization is not followed.
@@ -440,6 +495,15 @@ async fn nobody_is_sent_to_who_cannot_be_asked_and_the_same_page_will_do_later()
     says("https://MCP.example./authorize?x=y");
     let page = browser.get(&link()).await.unwrap();
     assert_refused(&press(&mut browser, &page, "Connect").await, EXPIRED);
+}
+
+/// Accounts of the users of `issuer`.
+fn tracker_of(issuer: &str) -> ConnectedAccounts {
+    let connection =
+        OAuthConnection::builder("self", "Self").issuer("https://third.example").public_client("us");
+    let connection = connection.fetch(Arc::new(StaticFetch::new())).build().unwrap();
+    let vault = SealedVault::new(Stores::memory().vault, VaultKeyring::new("k", &[7; 32]).unwrap());
+    ConnectedAccounts::new(issuer.parse().unwrap(), connection, vault)
 }
 
 /// RS-91: URL mode is never used for MCP's own authorization, and asks nobody whom this server does not know.
@@ -450,7 +514,7 @@ async fn the_server_connects_to_no_account_of_its_own() {
         let connection = connection.fetch(Arc::new(StaticFetch::new())).build().unwrap();
         let keys = VaultKeyring::new("k", &[7; 32]).unwrap();
         let vault = SealedVault::new(Stores::memory().vault, keys);
-        let accounts = ConnectedAccounts::new(connection, vault);
+        let accounts = ConnectedAccounts::new(ORIGIN.parse().unwrap(), connection, vault);
         AuthorizationServer::builder(ORIGIN, Stores::memory())
             .resource(Site::MCP)
             .sign_in_with(crate::upstream::Upstream::new("idp"))
@@ -460,6 +524,15 @@ async fn the_server_connects_to_no_account_of_its_own() {
         let Err(BuildError::Config(faults)) = built(own).build().await else { panic!("{own}") };
         assert_eq!(faults, ["connect: \"self\" must be another server than this one"], "{own}");
     }
+    let others = tracker_of("https://other.example");
+    let built_for_others = AuthorizationServer::builder(ORIGIN, Stores::memory())
+        .resource(Site::MCP)
+        .sign_in_with(crate::upstream::Upstream::new("idp"))
+        .connect(others)
+        .build()
+        .await;
+    let Err(BuildError::Config(faults)) = built_for_others else { panic!("another issuer's accounts") };
+    assert_eq!(faults, ["connect: \"self\" has accounts of the users of https://other.example"]);
     let anybody = built("https://third.example").insecure_approve_all("owner").build().await;
     assert!(matches!(anybody, Err(BuildError::Config(faults)) if faults[0].contains("nobody signs in")));
     let server = built("https://third.example").build().await.unwrap();
@@ -471,6 +544,6 @@ async fn the_server_connects_to_no_account_of_its_own() {
     );
     assert!(matches!(server.elicitation("nowhere", &caller(ORIGIN)), Err(ElicitationFault::Unknown(_))));
     let mut machine = caller(ORIGIN);
-    machine.subject_kind = oauth_core::SubjectKind::Client;
+    machine.subject_kind = SubjectKind::Client;
     assert_eq!(server.elicitation("self", &machine), Err(ElicitationFault::NoUser));
 }

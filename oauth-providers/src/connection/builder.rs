@@ -1,15 +1,18 @@
 //! How a third party is set up, and all that is wrong with it at once.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
+use std::time::Duration;
 
 use oauth_core::fetch::Fetch;
 use oauth_core::{Entropy, Issuer, OsEntropy, ProviderId, ScopeSet, Secret};
 
-use super::endpoints::{Endpoints, Found, is_secure};
+use super::endpoints::{Endpoints, may_name};
 use super::oauth::OAuthConnection;
 use super::tokens::{Auth, Client};
 
+/// How near to its end a token is renewed, at least.
+const NEAR: Duration = Duration::from_secs(60);
 /// What the request says by itself.
 const OWN: [&str; 7] = [
     "response_type",
@@ -33,17 +36,14 @@ const OWN: [&str; 7] = [
 pub struct OAuthConnectionBuilder {
     id: String,
     label: String,
-    server: Option<Server>,
+    issuer: Option<String>,
+    endpoints: Option<(String, String)>,
     client: Option<Client>,
     scopes: String,
     parameters: Vec<(String, String)>,
     fetch: Option<Arc<dyn Fetch>>,
     entropy: Arc<dyn Entropy>,
-}
-
-enum Server {
-    Issuer(String),
-    Endpoints(String, String),
+    checks_scopes: bool,
 }
 
 /// All that is wrong, a line each.
@@ -70,24 +70,26 @@ impl OAuthConnectionBuilder {
         Self {
             id: id.to_owned(),
             label: label.to_owned(),
-            server: None,
+            issuer: None,
+            endpoints: None,
             client: None,
             scopes: String::new(),
             parameters: Vec::new(),
             fetch: None,
             entropy: Arc::new(OsEntropy),
+            checks_scopes: true,
         }
     }
 
-    /// Its issuer identifier: the endpoints are found in its metadata.
+    /// Its issuer identifier. The endpoints are found in its metadata, unless they are configured; `iss` in an answer is compared with it.
     pub fn issuer(mut self, issuer: &str) -> Self {
-        self.server = Some(Server::Issuer(issuer.to_owned()));
+        self.issuer = Some(issuer.to_owned());
         self
     }
 
-    /// Its endpoints, where it has no metadata.
+    /// Its endpoints, where it has no metadata. Its issuer too, if it has one: without, `iss` in an answer is compared with nothing.
     pub fn endpoints(mut self, authorization: &str, token: &str) -> Self {
-        self.server = Some(Server::Endpoints(authorization.to_owned(), token.to_owned()));
+        self.endpoints = Some((authorization.to_owned(), token.to_owned()));
         self
     }
 
@@ -115,6 +117,13 @@ impl OAuthConnectionBuilder {
     /// What is asked for there, separated by spaces.
     pub fn scopes(mut self, scopes: &str) -> Self {
         scopes.clone_into(&mut self.scopes);
+        self
+    }
+
+    /// Where what is granted is called otherwise than what is asked for (Google's `email`, GitHub's `user` for `user read:user`): nothing
+    /// tells then whether the user left something out.
+    pub fn scopes_have_other_names(mut self) -> Self {
+        self.checks_scopes = false;
         self
     }
 
@@ -154,18 +163,20 @@ impl OAuthConnectionBuilder {
         for (name, _) in self.parameters.iter().filter(|(name, _)| OWN.contains(&name.as_str())) {
             faults.push(format!("parameter: {name:?} is the request's own"));
         }
-        let endpoints = match self.server {
-            None => Err("issuer: it or the endpoints must be there".to_owned()),
-            Some(Server::Issuer(issuer)) => match issuer.parse::<Issuer>() {
-                Ok(issuer) => Ok(Endpoints::Discovered { issuer, last: Mutex::default() }),
-                Err(error) => Err(format!("issuer: {error}")),
-            },
-            Some(Server::Endpoints(authorization, token)) => {
-                let insecure = [&authorization, &token].into_iter().find(|url| !is_secure(url)).cloned();
-                let found = Found { authorization, token, issuer: None, sends_iss: false };
+        let issuer =
+            self.issuer.map(|issuer| issuer.parse::<Issuer>().map_err(|error| format!("issuer: {error}")));
+        let endpoints = match (issuer.transpose(), self.endpoints) {
+            (Err(fault), _) => Err(fault),
+            (Ok(None), None) => Err("issuer: it or the endpoints must be there".to_owned()),
+            (Ok(Some(issuer)), None) => Ok(Endpoints::discovered(issuer)),
+            (Ok(issuer), Some((authorization, token))) => {
+                let insecure =
+                    [&authorization, &token].into_iter().find(|url| !may_name(issuer.as_ref(), url));
                 match insecure {
-                    Some(url) => Err(format!("endpoints: {url:?} must be https")),
-                    None => Ok(Endpoints::Configured(Arc::new(found))),
+                    Some(url) => Err(format!("endpoints: {url:?} must be https, without user and fragment")),
+                    None => {
+                        Ok(Endpoints::configured(issuer.as_ref().map(Issuer::as_str), authorization, token))
+                    }
                 }
             }
         };
@@ -177,6 +188,8 @@ impl OAuthConnectionBuilder {
         if self.fetch.is_none() {
             faults.push("fetch: there must be a fetcher".to_owned());
         }
+        let mut chance = [0];
+        self.entropy.fill(&mut chance);
         match (id, scopes, endpoints, client, self.fetch) {
             (Some(id), Ok(scopes), Some(endpoints), Some(client), Some(fetch)) if faults.is_empty() => {
                 Ok(OAuthConnection {
@@ -187,7 +200,9 @@ impl OAuthConnectionBuilder {
                     endpoints,
                     client,
                     fetch,
+                    near: NEAR + Duration::from_secs(u64::from(chance[0] % 31)),
                     entropy: self.entropy,
+                    checks_scopes: self.checks_scopes,
                 })
             }
             _ => Err(OAuthConnectionError(faults)),

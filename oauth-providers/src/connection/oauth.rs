@@ -2,16 +2,18 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use oauth_core::fetch::Fetch;
 use oauth_core::{
-    CodeVerifier, Connection, ConnectionFault, ConnectionReply, Departure, Entropy, Presented, ProviderId,
-    ScopeSet, Secret, Timestamp, async_trait,
+    Background, CodeVerifier, Connection, ConnectionFault, ConnectionReply, Departure, Entropy, Presented,
+    ProviderId, ScopeSet, Secret, Timestamp, async_trait,
 };
+use tokio::runtime::Handle;
 
 use super::builder::OAuthConnectionBuilder;
 use super::endpoints::{Endpoints, Found};
-use super::tokens::{Client, Kept};
+use super::tokens::{Client, Grant, Kept};
 
 /// A third party that speaks OAuth 2.0 ([RFC 6749](https://www.rfc-editor.org/rfc/rfc6749)), to which this server is a client.
 ///
@@ -19,7 +21,9 @@ use super::tokens::{Client, Kept};
 /// 2. `iss` in an answer is compared with the issuer; where the metadata promises it, an answer without is refused
 ///    ([RFC 9207 §2.4](https://www.rfc-editor.org/rfc/rfc9207#section-2.4)). Metadata of another issuer, or with an endpoint without https,
 ///    counts for nothing (A-UPS-9).
-/// 3. Tokens are renewed a minute before their end, if there is a refresh token.
+/// 3. Tokens are renewed a minute or a minute and a half before their end, if there is a refresh token. It goes to the issuer and as the
+///    client that it was issued by and to; what was kept under another configuration is asked for anew.
+/// 4. What was granted is kept: where it is less than what is asked for today, the user is asked again.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -31,6 +35,7 @@ use super::tokens::{Client, Kept};
 /// // In a program: `GuardedFetch::new(FetchPolicy::new())?` of the core's feature `fetch`.
 /// let fetch = Arc::new(StaticFetch::new());
 /// let github = OAuthConnection::builder("github", "GitHub")
+///     .issuer("https://github.com/login/oauth")
 ///     .endpoints("https://github.com/login/oauth/authorize", "https://github.com/login/oauth/access_token")
 ///     .client("our client id", Secret::new("our secret".into()))
 ///     .client_secret_post()
@@ -42,7 +47,7 @@ use super::tokens::{Client, Kept};
 ///
 /// // For `Builder::connect` of the server, and for `token_for` in a tool:
 /// let vault = SealedVault::new(Stores::memory().vault, VaultKeyring::new("2026-11", &[7; 32])?);
-/// let accounts = ConnectedAccounts::new(github, vault);
+/// let accounts = ConnectedAccounts::new("https://as.example".parse()?, github, vault);
 /// # let _ = accounts;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
@@ -56,6 +61,9 @@ pub struct OAuthConnection {
     pub(super) client: Client,
     pub(super) fetch: Arc<dyn Fetch>,
     pub(super) entropy: Arc<dyn Entropy>,
+    /// How near to its end a token is renewed: not at the same second by all servers.
+    pub(super) near: Duration,
+    pub(super) checks_scopes: bool,
 }
 
 impl OAuthConnection {
@@ -84,7 +92,7 @@ impl Connection for OAuthConnection {
     }
 
     async fn begin(&self, callback: &str, now: Timestamp) -> Result<Departure, ConnectionFault> {
-        let found = self.endpoints.find(&*self.fetch, now).await?;
+        let found = self.endpoints.find(&self.fetch, now).await?;
         let verifier = Secret::generate(&*self.entropy);
         let challenge = CodeVerifier::parse(verifier.expose())
             .expect("43 characters of base64url are a verifier")
@@ -107,7 +115,7 @@ impl Connection for OAuthConnection {
     }
 
     async fn finish(&self, reply: ConnectionReply<'_>) -> Result<Secret, ConnectionFault> {
-        let found = self.endpoints.find(&*self.fetch, reply.now).await?;
+        let found = self.endpoints.find(&self.fetch, reply.now).await?;
         // Before all else: whose answer is it? (RFC 9207 §2.4: errors, too)
         check_issuer(reply.fields.get("iss"), &found)?;
         match reply.fields.get("error") {
@@ -125,37 +133,53 @@ impl Connection for OAuthConnection {
             ("redirect_uri", reply.callback),
             ("code_verifier", reply.kept.expose()),
         ];
-        let kept = self.client.ask(&*self.fetch, &found.token, &form, reply.now).await?;
-        Ok(kept.to_secret())
+        let server = (self.issuer(), &*found.token);
+        let kept = self.client.ask(&*self.fetch, server, Grant::Code, &form, reply.now).await?;
+        let kept = kept.or_scopes(&self.scopes);
+        // The user left something out: they would be asked again at every call.
+        if self.covers_scopes(&kept) { Ok(kept.to_secret()) } else { Err(ConnectionFault::Refused("scope")) }
     }
 
-    async fn present(&self, kept: &Secret, now: Timestamp) -> Result<Presented, ConnectionFault> {
-        let kept = Kept::read(kept).ok_or(ConnectionFault::Refused("unreadable"))?;
-        if !kept.is_near_end(now) {
-            return Ok(Presented::new(kept.into_token()));
+    fn present(&self, kept: &Secret, now: Timestamp) -> Presented {
+        let Some(kept) = self.read(kept) else { return Presented::Useless };
+        let can_renew = kept.refresh_token().is_some();
+        match (kept.has_ended(now), can_renew) {
+            (true, true) => Presented::Ended,
+            (true, false) => Presented::Useless,
+            (false, true) if kept.has_ended(now + self.near) => Presented::Aging(kept.into_token()),
+            (false, _) => Presented::Good(kept.into_token()),
         }
-        let renewed = match kept.refresh_token() {
-            Some(refresh_token) => self.renew(refresh_token, now).await,
-            None => Err(ConnectionFault::Refused("expired")),
-        };
-        match renewed {
-            Ok(renewed) => {
-                let renewed = renewed.or_refresh_token_of(kept);
-                let keep = renewed.to_secret();
-                Ok(Presented::new(renewed.into_token()).keeping(keep))
-            }
-            // Near is not over.
-            Err(_) if !kept.has_ended(now) => Ok(Presented::new(kept.into_token())),
-            Err(fault) => Err(fault),
+    }
+
+    async fn renew(&self, kept: &Secret, now: Timestamp) -> Result<Secret, ConnectionFault> {
+        let kept = self.read(kept).ok_or(ConnectionFault::Refused("unreadable"))?;
+        let refresh_token = kept.refresh_token().ok_or(ConnectionFault::Refused("no_refresh_token"))?;
+        let found = self.endpoints.find(&self.fetch, now).await?;
+        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
+        let server = (self.issuer(), &*found.token);
+        let renewed = self.client.ask(&*self.fetch, server, Grant::RefreshToken, &form, now).await?;
+        Ok(renewed.or_of(kept).to_secret())
+    }
+
+    fn spawn(&self, work: Background) {
+        match Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(work)),
+            // Who waits is told by its being dropped.
+            Err(_) => drop(work),
         }
     }
 }
 
 impl OAuthConnection {
-    async fn renew(&self, refresh_token: &str, now: Timestamp) -> Result<Kept, ConnectionFault> {
-        let found = self.endpoints.find(&*self.fetch, now).await?;
-        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
-        self.client.ask(&*self.fetch, &found.token, &form, now).await
+    /// What is kept, if it was issued by this server to this client, for what is asked for today.
+    fn read(&self, kept: &Secret) -> Option<Kept> {
+        let kept = Kept::read(kept)?;
+        let is_ours = kept.is_of(self.issuer(), &self.client.id) && self.covers_scopes(&kept);
+        is_ours.then_some(kept)
+    }
+
+    fn covers_scopes(&self, kept: &Kept) -> bool {
+        !self.checks_scopes || kept.covers(&self.scopes)
     }
 }
 

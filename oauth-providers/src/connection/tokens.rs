@@ -7,11 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use oauth_core::fetch::{Fetch, FetchRequest};
-use oauth_core::{ConnectionFault, Secret, Timestamp, json_members};
+use oauth_core::{ConnectionFault, ScopeSet, Secret, Timestamp, json_members};
 use serde::{Deserialize, Serialize};
 
-/// How near to its end a token is renewed.
-const NEAR: Duration = Duration::from_secs(60);
 const MAX_ANSWER: usize = 64 * 1024;
 
 /// Who this server is there.
@@ -27,9 +25,21 @@ pub(super) enum Auth {
     SecretPost(Secret),
 }
 
+/// What is redeemed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Grant {
+    Code,
+    RefreshToken,
+}
+
 /// Tokens of one user, as they are kept.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Kept {
+    /// Who issued them, and to whom. A refresh token goes to nobody else.
+    issuer: String,
+    client_id: String,
+    /// What was granted: what was asked for, unless it was said (RFC 6749 §5.1).
+    scopes: Option<String>,
     access_token: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     refresh_token: Option<String>,
@@ -44,6 +54,7 @@ struct Answer {
     token_type: Option<String>,
     expires_in: Option<serde_json::Value>,
     refresh_token: Option<String>,
+    scope: Option<String>,
     error: Option<String>,
 }
 
@@ -64,14 +75,26 @@ impl Kept {
         self.refresh_token.as_deref()
     }
 
-    /// A renewal without a refresh token leaves the one before in use (RFC 6749 §6).
-    pub(super) fn or_refresh_token_of(mut self, before: Self) -> Self {
+    /// A renewal that says nothing of it leaves the refresh token before in use (RFC 6749 §6), and the scopes as they were.
+    pub(super) fn or_of(mut self, before: Self) -> Self {
         self.refresh_token = self.refresh_token.or(before.refresh_token);
+        self.scopes = self.scopes.or(before.scopes);
         self
     }
 
-    pub(super) fn is_near_end(&self, now: Timestamp) -> bool {
-        self.has_ended(now + NEAR)
+    pub(super) fn or_scopes(mut self, asked: &ScopeSet) -> Self {
+        self.scopes = self.scopes.or_else(|| Some(asked.as_str().to_owned()));
+        self
+    }
+
+    pub(super) fn is_of(&self, issuer: &str, client_id: &str) -> bool {
+        self.issuer == issuer && self.client_id == client_id
+    }
+
+    /// Some write commas between them (GitHub).
+    pub(super) fn covers(&self, asked: &ScopeSet) -> bool {
+        let granted = self.scopes.as_deref().unwrap_or_default();
+        asked.iter().all(|scope| granted.split([' ', ',']).any(|granted| granted == scope))
     }
 
     pub(super) fn has_ended(&self, now: Timestamp) -> bool {
@@ -80,14 +103,16 @@ impl Kept {
 }
 
 impl Client {
-    /// Asks the token endpoint.
+    /// Asks the token endpoint of `server`, which is an issuer and the endpoint's URL.
     pub(super) async fn ask(
         &self,
         fetch: &dyn Fetch,
-        url: &str,
+        server: (&str, &str),
+        grant: Grant,
         form: &[(&str, &str)],
         now: Timestamp,
     ) -> Result<Kept, ConnectionFault> {
+        let (issuer, url) = server;
         let own = match &self.auth {
             Auth::Public => vec![("client_id", &*self.id)],
             Auth::SecretBasic(_) => Vec::new(),
@@ -114,6 +139,13 @@ impl Client {
             Some("server_error" | "temporarily_unavailable" | "slow_down") => {
                 return Err(ConnectionFault::unavailable("the token endpoint says so"));
             }
+            // What costs a connection is said in these words alone; `bad_refresh_token` are GitHub's.
+            Some("invalid_grant" | "bad_refresh_token") => {
+                return Err(ConnectionFault::Refused("token_refused"));
+            }
+            Some(_) if grant == Grant::RefreshToken => {
+                return Err(ConnectionFault::unavailable("the token endpoint does not renew now"));
+            }
             Some(_) => return Err(ConnectionFault::Refused("token_refused")),
         }
         let is_bearer = answer.token_type.is_some_and(|kind| kind.eq_ignore_ascii_case("bearer"));
@@ -126,7 +158,14 @@ impl Client {
         });
         // What never ends is not told from what ends in a hundred years.
         let expires_at = seconds.map(|seconds: u64| now + Duration::from_secs(seconds.min(100 * 31_536_000)));
-        Ok(Kept { access_token, refresh_token: answer.refresh_token, expires_at })
+        Ok(Kept {
+            issuer: issuer.to_owned(),
+            client_id: self.id.clone(),
+            scopes: answer.scope.filter(|scope| !scope.is_empty()),
+            access_token,
+            refresh_token: answer.refresh_token.filter(|token| !token.is_empty()),
+            expires_at,
+        })
     }
 }
 

@@ -258,6 +258,9 @@ fn connected(builder: &Builder, issuer: Option<&Issuer>, check: &mut impl FnMut(
         if !is_path_word(id) {
             check(Err(format!("connect: {id:?} must be lower-case letters, digits and '-'")));
         }
+        if issuer.is_some_and(|issuer| issuer != accounts.issuer()) {
+            check(Err(format!("connect: {id:?} has accounts of the users of {}", accounts.issuer())));
+        }
         let leads_here =
             |issuer: &Issuer| Url::parse(connection.issuer()).is_ok_and(|url| is_of(&url, issuer));
         if issuer.is_some_and(leads_here) {

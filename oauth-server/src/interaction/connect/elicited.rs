@@ -26,6 +26,8 @@ pub(crate) struct Elicited {
     pub(super) kept: String,
 }
 
+/// How often somebody may click.
+const DEPARTURES: u32 = 4;
 const LINK: &str = "connect: link";
 const PAGE: &str = "connect: page";
 const STATE: &str = "connect: state";
@@ -86,15 +88,36 @@ impl Elicited {
         Self::open(context, STATE, &[connection, browser_of(context, head)?, subject.as_str()], sealed, now)
     }
 
-    /// Whether nobody has done `what` with it. It is remembered for as long as it opens.
-    pub(super) async fn first_use(
-        &self,
-        context: &Context,
-        what: &str,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
+    /// Whether nobody has come back with it. The one mark that makes a link connect once.
+    pub(super) async fn first_return(&self, context: &Context, now: Timestamp) -> Result<bool, StoreError> {
+        self.first_use(context, "return", now).await
+    }
+
+    /// Whether they may go: a second click goes on where the first one went, unless they have said no or have come back meanwhile. The store
+    /// can mark, and cannot look; so each of a few departures has a mark, and what ends them takes all that are left.
+    pub(super) async fn may_depart(&self, context: &Context, now: Timestamp) -> Result<bool, StoreError> {
+        for n in 0..DEPARTURES {
+            if self.first_use(context, &format!("departure {n}"), now).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Nobody goes any more. Whether nobody went before.
+    pub(super) async fn close(&self, context: &Context, now: Timestamp) -> Result<bool, StoreError> {
+        let is_unanswered = self.first_use(context, "departure 0", now).await?;
+        for n in 1..DEPARTURES {
+            self.first_use(context, &format!("departure {n}"), now).await?;
+        }
+        Ok(is_unanswered)
+    }
+
+    /// It is remembered for as long as it opens: the state of a departure may be made at the end of a page's time.
+    async fn first_use(&self, context: &Context, what: &str, now: Timestamp) -> Result<bool, StoreError> {
         let key = TokenHash::of(&format!("connect: {what} {} {}", self.id, self.attempt));
-        context.stores.replay.first_use(&key, now + context.policy.interaction, now).await
+        let until = now + context.policy.interaction + context.policy.interaction;
+        context.stores.replay.first_use(&key, until, now).await
     }
 
     fn seal(&self, context: &Context, label: &str, bound_to: &[&str]) -> String {

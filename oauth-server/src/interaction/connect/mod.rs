@@ -2,7 +2,8 @@
 //!
 //! 1. The link opens, at this third party, in time. It lets nobody in: who opens it signs in as everywhere (RS-91).
 //! 2. Who is signed in is who asked (RS-84, A-UPS-15). Else it is refused, and stays good for them.
-//! 3. They agree, on a page that opens in this browser for them alone. A link is answered once.
+//! 3. They agree, on a page that opens in this browser for them alone. A second click goes on where the first one went; after a no, or once they are
+//!    back, there is nothing to answer.
 //! 4. Only then they go, with a `state` that opens in this browser for them alone, once (A-UPS-11), at this third party's callback (A-UPS-12).
 //! 5. What they come back with is exchanged here and kept sealed. No MCP client sees any of it.
 
@@ -124,7 +125,11 @@ async fn answer(
     if let Err(fault @ ConnectionFault::Unavailable(_)) = &departure {
         return Ok(failed(context, &asking, fault, now).await);
     }
-    if !elicited.first_use(context, "answer", now).await? {
+    let counts = match departure {
+        Ok(_) => elicited.may_depart(context, now).await?,
+        Err(_) => elicited.close(context, now).await?,
+    };
+    if !counts {
         return Ok(page::used(context, connection.label()));
     }
     let departure = match departure {
@@ -173,9 +178,10 @@ async fn come_back(
     if *subject != elicited.subject {
         return Ok(stranger(context, accounts, subject, now));
     }
-    if !elicited.first_use(context, "return", now).await? {
+    if !elicited.first_return(context, now).await? {
         return Ok(show::expired(context));
     }
+    elicited.close(context, now).await?;
     let (kept, callback) = (Secret::new(elicited.kept.clone()), callback_url(context, at));
     let finished = match connection.finish(ConnectionReply::new(&fields, &kept, &callback, now)).await {
         Ok(tokens) => accounts.keep(subject, &tokens).await.map_err(ConnectionFault::unavailable),
