@@ -137,7 +137,9 @@ fn callers() -> Vec<Row> {
     let kept = (in_use() - before) / 1000.0;
     let forgotten = come((0..FLOOD).step_by(100));
     // A second sight tells what comes again from what came once.
-    (0..2).for_each(|_| drop(come((FLOOD - AGAIN..FLOOD).step_by(1))));
+    for _ in 0..2 {
+        come((FLOOD - AGAIN..FLOOD).step_by(1));
+    }
     let again = come((FLOOD - AGAIN..FLOOD).step_by(1));
     let detail = format!("{full:.0} kB after the first 10^4");
     vec![
