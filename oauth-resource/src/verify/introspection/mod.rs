@@ -215,7 +215,11 @@ impl IntrospectionVerifier {
         let outcome = self.question(token, now).await;
         let said = match (&outcome, whose) {
             // What stands before the endpoint may dislike a text that a stranger has chosen: that is no outage.
-            (Err(Failure::Unanswered(Unanswered { status: Some(_), .. })), Whose::Anybodys) => None,
+            (Err(Failure::Unanswered(Unanswered { status: Some(status), .. })), Whose::Anybodys)
+                if status.is_client_error() =>
+            {
+                None
+            }
             (Err(Failure::Unanswered(why)), _) => why.of_endpoint(),
             _ => Some(None),
         };
