@@ -54,6 +54,29 @@ impl Issuer {
         format!("{}{}{path}", self.origin(), self.path())
     }
 
+    /// Where its metadata is looked for, one after the other: RFC 8414 §3.1; then OpenID Connect Discovery §4, in its own form and in that of
+    /// RFC 8414 §5.
+    ///
+    /// ```
+    /// use oauth_core::Issuer;
+    /// let issuer: Issuer = "https://as.example/t1".parse()?;
+    /// assert_eq!(issuer.metadata_urls()[0], "https://as.example/.well-known/oauth-authorization-server/t1");
+    /// assert_eq!(issuer.metadata_urls()[1], "https://as.example/t1/.well-known/openid-configuration");
+    /// # Ok::<(), oauth_core::UrlError>(())
+    /// ```
+    #[must_use]
+    pub fn metadata_urls(&self) -> Vec<String> {
+        let (origin, path) = (self.origin(), self.path());
+        let mut urls = vec![
+            format!("{origin}/.well-known/oauth-authorization-server{path}"),
+            format!("{origin}{path}/.well-known/openid-configuration"),
+        ];
+        if !path.is_empty() {
+            urls.push(format!("{origin}/.well-known/openid-configuration{path}"));
+        }
+        urls
+    }
+
     /// Whether it is https. If not, it is a loopback address.
     #[must_use]
     pub fn is_https(&self) -> bool {

@@ -92,4 +92,4 @@ pub use store::{
 pub use time::{Clock, SystemClock, Timestamp};
 pub use token::{CredentialKey, CredentialKind, TokenFormat};
 pub use vault::{SealedVault, VaultFault, VaultKeyring, VaultKeyringError};
-pub use web::UrlError;
+pub use web::{UrlError, is_loopback, is_secure};

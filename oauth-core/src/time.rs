@@ -57,6 +57,22 @@ impl Timestamp {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
     }
 
+    /// Whether this is at `begin` or after, by less than `time`. What counts for a time is asked so: a clock that was set back makes no short time
+    /// a long one.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use oauth_core::Timestamp;
+    ///
+    /// let (begin, minute) = (Timestamp::from_secs(1_700_000_000), Duration::from_secs(60));
+    /// assert!(begin.is_within(begin, minute) && !(begin + minute).is_within(begin, minute));
+    /// assert!(!begin.before(minute).is_within(begin, minute));
+    /// ```
+    #[must_use]
+    pub fn is_within(self, begin: Self, time: Duration) -> bool {
+        begin <= self && self.since(begin) < time
+    }
+
     /// This point moved back by `by`, not before the epoch.
     #[must_use]
     pub fn before(self, by: Duration) -> Self {

@@ -82,8 +82,33 @@ fn authority(after_scheme: &str) -> &str {
     after_scheme.split(['/', '?', '#']).next().unwrap_or_default()
 }
 
-/// `127.0.0.0/8`, `[::1]` and the name `localhost`.
-pub(crate) fn is_loopback(url: &Url) -> bool {
+/// Whether nobody on the way can read or change what goes there: https, or http to [this machine](is_loopback).
+///
+/// ```
+/// use oauth_core::is_secure;
+/// assert!(is_secure(&"https://as.example/token".parse()?) && is_secure(&"http://127.0.0.1:3001/token".parse()?));
+/// assert!(!is_secure(&"http://as.example/token".parse()?) && !is_secure(&"data:,x".parse()?));
+/// # Ok::<(), url::ParseError>(())
+/// ```
+#[must_use]
+pub fn is_secure(url: &Url) -> bool {
+    match url.scheme() {
+        "https" => url.has_host(),
+        "http" => is_loopback(url),
+        _ => false,
+    }
+}
+
+/// Whether it is on this machine: `127.0.0.0/8`, `[::1]` and the name `localhost`.
+///
+/// ```
+/// use oauth_core::is_loopback;
+/// assert!(is_loopback(&"http://localhost:3001".parse()?) && is_loopback(&"https://[::1]/".parse()?));
+/// assert!(!is_loopback(&"http://localhost.example".parse()?));
+/// # Ok::<(), url::ParseError>(())
+/// ```
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),

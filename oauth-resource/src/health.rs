@@ -170,7 +170,7 @@ impl Settings {
         let lock = || self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let counts = || {
             let last = *lock();
-            last.filter(|(at, _)| *at <= now && now.since(*at) < COUNTS).map(|(_, connected)| connected)
+            last.filter(|(at, _)| now.is_within(*at, COUNTS)).map(|(_, connected)| connected)
         };
         if let Some(connected) = counts() {
             return connected;

@@ -6,6 +6,7 @@
 
 mod host;
 mod third_party;
+mod ups_scene;
 mod upstream;
 mod wire;
 
@@ -26,4 +27,5 @@ mod redir;
 mod rt;
 mod scope;
 mod ups;
+mod ups_configured;
 mod xss;

@@ -2,115 +2,19 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::Router;
 use axum::routing::post;
-use axum::{Extension, Json, Router};
 use http::{Request, StatusCode};
-use oauth_core::fetch::{Fetched, StaticFetch};
-use oauth_core::{
-    Claims, Clock as _, ConnectedAccounts, SealedVault, Secret, Stores, SubjectKind, Timestamp, VaultKey,
-    VaultKeyring,
-};
-use oauth_providers::OAuthConnection;
-use oauth_resource::{Authorized, ProtectedResource};
-use oauth_server::{AuthorizationServer, BuildError, Elicitation, ElicitationFault};
-use oauth_testing::{Browser, CapturedLog, FixedClock, InProcess, Landed, Page, Site, Tokens, Wire as _};
+use oauth_core::{Claims, Clock as _, Secret, SubjectKind, Timestamp, VaultKey};
+use oauth_resource::ProtectedResource;
+use oauth_testing::{CapturedLog, InProcess, Landed, Site, Wire as _};
 use serde_json::{Value, json};
 use tower_layer::Layer as _;
 use url::Url;
 
-use crate::host::{CALLBACK, Host, ORIGIN, agree, ask, assert_closed, redeem, sign_in};
-use crate::third_party::{Mood, SECRET, ThirdParty};
-
-/// A host whose tools need an account at the tracker, and the accounts of everybody there.
-struct Scene {
-    host: Host,
-    tracker: ThirdParty,
-    accounts: ConnectedAccounts,
-    stores: Stores,
-}
-
-impl Scene {
-    async fn start() -> Self {
-        let (tracker, stores) = (ThirdParty::start().await, Stores::memory());
-        let accounts = tracker.accounts("tracker", &stores);
-        let other = tracker.accounts("other", &stores);
-        let connected = accounts.clone();
-        let host = Host::with(move |server| server.connect(connected.clone()).connect(other.clone())).await;
-        Self { host, tracker, accounts, stores }
-    }
-
-    /// The browser in which `who` has let `app` in, and the tokens that it got.
-    async fn user(&self, who: &str) -> (Browser, Tokens, Claims) {
-        let mut browser = self.host.browser();
-        let callback = agree(&mut browser, &ask("app", CALLBACK), who).await;
-        let tokens = redeem("app", callback.code().unwrap());
-        let tokens = self.host.client().send(&tokens).await.unwrap().tokens().unwrap();
-        assert!(self.host.lets_in(&tokens.access_token).await);
-        let subject = self.host.calls().last().unwrap().subject.clone().unwrap();
-        let claims = Claims::new(ORIGIN, subject.parse().unwrap(), "app".parse().unwrap(), Timestamp::MAX);
-        (browser, tokens, claims)
-    }
-
-    fn link(&self, connection: &str, caller: &Claims) -> String {
-        self.host.server().elicitation(connection, caller).unwrap().url
-    }
-
-    /// Opens the link and agrees. Where the browser is sent.
-    async fn depart(&self, browser: &mut Browser, link: &str) -> Url {
-        let page = browser.get(link).await.unwrap();
-        press(browser, &page, "Connect").await.location().unwrap()
-    }
-
-    async fn token_of(&self, caller: &Claims) -> Option<String> {
-        let found = self.accounts.token_for(caller, self.host.clock().now()).await.unwrap();
-        found.map(|token| token.expose().to_owned())
-    }
-
-    /// Nobody has an account there.
-    async fn assert_untouched(&self, callers: &[&Claims]) {
-        for caller in callers {
-            assert_eq!(self.token_of(caller).await, None);
-        }
-    }
-}
-
-async fn press(browser: &mut Browser, page: &Page, button: &str) -> Page {
-    let form = page.form_with_button(button).unwrap_or_else(|_| panic!("{} {}", page.status, page.text()));
-    browser.submit(form, &[], Some(button)).await.unwrap()
-}
-
-fn assert_refused(page: &Page, words: &str) {
-    assert_eq!(page.status, StatusCode::FORBIDDEN, "{}", page.text());
-    assert!(page.text().contains(words) && page.location().is_none(), "{}", page.text());
-    assert_closed(page);
-}
-
-const EXPIRED: &str = "This page has expired";
-
-/// A tool of an MCP server: says who the caller is at the tracker, or asks for their account there.
-async fn tool(
-    State((server, accounts, tracker, clock)): State<(
-        AuthorizationServer,
-        ConnectedAccounts,
-        ThirdParty,
-        FixedClock,
-    )>,
-    Extension(caller): Extension<Authorized>,
-    Json(call): Json<Value>,
-) -> Response {
-    let answer = match accounts.token_for(caller.claims(), clock.now()).await.unwrap() {
-        Some(token) => json!({ "result": tracker.knows(token.expose()).await }),
-        None => {
-            let asked = server.elicitation("tracker", caller.claims()).unwrap();
-            let data = json!({ "elicitations": [&asked] });
-            json!({ "error": { "code": Elicitation::REQUIRED, "message": asked.message, "data": data } })
-        }
-    };
-    Json(json!({ "jsonrpc": "2.0", "id": call["id"], "result": answer["result"], "error": answer["error"] }))
-        .into_response()
-}
+use crate::host::{CALLBACK, ORIGIN, agree, ask, assert_closed, sign_in};
+use crate::third_party::{Mood, SECRET};
+use crate::ups_scene::{EXPIRED, Scene, assert_refused, press, tool};
 
 /// RS-84, RS-91: from a tool that needs an account to the call that has it.
 #[tokio::test]
@@ -453,97 +357,4 @@ async fn an_outage_of_a_third_party_is_told_and_can_be_tried_again() {
     assert_eq!(scene.host.heard("unavailable"), 2);
     let issued = scene.tracker.issued();
     assert!(log.leaks(issued.iter().map(String::as_str)).is_empty());
-}
-
-/// An outage before anybody has left uses nothing up.
-#[tokio::test]
-async fn nobody_is_sent_to_who_cannot_be_asked_and_the_same_page_will_do_later() {
-    let metadata = "https://third.example/.well-known/oauth-authorization-server";
-    let fetch = Arc::new(StaticFetch::new());
-    let connection = |fetch: Arc<StaticFetch>| {
-        let connection = OAuthConnection::builder("third", "Third").issuer("https://third.example");
-        connection.public_client("us").fetch(fetch).build().unwrap()
-    };
-    let keys = VaultKeyring::new("k", &[7; 32]).unwrap();
-    let vault = SealedVault::new(Stores::memory().vault, keys);
-    let accounts = ConnectedAccounts::new(ORIGIN.parse().unwrap(), connection(fetch.clone()), vault);
-    let host = Host::with(move |server| server.connect(accounts.clone())).await;
-    let mut browser = host.browser();
-    agree(&mut browser, &ask("app", CALLBACK), "alice").await;
-    let tokens = host.tokens().await;
-    assert!(host.lets_in(&tokens.access_token).await);
-    let subject = host.calls().last().unwrap().subject.clone().unwrap().parse().unwrap();
-    let caller = Claims::new(ORIGIN, subject, "app".parse().unwrap(), Timestamp::MAX);
-    let link = || host.server().elicitation("third", &caller).unwrap().url;
-    let page = browser.get(&link()).await.unwrap();
-    let down = press(&mut browser, &page, "Connect").await;
-    assert_eq!(down.status, StatusCode::SERVICE_UNAVAILABLE, "{}", down.text());
-    let says = |authorize: &str| {
-        let json = json!({ "issuer": "https://third.example", "authorization_endpoint": authorize,
-            "token_endpoint": "https://third.example/token" });
-        fetch.set(metadata, Fetched::json(json.to_string()));
-    };
-    says("https://third.example/authorize?tenant=1");
-    // A third party that failed is left alone for a moment.
-    let page_again = press(&mut browser, &page, "Connect").await;
-    assert_eq!(page_again.status, StatusCode::SERVICE_UNAVAILABLE);
-    host.forward(5);
-    let departure = press(&mut browser, &page, "Connect").await.location().unwrap();
-    assert!(departure.as_str().starts_with("https://third.example/authorize?tenant=1&"), "{departure}");
-    // RS-91: metadata that leads into this server's own authorization is not followed.
-    host.forward(3600);
-    says("https://MCP.example./authorize?x=y");
-    let page = browser.get(&link()).await.unwrap();
-    assert_refused(&press(&mut browser, &page, "Connect").await, EXPIRED);
-}
-
-/// Accounts of the users of `issuer`.
-fn tracker_of(issuer: &str) -> ConnectedAccounts {
-    let connection =
-        OAuthConnection::builder("self", "Self").issuer("https://third.example").public_client("us");
-    let connection = connection.fetch(Arc::new(StaticFetch::new())).build().unwrap();
-    let vault = SealedVault::new(Stores::memory().vault, VaultKeyring::new("k", &[7; 32]).unwrap());
-    ConnectedAccounts::new(issuer.parse().unwrap(), connection, vault)
-}
-
-/// RS-91: URL mode is never used for MCP's own authorization, and asks nobody whom this server does not know.
-#[tokio::test]
-async fn the_server_connects_to_no_account_of_its_own() {
-    let built = |issuer: &str| {
-        let connection = OAuthConnection::builder("self", "Self").issuer(issuer).public_client("us");
-        let connection = connection.fetch(Arc::new(StaticFetch::new())).build().unwrap();
-        let keys = VaultKeyring::new("k", &[7; 32]).unwrap();
-        let vault = SealedVault::new(Stores::memory().vault, keys);
-        let accounts = ConnectedAccounts::new(ORIGIN.parse().unwrap(), connection, vault);
-        AuthorizationServer::builder(ORIGIN, Stores::memory())
-            .resource(Site::MCP)
-            .sign_in_with(crate::upstream::Upstream::new("idp"))
-            .connect(accounts)
-    };
-    for own in [ORIGIN, "https://MCP.example./t1", "https://mcp.example:443"] {
-        let Err(BuildError::Config(faults)) = built(own).build().await else { panic!("{own}") };
-        assert_eq!(faults, ["connect: \"self\" must be another server than this one"], "{own}");
-    }
-    let others = tracker_of("https://other.example");
-    let built_for_others = AuthorizationServer::builder(ORIGIN, Stores::memory())
-        .resource(Site::MCP)
-        .sign_in_with(crate::upstream::Upstream::new("idp"))
-        .connect(others)
-        .build()
-        .await;
-    let Err(BuildError::Config(faults)) = built_for_others else { panic!("another issuer's accounts") };
-    assert_eq!(faults, ["connect: \"self\" has accounts of the users of https://other.example"]);
-    let anybody = built("https://third.example").insecure_approve_all("owner").build().await;
-    assert!(matches!(anybody, Err(BuildError::Config(faults)) if faults[0].contains("nobody signs in")));
-    let server = built("https://third.example").build().await.unwrap();
-    let caller =
-        |issuer: &str| Claims::new(issuer, "alice".parse().unwrap(), "app".parse().unwrap(), Timestamp::MAX);
-    assert_eq!(
-        server.elicitation("self", &caller("https://other.example")),
-        Err(ElicitationFault::OtherIssuer)
-    );
-    assert!(matches!(server.elicitation("nowhere", &caller(ORIGIN)), Err(ElicitationFault::Unknown(_))));
-    let mut machine = caller(ORIGIN);
-    machine.subject_kind = SubjectKind::Client;
-    assert_eq!(server.elicitation("self", &machine), Err(ElicitationFault::NoUser));
 }

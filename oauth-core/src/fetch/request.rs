@@ -2,9 +2,13 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{ACCEPT, CONTENT_TYPE};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+
+use crate::secret::Secret;
 
 /// One request to somebody else's server.
 ///
@@ -58,6 +62,29 @@ impl<'a> FetchRequest<'a> {
     pub fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
         self
+    }
+
+    /// Authenticates a client by `client_secret_basic`: name and secret are encoded as in a form before they are put together
+    /// ([RFC 6749 §2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1)).
+    ///
+    /// ```
+    /// use oauth_core::Secret;
+    /// use oauth_core::fetch::FetchRequest;
+    ///
+    /// let request = FetchRequest::post_form("https://as.example/token", [("grant_type", "client_credentials")])
+    ///     .with_client_secret_basic("my app", &Secret::new("a:b".to_owned()));
+    /// let value = &request.headers["authorization"];
+    /// // my+app:a%3Ab
+    /// assert!(value == "Basic bXkrYXBwOmElM0Fi" && value.is_sensitive());
+    /// ```
+    #[must_use]
+    pub fn with_client_secret_basic(self, client_id: &str, secret: &Secret) -> Self {
+        let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let pair = Secret::new(format!("{}:{}", encoded(client_id), encoded(secret.expose())));
+        let value = Secret::new(format!("Basic {}", STANDARD.encode(pair.expose())));
+        let mut value = HeaderValue::from_str(value.expose()).expect("base64 is visible ascii");
+        value.set_sensitive(true);
+        self.with_header(AUTHORIZATION, value)
     }
 
     /// Wants an answer of at most so many bytes.

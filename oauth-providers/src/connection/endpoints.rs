@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 use oauth_core::fetch::{Fetch, FetchRequest, SingleFlight};
-use oauth_core::{ConnectionFault, Issuer, Timestamp, json_members};
+use oauth_core::{ConnectionFault, Issuer, Timestamp, is_loopback, json_members};
 use serde::Deserialize;
-use url::{Host, Url};
+use url::Url;
 
 /// For how long metadata counts as new.
 const FRESH: Duration = Duration::from_secs(3600);
@@ -91,8 +91,8 @@ impl Discovered {
     /// again where it failed.
     async fn find(&self, fetch: &dyn Fetch, now: Timestamp) -> Result<Arc<Found>, ConnectionFault> {
         let fresh = |last: &Last| match last {
-            Last { found: Some((at, found)), .. } if holds(*at, FRESH, now) => Some(Ok(found.clone())),
-            Last { found, failed: Some((at, fault)) } if holds(*at, PAUSE, now) => {
+            Last { found: Some((at, found)), .. } if now.is_within(*at, FRESH) => Some(Ok(found.clone())),
+            Last { found, failed: Some((at, fault)) } if now.is_within(*at, PAUSE) => {
                 Some(found.as_ref().map(|(_, found)| found.clone()).ok_or_else(|| fault.clone()))
             }
             _ => None,
@@ -129,18 +129,9 @@ impl Discovered {
     }
 }
 
-/// A clock that is set back makes no short time a long one.
-fn holds(since: Timestamp, long: Duration, now: Timestamp) -> bool {
-    since <= now && now.since(since) < long
-}
-
-/// RFC 8414 §3.1, then OpenID Connect Discovery §4. Metadata that calls itself otherwise ends the search: it is somebody else's.
+/// The first of the metadata documents that is there. Metadata that calls itself otherwise ends the search: it is somebody else's.
 async fn discover(issuer: &Issuer, fetch: &dyn Fetch) -> Result<Found, ConnectionFault> {
-    let (origin, path) = (issuer.origin(), issuer.path());
-    for url in [
-        format!("{origin}/.well-known/oauth-authorization-server{path}"),
-        format!("{origin}{path}/.well-known/openid-configuration"),
-    ] {
+    for url in issuer.metadata_urls() {
         let request = FetchRequest::get(&url).with_body_limit(MAX_DOCUMENT);
         let fetched = fetch.fetch(request).await.map_err(ConnectionFault::unavailable)?;
         let document = (fetched.status == StatusCode::OK)
@@ -173,18 +164,10 @@ pub(super) fn may_name(issuer: Option<&Issuer>, text: &str) -> bool {
     let has_host = ["https://", "http://"].into_iter().find_map(|scheme| text.strip_prefix(scheme));
     let has_host = has_host.is_some_and(|rest| !rest.starts_with(['/', '?']));
     let has_user = !url.username().is_empty() || url.password().is_some();
-    let may_be_here = issuer.is_none_or(|issuer| Url::parse(issuer.as_str()).is_ok_and(|url| is_here(&url)));
-    let is_allowed = if is_here(&url) { may_be_here } else { url.scheme() == "https" };
+    let may_be_here =
+        issuer.is_none_or(|issuer| Url::parse(issuer.as_str()).is_ok_and(|url| is_loopback(&url)));
+    let is_allowed = if is_loopback(&url) { may_be_here } else { url.scheme() == "https" };
     is_plain && has_host && !has_user && is_allowed
-}
-
-fn is_here(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,6 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use http::HeaderValue;
-use http::header::AUTHORIZATION;
 use oauth_core::fetch::{Fetch, FetchRequest};
 use oauth_core::{ConnectionFault, ScopeSet, Secret, Timestamp, json_members};
 use serde::{Deserialize, Serialize};
@@ -121,7 +117,7 @@ impl Client {
         let pairs = form.iter().copied().chain(own);
         let mut request = FetchRequest::post_form(url, pairs).with_body_limit(MAX_ANSWER);
         if let Auth::SecretBasic(secret) = &self.auth {
-            request = request.with_header(AUTHORIZATION, basic(&self.id, secret));
+            request = request.with_client_secret_basic(&self.id, secret);
         }
         let fetched = fetch.fetch(request).await.map_err(ConnectionFault::unavailable)?;
         let status = fetched.status;
@@ -167,14 +163,4 @@ impl Client {
             expires_at,
         })
     }
-}
-
-/// RFC 6749 §2.3.1: both are encoded as in a form first.
-fn basic(id: &str, secret: &Secret) -> HeaderValue {
-    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    let pair = format!("{}:{}", encoded(id), encoded(secret.expose()));
-    let mut value =
-        HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair))).expect("base64 is visible ascii");
-    value.set_sensitive(true);
-    value
 }

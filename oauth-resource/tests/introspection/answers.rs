@@ -6,17 +6,16 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::{HeaderValue, Request, StatusCode};
-use http_body_util::{BodyExt as _, Full};
+use http::{HeaderValue, StatusCode};
 use oauth_core::fetch::{Fetch, FetchError, FetchRequest, Fetched, StaticFetch};
 use oauth_core::jose::{Algorithm, JwkSet, Jws, SigningKey};
-use oauth_core::testing::FixedClock;
 use oauth_core::{Quota, Secret, TokenVerifier as _, VerifyFault, async_trait};
-use oauth_resource::{IntrospectionCredentials, ProtectedResource};
+use oauth_resource::IntrospectionCredentials;
 use serde_json::{Value, json};
-use tower::{Layer as _, ServiceExt as _};
 
-use crate::fixture::{ENDPOINT, ISSUER, NOW, RESOURCE, answering, builder, live, name, now, secret};
+use crate::fixture::{
+    ENDPOINT, ISSUER, NOW, RESOURCE, answering, builder, live, name, now, protected, secret,
+};
 
 async fn outcome(answer: &Value) -> &'static str {
     let (_, verifier) = answering(Fetched::json(answer.to_string()));
@@ -316,25 +315,7 @@ async fn many_requests_with_one_token_ask_once() {
 async fn behind_it_stands_the_layer() {
     // RS-72, RS-74
     let (fetch, verifier) = answering(Fetched::json(live().to_string()));
-    let layer = ProtectedResource::builder(RESOURCE, ISSUER)
-        .verifier(verifier)
-        .clock(Arc::new(FixedClock::at(now())))
-        .build()
-        .unwrap()
-        .layer();
-    let service =
-        layer.layer(tower::service_fn(|_: Request<oauth_resource::PeekedBody<Full<bytes::Bytes>>>| async {
-            Ok::<_, std::convert::Infallible>(http::Response::new(Full::<bytes::Bytes>::from("inner")))
-        }));
-    let send = |token: &str| {
-        let request = Request::get("/mcp").header("authorization", format!("Bearer {token}"));
-        let answer = service.clone().oneshot(request.body(Full::default()).unwrap());
-        async move {
-            let (parts, body) = answer.await.unwrap().into_parts();
-            let body = body.collect().await.unwrap().to_bytes();
-            (parts.status.as_u16(), parts.headers, String::from_utf8_lossy(&body).into_owned())
-        }
-    };
+    let send = protected(verifier);
     assert_eq!(send("good").await.0, 200);
     fetch.set_error(ENDPOINT, FetchError::Busy);
     let (status, headers, body) = send("another").await;

@@ -1,13 +1,20 @@
 //! An endpoint that answers as it is told, and who asks it.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt as _, Full};
 use oauth_core::fetch::{Fetch, Fetched, StaticFetch};
+use oauth_core::testing::FixedClock;
 use oauth_core::{Secret, Timestamp, VerifyFault};
 use oauth_resource::{
-    IntrospectionCredentials, IntrospectionVerifier, IntrospectionVerifierBuilder, TrustedIssuer,
+    IntrospectionCredentials, IntrospectionVerifier, IntrospectionVerifierBuilder, PeekedBody,
+    ProtectedResource, TrustedIssuer,
 };
 use serde_json::{Value, json};
+use tower::{Layer as _, ServiceExt as _, service_fn};
 
 pub(crate) const RESOURCE: &str = "https://mcp.example/mcp";
 pub(crate) const ISSUER: &str = "https://as.example";
@@ -43,4 +50,24 @@ pub(crate) fn answering(answer: Fetched) -> (Arc<StaticFetch>, IntrospectionVeri
 
 pub(crate) fn name(outcome: Result<(), VerifyFault>) -> &'static str {
     outcome.map_or_else(|fault| fault.reason(), |()| "good")
+}
+
+/// What a resource behind this verifier answers to a request with a token.
+pub(crate) fn protected(verifier: IntrospectionVerifier) -> impl AsyncFn(&str) -> (u16, HeaderMap, String) {
+    let layer = ProtectedResource::builder(RESOURCE, ISSUER)
+        .verifier(verifier)
+        .clock(Arc::new(FixedClock::at(now())))
+        .build()
+        .unwrap()
+        .layer();
+    let service = layer.layer(service_fn(|_: Request<PeekedBody<Full<Bytes>>>| async {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("inner")))
+    }));
+    async move |token: &str| {
+        let request = Request::get("/mcp").header("authorization", format!("Bearer {token}"));
+        let answer = service.clone().oneshot(request.body(Full::default()).unwrap()).await.unwrap();
+        let (parts, body) = answer.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (parts.status.as_u16(), parts.headers, String::from_utf8_lossy(&body).into_owned())
+    }
 }

@@ -4,16 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::Full;
 use oauth_core::fetch::{Fetch, FetchError, FetchRequest, Fetched};
-use oauth_core::testing::FixedClock;
 use oauth_core::{Quota, Timestamp, TokenVerifier as _, VerifyFault, async_trait};
-use oauth_resource::{IntrospectionVerifier, MAX_TOKEN, PeekedBody, ProtectedResource};
-use tower::{Layer as _, ServiceExt as _, service_fn};
+use oauth_resource::{IntrospectionVerifier, MAX_TOKEN};
 
-use crate::fixture::{ISSUER, RESOURCE, builder, live, now};
+use crate::fixture::{builder, live, now, protected};
 
 /// Knows the tokens that begin with `good`, and counts the questions about others.
 #[derive(Default)]
@@ -161,21 +156,9 @@ async fn who_is_put_off_is_told_when_to_come_again() {
     // RS-72
     let endpoint = Arc::new(Endpoint::default());
     let verifier = builder(endpoint).unknown_tokens(Quota::new(1, Duration::from_secs(7))).build().unwrap();
-    let layer = ProtectedResource::builder(RESOURCE, ISSUER)
-        .verifier(verifier)
-        .clock(Arc::new(FixedClock::at(now())))
-        .build()
-        .unwrap()
-        .layer();
-    let service = layer.layer(service_fn(|_: Request<PeekedBody<Full<Bytes>>>| async {
-        Ok::<_, std::convert::Infallible>(Response::new(Full::<Bytes>::from("inner")))
-    }));
-    let send = async |token: &str| {
-        let request = Request::get("/mcp").header("authorization", format!("Bearer {token}"));
-        service.clone().oneshot(request.body(Full::default()).unwrap()).await.unwrap()
-    };
-    assert_eq!(send("forged").await.status(), 401);
-    let answer = send("good").await;
-    assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"7".parse().unwrap()));
-    assert!(!answer.headers().contains_key("www-authenticate"));
+    let send = protected(verifier);
+    assert_eq!(send("forged").await.0, 401);
+    let (status, headers, _) = send("good").await;
+    assert_eq!((status, &headers["retry-after"]), (503, &"7".parse().unwrap()));
+    assert!(!headers.contains_key("www-authenticate"));
 }

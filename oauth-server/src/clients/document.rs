@@ -16,9 +16,9 @@
 
 use http::StatusCode;
 use oauth_core::fetch::Fetched;
-use oauth_core::{AuthMethod, Client, ClientId, ClientOrigin, Timestamp, json_object};
+use oauth_core::{AuthMethod, Client, ClientId, ClientOrigin, Timestamp, is_loopback, json_object};
 use serde_json::Value;
-use url::{Host, Url};
+use url::Url;
 
 use super::members::{self, MemberFault, Members};
 
@@ -54,13 +54,10 @@ pub(super) fn judge_url(id: &ClientId, development: bool) -> Result<Url, MemberF
         return Err(fault("its url must not have dot segments"));
     }
     let url = Url::parse(text).map_err(|_| fault("its url cannot be read"))?;
-    let loopback = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => return Err(fault("its url must have a host and no user")),
-    };
-    if secure || loopback { Ok(url) } else { Err(fault("its url must begin with https://")) }
+    if url.host().is_none() {
+        return Err(fault("its url must have a host and no user"));
+    }
+    if secure || is_loopback(&url) { Ok(url) } else { Err(fault("its url must begin with https://")) }
 }
 
 /// `.` and `..`, with dots encoded or not.

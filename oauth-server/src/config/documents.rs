@@ -1,7 +1,11 @@
 //! What an operator can say of clients by metadata document: whose are taken, how many, and what a change of one ends.
 
-use oauth_core::fetch::{HostPattern, HostPatternError};
+use std::sync::Arc;
+
+use oauth_core::fetch::{Fetch, HostPattern, HostPatternError};
 use url::Url;
+
+use super::builder::Builder;
 
 /// Which clients by metadata document are taken, and what happens when a document changes (CIMD-12, CIMD-14). Without it every document
 /// is taken that can be fetched and is valid.
@@ -121,6 +125,79 @@ impl DocumentPolicy {
 
 fn matches(patterns: &[HostPattern], host: &str) -> bool {
     patterns.iter().any(|pattern| pattern.matches(host))
+}
+
+impl Builder {
+    /// Lets clients be known by the document at their `client_id`, fetched by `fetch`.
+    pub fn client_documents(mut self, fetch: Arc<dyn Fetch>) -> Self {
+        self.fetch = Some(fetch);
+        self
+    }
+
+    /// Shows the `logo_uri` of clients for which the operator has spoken, fetched by `fetch`, on the consent page: of
+    /// [configured](Self::clients_json) ones, [pinned](Self::pinned_document) documents, and documents of hosts that the
+    /// [policy](Self::document_policy) allows by name. A picture is PNG, JPEG, WebP or GIF of at most 64 KiB; what is not is left out.
+    ///
+    /// ```
+    /// # #[cfg(feature = "fetch")] {
+    /// use std::sync::Arc;
+    /// use oauth_core::Stores;
+    /// use oauth_core::fetch::{FetchPolicy, GuardedFetch};
+    /// use oauth_server::AuthorizationServer;
+    ///
+    /// let fetch = Arc::new(GuardedFetch::new(FetchPolicy::new())?);
+    /// let builder = AuthorizationServer::builder("https://as.example", Stores::memory()).client_logos(fetch);
+    /// # let _ = builder;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn client_logos(mut self, fetch: Arc<dyn Fetch>) -> Self {
+        self.logos = Some(fetch);
+        self
+    }
+
+    /// Whose metadata documents are taken, how many, and what a change of one revokes. Without it: every valid one; grants end if
+    /// a client may have changed hands.
+    ///
+    /// ```
+    /// use oauth_core::Stores;
+    /// use oauth_server::{AuthorizationServer, DocumentPolicy};
+    ///
+    /// let builder = AuthorizationServer::builder("https://as.example", Stores::memory())
+    ///     .document_policy(DocumentPolicy::new().allow("*.vendor.example")?.at_most(100));
+    /// # let _ = builder;
+    /// # Ok::<(), oauth_core::fetch::HostPatternError>(())
+    /// ```
+    pub fn document_policy(mut self, policy: DocumentPolicy) -> Self {
+        self.document_policy = policy;
+        self
+    }
+
+    /// The document of one client, in place of what its URL answers: for documents that cannot be fetched from here (CIMD-18).
+    ///
+    /// ```
+    /// use oauth_core::Stores;
+    /// use oauth_server::AuthorizationServer;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let id = "https://app.example/client.json";
+    /// let document = r#"{"client_id": "https://app.example/client.json", "client_name": "App", "redirect_uris": ["https://app.example/cb"]}"#;
+    /// let builder = AuthorizationServer::builder("https://as.example", Stores::memory()).resource("https://as.example/mcp");
+    /// assert!(builder.insecure_approve_all("owner").pinned_document(id, document).build().await.is_ok());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # }).unwrap();
+    /// ```
+    pub fn pinned_document(mut self, client_id: &str, json: &str) -> Self {
+        self.pinned.push((client_id.to_owned(), json.to_owned()));
+        self
+    }
+
+    /// Lets the `client_id` be an `http` URL on a loopback address: for those who develop a client on this machine (CIMD-19). Needs a
+    /// fetcher that may go there, and an issuer on loopback.
+    pub fn insecure_development_documents(mut self) -> Self {
+        self.development_documents = true;
+        self
+    }
 }
 
 #[cfg(test)]

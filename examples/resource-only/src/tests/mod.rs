@@ -2,6 +2,7 @@
 
 mod health;
 mod rmcp_client;
+mod settings;
 
 use axum::Router;
 use tokio::net::TcpListener;

@@ -3,13 +3,12 @@
 use std::fmt;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::AUTHORIZATION;
 use http::{HeaderName, HeaderValue};
 use oauth_core::fetch::FetchRequest;
 use oauth_core::jose::SigningKey;
 use oauth_core::{OsEntropy, Secret, Timestamp, random};
-use url::form_urlencoded::byte_serialize;
 
 /// How this resource authenticates at the introspection endpoint (RS-69). `Debug` shows no secret.
 ///
@@ -111,12 +110,7 @@ impl IntrospectionCredentials {
             FetchRequest::post_form(endpoint, form.into_iter().chain(more.iter().copied()))
         };
         let request = match &self.0 {
-            Method::Basic { client_id, secret } => {
-                let encode = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
-                let pair = Secret::new(format!("{}:{}", encode(client_id), encode(secret.expose())));
-                let value = Secret::new(format!("Basic {}", STANDARD.encode(pair.expose())));
-                ask(&[]).with_header(AUTHORIZATION, sensitive(&value)?)
-            }
+            Method::Basic { client_id, secret } => ask(&[]).with_client_secret_basic(client_id, secret),
             Method::Bearer { token } => {
                 let value = Secret::new(format!("Bearer {}", token.expose()));
                 ask(&[]).with_header(AUTHORIZATION, sensitive(&value)?)

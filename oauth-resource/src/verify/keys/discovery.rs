@@ -5,7 +5,7 @@ use oauth_core::fetch::{Fetch, FetchError, FetchRequest};
 use oauth_core::jose::{Algorithm, JwkSet, JwkSetFault};
 use oauth_core::{Issuer, json_members};
 use serde::Deserialize;
-use url::{Host, Url};
+use url::Url;
 
 /// How many bytes a metadata document or a key set may have (RS-61), if the fetcher's policy lets through as many.
 const MAX_DOCUMENT: usize = 512 * 1024;
@@ -69,7 +69,7 @@ pub(super) async fn load(
 /// the issuer, or the configuration is wrong, and neither is mended by looking elsewhere (RS-60).
 async fn discover(issuer: &Issuer, fetch: &dyn Fetch) -> Result<String, KeySetFault> {
     let mut fault = KeySetFault::NoKeySet;
-    for url in places(issuer) {
+    for url in issuer.metadata_urls() {
         let document = match get(fetch, &url).await {
             Ok(document) => document,
             // Not there: an older form may be. But an outage is one, wherever one asks.
@@ -95,19 +95,6 @@ async fn discover(issuer: &Issuer, fetch: &dyn Fetch) -> Result<String, KeySetFa
     Err(fault)
 }
 
-/// RFC 8414 §3.1; then OpenID Connect Discovery §4, both in its own form and in that of RFC 8414 §5.
-fn places(issuer: &Issuer) -> Vec<String> {
-    let (origin, path) = (issuer.origin(), issuer.path());
-    let mut places = vec![
-        format!("{origin}/.well-known/oauth-authorization-server{path}"),
-        format!("{origin}{path}/.well-known/openid-configuration"),
-    ];
-    if !path.is_empty() {
-        places.push(format!("{origin}/.well-known/openid-configuration{path}"));
-    }
-    places
-}
-
 async fn get(fetch: &dyn Fetch, url: &str) -> Result<bytes::Bytes, KeySetFault> {
     let fetched = fetch.fetch(FetchRequest::get(url).with_body_limit(MAX_DOCUMENT)).await?;
     // A redirect is not followed: the address of keys is what is trusted (RS-61).
@@ -119,12 +106,5 @@ async fn get(fetch: &dyn Fetch, url: &str) -> Result<bytes::Bytes, KeySetFault> 
 
 /// https, or http to this machine. What addresses may be reached besides is the fetcher's policy.
 pub(in crate::verify) fn is_secure(url: &str) -> bool {
-    let Ok(url) = Url::parse(url) else { return false };
-    match (url.scheme(), url.host()) {
-        ("https", Some(_)) => true,
-        ("http", Some(Host::Ipv4(address))) => address.is_loopback(),
-        ("http", Some(Host::Ipv6(address))) => address.is_loopback(),
-        ("http", Some(Host::Domain(name))) => name == "localhost",
-        _ => false,
-    }
+    Url::parse(url).is_ok_and(|url| oauth_core::is_secure(&url))
 }

@@ -29,8 +29,24 @@ pub(crate) struct Elicited {
 /// How often somebody may click.
 const DEPARTURES: u32 = 4;
 const LINK: &str = "connect: link";
-const PAGE: &str = "connect: page";
-const STATE: &str = "connect: state";
+
+/// Where somebody is on the way.
+#[derive(Clone, Copy)]
+pub(super) enum Step {
+    /// On the page, which is to be answered.
+    Page,
+    /// At the third party, with a `state`.
+    State,
+}
+
+impl Step {
+    const fn label(self) -> &'static str {
+        match self {
+            Self::Page => "connect: page",
+            Self::State => "connect: state",
+        }
+    }
+}
 
 impl Elicited {
     pub(crate) fn new(context: &Context, subject: Subject, client_id: ClientId, now: Timestamp) -> Self {
@@ -56,36 +72,22 @@ impl Elicited {
         Self::open(context, LINK, &[connection], sealed, now)
     }
 
-    /// For a page, as its CSRF token: it opens in one browser, for who is signed in there.
-    pub(super) fn seal_page(&self, context: &Context, connection: &str, browser: &str) -> String {
-        self.seal(context, PAGE, &[connection, browser, self.subject.as_str()])
+    /// For a step of theirs: it opens at this step, in one browser, for who is signed in there. On a page it is the CSRF token.
+    pub(super) fn seal_here(&self, context: &Context, step: Step, connection: &str, browser: &str) -> String {
+        self.seal(context, step.label(), &[connection, browser, self.subject.as_str()])
     }
 
-    pub(super) fn open_page(
+    /// For nobody but the subject that it names.
+    pub(super) fn open_here(
         context: &Context,
+        step: Step,
         connection: &str,
-        head: &Parts,
-        subject: &Subject,
+        (head, subject): (&Parts, &Subject),
         sealed: &str,
         now: Timestamp,
     ) -> Option<Self> {
-        Self::open(context, PAGE, &[connection, browser_of(context, head)?, subject.as_str()], sealed, now)
-    }
-
-    /// For the `state` of a request to a third party: as for the page, and for the callback alone.
-    pub(super) fn seal_state(&self, context: &Context, connection: &str, browser: &str) -> String {
-        self.seal(context, STATE, &[connection, browser, self.subject.as_str()])
-    }
-
-    pub(super) fn open_state(
-        context: &Context,
-        connection: &str,
-        head: &Parts,
-        subject: &Subject,
-        sealed: &str,
-        now: Timestamp,
-    ) -> Option<Self> {
-        Self::open(context, STATE, &[connection, browser_of(context, head)?, subject.as_str()], sealed, now)
+        let browser = browser_of(context, head)?;
+        Self::open(context, step.label(), &[connection, browser, subject.as_str()], sealed, now)
     }
 
     /// Whether nobody has come back with it. The one mark that makes a link connect once.
@@ -128,6 +130,6 @@ impl Elicited {
     fn open(context: &Context, label: &str, bound_to: &[&str], sealed: &str, now: Timestamp) -> Option<Self> {
         let plain = context.sealer.open(label, bound_to.join("\0").as_bytes(), sealed)?;
         let elicited: Self = serde_json::from_slice(&plain).ok()?;
-        (now.since(elicited.issued_at) < context.policy.interaction).then_some(elicited)
+        now.is_within(elicited.issued_at, context.policy.interaction).then_some(elicited)
     }
 }

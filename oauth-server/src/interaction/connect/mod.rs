@@ -15,13 +15,14 @@ use std::sync::Arc;
 use http::{Method, StatusCode};
 use oauth_core::{
     ClientId, ConnectedAccounts, ConnectionFault, ConnectionReply, Event, EventKind, Form, Secret,
-    StoreError, Subject, Timestamp,
+    StoreError, Subject, Timestamp, is_secure,
 };
-use url::{Host, Url};
+use url::Url;
 
 pub(crate) use self::elicited::Elicited;
+use self::elicited::Step;
 use self::page::Asking;
-use super::session::Visitor;
+use super::session::{User, Visitor};
 use super::ticket::Ticket;
 use super::{show, sign_in};
 use crate::server::Context;
@@ -87,6 +88,21 @@ async fn visit(
     Ok(page::ask(context, &asking, StatusCode::OK, None, now).await)
 }
 
+/// Who goes on with what was sealed for them, at this step, in this browser.
+fn arrived<'v>(
+    context: &Context,
+    connection: &str,
+    step: Step,
+    request: &Request,
+    visitor: &'v Visitor,
+    sealed: Option<&str>,
+    now: Timestamp,
+) -> Option<(&'v User, Elicited)> {
+    let user = visitor.user.as_ref()?;
+    let here = (&request.head, &user.account.subject);
+    Some((user, Elicited::open_here(context, step, connection, here, sealed?, now)?))
+}
+
 async fn answer(
     context: &Arc<Context>,
     accounts: &ConnectedAccounts,
@@ -97,16 +113,10 @@ async fn answer(
     let at = connection.id().as_str();
     let Ok(form) = Form::read(&request.body, &[], &[]) else { return Ok(show::expired(context)) };
     let visitor = Visitor::of(context, &request.head, now).await?;
-    let Some((user, sealed)) = visitor.user.as_ref().zip(form.get("ticket")) else {
+    let sealed = form.get("ticket");
+    let Some((user, elicited)) = arrived(context, at, Step::Page, request, &visitor, sealed, now) else {
         return Ok(show::expired(context));
     };
-    let subject = &user.account.subject;
-    let Some(elicited) = Elicited::open_page(context, at, &request.head, subject, sealed, now) else {
-        return Ok(show::expired(context));
-    };
-    if *subject != elicited.subject {
-        return Ok(stranger(context, accounts, subject, now));
-    }
     let asking = Asking { accounts, elicited: &elicited, request, visitor: &visitor, user };
     let denies = match form.get("decision") {
         Some("allow") => false,
@@ -137,7 +147,8 @@ async fn answer(
         Err(fault) => return Ok(failed(context, &asking, &fault, now).await),
     };
     let kept = departure.keep.expose().to_owned();
-    let state = Elicited { kept, issued_at: now, ..elicited }.seal_state(context, at, &visitor.browser);
+    let state =
+        Elicited { kept, issued_at: now, ..elicited }.seal_here(context, Step::State, at, &visitor.browser);
     let separator = if departure.location.contains('?') { '&' } else { '?' };
     let reply = redirect_reply(&format!("{}{separator}state={state}", departure.location));
     Ok(reply.unwrap_or_else(|| show::expired(context)))
@@ -168,16 +179,11 @@ async fn come_back(
         return Ok(show::expired(context));
     };
     let visitor = Visitor::of(context, &request.head, now).await?;
-    let Some((user, sealed)) = visitor.user.as_ref().zip(fields.get("state")) else {
+    let sealed = fields.get("state");
+    let Some((user, elicited)) = arrived(context, at, Step::State, request, &visitor, sealed, now) else {
         return Ok(show::expired(context));
     };
     let subject = &user.account.subject;
-    let Some(elicited) = Elicited::open_state(context, at, &request.head, subject, sealed, now) else {
-        return Ok(show::expired(context));
-    };
-    if *subject != elicited.subject {
-        return Ok(stranger(context, accounts, subject, now));
-    }
     if !elicited.first_return(context, now).await? {
         return Ok(show::expired(context));
     }
@@ -245,13 +251,5 @@ fn record(
 
 /// To another server, over https or on this machine: never into this server's own authorization (RS-91).
 fn leads_elsewhere(context: &Context, location: &str) -> bool {
-    let Ok(url) = Url::parse(location) else { return false };
-    let is_secure = match (url.scheme(), url.host()) {
-        ("https", Some(_)) => true,
-        ("http", Some(Host::Ipv4(address))) => address.is_loopback(),
-        ("http", Some(Host::Ipv6(address))) => address.is_loopback(),
-        ("http", Some(Host::Domain(name))) => name == "localhost",
-        _ => false,
-    };
-    is_secure && !context.is_own(&url)
+    Url::parse(location).is_ok_and(|url| is_secure(&url) && !context.is_own(&url))
 }

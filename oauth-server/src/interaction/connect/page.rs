@@ -7,7 +7,7 @@ use http::header::RETRY_AFTER;
 use oauth_core::{ConnectedAccounts, ErrorCode, Timestamp};
 use url::Url;
 
-use super::Elicited;
+use super::elicited::{Elicited, Step};
 use crate::interaction::client_view::ClientTexts;
 use crate::interaction::session::{User, Visitor};
 use crate::interaction::show;
@@ -50,7 +50,7 @@ pub(super) async fn ask(
         },
         client: client.as_ref().map(ClientTexts::view),
         action: &format!("{}/connect/{at}", context.issuer.path()),
-        ticket: &elicited.seal_page(context, at, &visitor.browser),
+        ticket: &elicited.seal_here(context, Step::Page, at, &visitor.browser),
         notice,
     };
     let mut reply = show::page(context, status, &Page::Connect(page));
