@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use libfuzzer_sys::fuzz_target;
-use oauth_core::jose::{Algorithm, JwkSet, Jws, MAX_KID, SigningKey};
+use oauth_core::jose::{Algorithm, ClaimSet, JwkSet, Jws, MAX_KID, SigningKey};
 use serde_json::Value;
 
 static KEY: LazyLock<SigningKey> = LazyLock::new(SigningKey::generate_ed25519);
@@ -39,6 +39,9 @@ fuzz_target!(|text: &str| {
             assert!(plain.get(refused).is_none());
         }
     }
+    // With a space in front it is read by serde_json, whatever it is.
+    let spaced = format!(" {payload}");
+    assert_eq!(jws.claims().is_ok(), ClaimSet::parse(spaced.as_bytes()).is_ok());
     if let Ok(claims) = jws.claims() {
         let plain: Value = serde_json::from_str(payload).expect("it was read as json");
         let members = plain.as_object().expect("claims are an object");

@@ -46,7 +46,7 @@ fn check(name: &'static str, text: &str, limit: usize) -> Result<(), IdError> {
         return Err(IdError::TooLong { name, limit });
     }
     // VSCHAR of RFC 6749 appendix A.
-    if !text.bytes().all(|byte| (0x20..=0x7e).contains(&byte)) {
+    if !text.bytes().fold(true, |good, byte| good & (0x20..=0x7e).contains(&byte)) {
         return Err(IdError::Charset(name));
     }
     Ok(())

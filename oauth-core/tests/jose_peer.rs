@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use jsonwebtoken::{DecodingKey, EncodingKey, Header, Validation};
-use oauth_core::jose::{Algorithm, HmacAlgorithm, HmacKey, JwkSet, Jws, SigningKey};
+use oauth_core::jose::{Algorithm, ClaimSet, ClaimsFault, HmacAlgorithm, HmacKey, JwkSet, Jws, SigningKey};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 
@@ -58,6 +58,59 @@ fn any_claims() -> impl Strategy<Value = Map<String, Value>> {
             claims
         },
     )
+}
+
+/// Members of payloads, good ones and bad ones, each as it may stand there.
+fn any_member() -> impl Strategy<Value = String> {
+    const NAMES: &[&str] = &[
+        "iss",
+        "sub",
+        "jti",
+        "client_id",
+        "exp",
+        "nbf",
+        "iat",
+        "auth_time",
+        "aud",
+        "scope",
+        "x",
+        "",
+        r"s\u0075b",
+        "ö",
+    ];
+    #[rustfmt::skip]
+    const VALUES: &[&str] = &[
+        r#""a""#, "\"\"", r#""a b""#, r#""ö""#, r#""a\"b""#, r#""\u0061""#, r#""\ud800""#, "\"\t\"", "\"\u{7f}\"", "\"a", "\"a\\",
+        "0", "1", "01", "-1", "1.5", "1e3", "1700000000", "999999999999999999", "9223372036854775807", "9223372036854775808", "1 ",
+        "true", "false", "null", "tru", "truer", "[]", r#"["a"]"#, r#"["a","b"]"#, r#"["a",]"#, r#"["a" ,"b"]"#, r#"["a",1]"#,
+        r#"["a""b"]"#, r#"[["a"]]"#, "[1]", "{}", r#"{"a":1}"#, "",
+    ];
+    const COLONS: &[&str] = &[":", ":", ":", ":", ":", ":", " :", ": ", "", ","];
+    let [names, colons, values] = [NAMES, COLONS, VALUES].map(prop::sample::select);
+    (names, colons, values).prop_map(|(name, colon, value)| format!("\"{name}\"{colon}{value}"))
+}
+
+/// All that is told of claims.
+fn told(read: Result<ClaimSet<'_>, ClaimsFault>) -> Option<String> {
+    let claims = read.ok()?;
+    let dates = [claims.expires_at, claims.not_before, claims.issued_at, claims.auth_time];
+    let texts = [&claims.issuer, &claims.subject, &claims.id, &claims.client_id, &claims.scope];
+    let others: Vec<_> = claims.others().map(|name| (name, claims.value(name), claims.text(name))).collect();
+    Some(format!("{dates:?} {texts:?} {:?} {others:?}", claims.audience))
+}
+
+proptest! {
+    /// With white space in front a text is read by serde_json, without it what is plain is read the short way.
+    #[test]
+    fn what_is_written_plainly_is_read_as_serde_json_reads_it(
+        members in prop::collection::vec(any_member(), 0..5),
+        end in prop::sample::select(&["}", "}", "}", "}", "}", "", "]", "} ", "}}", ",}", "}\0"][..]),
+    ) {
+        // RS-47, RS-50, RS-55
+        let text = format!("{{{}{end}", members.join(","));
+        let spaced = format!(" {text}");
+        prop_assert_eq!(told(ClaimSet::parse(text.as_bytes())), told(ClaimSet::parse(spaced.as_bytes())), "{}", text);
+    }
 }
 
 proptest! {

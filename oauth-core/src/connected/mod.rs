@@ -2,7 +2,6 @@
 
 mod kept;
 mod renewal;
-mod told;
 
 use std::fmt;
 use std::sync::Arc;

@@ -12,8 +12,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_channel::oneshot;
+
 use super::kept::{Kept, LEASE, Plain};
-use super::told;
 use crate::connection::{Connection, ConnectionFault, Presented};
 use crate::fetch::SingleFlight;
 use crate::id::Subject;
@@ -102,14 +103,15 @@ impl Accounts {
         refused: Option<TokenHash>,
         now: Timestamp,
     ) -> Found {
-        let (teller, told) = told::channel();
+        let (teller, told) = oneshot::channel();
         let (accounts, subject) = (self.clone(), subject.clone());
         self.connection.spawn(Box::pin(async move {
             let renew = accounts.renew(&subject, refused, now);
             let found = accounts.flights.run(subject.clone(), renew).await;
-            teller.tell(found.unwrap_or_else(|busy| Err(ConnectionFault::unavailable(busy))));
+            // Whether somebody still waits does not matter.
+            let _ = teller.send(found.unwrap_or_else(|busy| Err(ConnectionFault::unavailable(busy))));
         }));
-        told.await.unwrap_or_else(|| Err(ConnectionFault::unavailable("the renewal was broken off")))
+        told.await.unwrap_or_else(|_| Err(ConnectionFault::unavailable("the renewal was broken off")))
     }
 
     async fn renew(&self, subject: &Subject, refused: Option<TokenHash>, now: Timestamp) -> Found {

@@ -32,6 +32,11 @@ pub struct NumericDate {
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 impl NumericDate {
+    /// These seconds, written without a fraction. 18 digits are never too many.
+    pub(super) const fn whole(secs: u64) -> Self {
+        Self { secs, fractional: false }
+    }
+
     /// Whole seconds, rounded down.
     #[must_use]
     pub const fn secs(self) -> u64 {

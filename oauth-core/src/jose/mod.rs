@@ -24,6 +24,7 @@ mod hmac;
 mod jwk;
 mod key;
 mod parameters;
+mod plain;
 mod set;
 mod signing;
 mod text;

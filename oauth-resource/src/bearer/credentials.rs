@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, HeaderName, Uri};
 use oauth_core::dpop::HEADER;
 
@@ -38,8 +38,8 @@ pub(crate) enum Scheme {
 pub(crate) struct Presented<'a> {
     pub(crate) scheme: Scheme,
     pub(crate) token: Unread<'a>,
-    /// Whether there is a proof beside it.
-    pub(crate) has_proof: bool,
+    /// Whether there is anything beside it that is no business of the server behind: a proof, a cookie.
+    pub(crate) has_more: bool,
 }
 
 /// A token, as long as one may be, whose characters nobody has looked at: those of one that was accepted before were.
@@ -71,13 +71,15 @@ impl fmt::Debug for Unread<'_> {
 pub(crate) fn presented<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<Presented<'a>, NoToken> {
     // One way through all headers costs less than to look for two of them.
     let (mut credentials, mut proof) = (None, None);
-    let mut is_sole = true;
+    let (mut is_sole, mut has_cookie) = (true, false);
     for (name, value) in headers {
         if name == AUTHORIZATION {
             is_sole &= credentials.replace(value).is_none();
         } else if *name == DPOP {
             // Proofs are not looked at here; two of them are a request that nobody should take further.
             is_sole &= proof.replace(value).is_none();
+        } else if name == COOKIE {
+            has_cookie = true;
         }
     }
     if !is_sole {
@@ -89,7 +91,7 @@ pub(crate) fn presented<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<Present
     if in_query {
         return Err(NoToken::Several);
     }
-    Ok(Presented { scheme, token, has_proof: proof.is_some() })
+    Ok(Presented { scheme, token, has_more: has_cookie || proof.is_some() })
 }
 
 /// The scheme and the token in a header's value.

@@ -141,8 +141,8 @@ where
         let accepted = match self.gate.accepted.get(&tag, now, &settings.revocations) {
             // Who bears a token that was seen before, and need prove nothing, is let through without further ado.
             Some(authorized) if settings.is_enough(scheme, &authorized) => {
-                let has_proof = presented.has_proof;
-                settings.admit(&mut request, has_proof, authorized);
+                let has_more = presented.has_more;
+                settings.admit(&mut request, has_more, authorized);
                 return ResponseFuture::inner(self.inner.call(request));
             }
             accepted => accepted,
@@ -326,12 +326,9 @@ impl Settings {
     }
 
     /// What the inner service gets to see of an accepted request.
-    pub(crate) fn admit<B>(&self, request: &mut Request<B>, has_proof: bool, caller: Authorized) {
+    pub(crate) fn admit<B>(&self, request: &mut Request<B>, has_more: bool, caller: Authorized) {
         let headers = request.headers_mut();
-        if has_proof {
-            headers.remove(&DPOP);
-        }
-        self.name(headers, &caller);
+        self.name(headers, has_more, &caller);
         if let Some(opened) = request.extensions().get::<Opened>() {
             opened.tell(&caller);
         }
@@ -344,11 +341,14 @@ impl Settings {
         request.extensions_mut().insert(caller);
     }
 
-    /// Puts who calls in place of their token. A browser's cookies go, too: where the authorization server has the same host, one of them is a
-    /// sign-in, and no MCP client means any for a tool (A-AUD-5).
-    pub(crate) fn name(&self, headers: &mut HeaderMap, caller: &Authorized) {
+    /// Puts who calls in place of their token. If there may be more than it, a proof goes with it, and so do a browser's cookies: where the
+    /// authorization server has the same host, one of them is a sign-in, and no MCP client means any for a tool (A-AUD-5).
+    pub(crate) fn name(&self, headers: &mut HeaderMap, has_more: bool, caller: &Authorized) {
         headers.remove(AUTHORIZATION);
-        headers.remove(COOKIE);
+        if has_more {
+            headers.remove(&DPOP);
+            headers.remove(COOKIE);
+        }
         self.identity.remove_from(headers);
         self.identity.add_to(headers, caller);
     }

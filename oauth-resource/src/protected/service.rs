@@ -149,7 +149,7 @@ where
         let Some(Plain { caller, said, names_session }) = self.shared.plain(&parts) else {
             return self.layered(Request::from_parts(parts, body));
         };
-        self.shared.gate.settings.name(&mut parts.headers, &caller);
+        self.shared.gate.settings.name(&mut parts.headers, true, &caller);
         if let Some(opened) = parts.extensions.get::<Opened>() {
             opened.tell(&caller);
         }
