@@ -302,6 +302,27 @@ mod tests {
         {
             assert!(ClaimSet::read_plain(other).is_none(), "{other}");
         }
+        // And what is nearly plain is refused.
+        for bad in [
+            r#"{"x":["a"}}"#,
+            r#"{"x":["a" "b"]}"#,
+            r#"{"x":["a",]}"#,
+            r#"{"x":1 "y":2}"#,
+            r#"{"x":"a" "y":2}"#,
+            r#"{"x":1,}"#,
+            r#"{"x":1]"#,
+            r#"{"x":1}}"#,
+            r#"{"x":01}"#,
+            r#"{"x":truer}"#,
+            r#"{"x":tru}"#,
+            r#"{"x":"a}"#,
+            r#"{"x" 1}"#,
+            r#"{x:1}"#,
+            r#""x":1}"#,
+            "{\"x\":\"\n\"}",
+        ] {
+            assert_eq!(read(bad).unwrap_err(), ClaimsFault, "{bad}");
+        }
     }
 
     #[test]
@@ -316,6 +337,22 @@ mod tests {
             r#"{"cnf":{},"cnf":{}}"#,
         ] {
             assert_eq!(read(bad).unwrap_err(), ClaimsFault, "{bad}");
+        }
+        for (name, value) in [
+            ("iss", "\"a\""),
+            ("sub", "\"a\""),
+            ("jti", "\"a\""),
+            ("client_id", "\"a\""),
+            ("exp", "1"),
+            ("nbf", "1"),
+        ]
+        .into_iter()
+        .chain([("iat", "1"), ("auth_time", "1"), ("aud", "\"a\""), ("scope", "\"a\""), ("x", "1")])
+        {
+            let (one, two) =
+                (format!("\"{name}\":{value}"), format!("\"{name}\":{value},\"other\":1,\"{name}\":{value}"));
+            assert!(read(&format!("{{{one}}}")).is_ok(), "{one}");
+            assert_eq!(read(&format!("{{{two}}}")).unwrap_err(), ClaimsFault, "{two}");
         }
         // Within a claim as well, once it is looked at.
         let nested = read(r#"{"cnf":{"jkt":"a","jkt":"b"}}"#).unwrap();
