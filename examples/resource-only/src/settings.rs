@@ -76,8 +76,8 @@ pub(crate) struct Settings {
     #[arg(long, env = "OAUTH_PLAIN_JWT", default_value_t = false, action = clap::ArgAction::Set, global = true)]
     pub(crate) plain_jwt: bool,
 
-    /// Audiences that tokens may name beside this server, with commas between them: `account` of Keycloak, `…/userinfo` of Auth0. Whoever
-    /// they are gets tokens that are good here.
+    /// Audiences that tokens may name beside this server, with commas between them: `account` of Keycloak, the tenant's own `…/userinfo` of
+    /// Auth0. Whoever they are gets tokens that are good here.
     #[arg(long, env = "OAUTH_FURTHER_AUDIENCES", value_delimiter = ',', global = true)]
     pub(crate) further_audiences: Vec<String>,
 

@@ -4,16 +4,17 @@
 //!
 //! | issuer | `typ` | `aud` | client | scopes | missing |
 //! |---|---|---|---|---|---|
-//! | [`auth0`] | `JWT` | the API's identifier, and `…/userinfo` beside it | `azp` | `scope`, a client's own `permissions` | `jti` |
+//! | [`auth0`], [`auth0_custom_domain`] | `JWT` | the API's identifier, and the tenant's own `…/userinfo` beside it | `azp` | `scope`, a client's own `permissions` | `jti` |
 //! | [`okta`] | none | the authorization server's audience | `cid` | `scp` (array) | |
 //! | [`entra`] | `JWT` | the application's ID, or `api://…` | `azp` | `scp`, an application's own `roles` | `jti` |
 //! | [`google`] | `JWT` | the client's ID: these are ID tokens | `azp` | none | `jti` |
-//! | [`keycloak`] | `JWT` | by an audience mapper | `azp` | `scope` | |
+//! | [`keycloak`] | `JWT` | by an audience mapper, and clients by the scope `roles` | `azp` | `scope` | |
 //! | [`cognito`] | none | none, or the resource where the client asked for one; the client is what is checked | `client_id` | `scope` | |
-//! | [`workos`] | `JWT` | the resource, or the client's ID | `client_id` | `scope`, a client's own `permissions` | |
+//! | [`workos`] | `JWT` | the resource, or the environment's client ID | `client_id` | `scope`, a client's own `permissions` | |
 //! | [`stytch`] | `JWT` | the project's ID | `client_id` | `scope` | |
-//! | [`supabase`] | `JWT` | `authenticated`, for all of the project | `client_id` | `scope` | `jti` |
-//! | [`clerk`] | `at+jwt` | none; the client is what is checked | `client_id` | `scope` | |
+//! | [`supabase`] | `JWT` | `authenticated`, for all of the project | `client_id` | none | `jti` |
+//! | [`clerk_for_resource`] | `at+jwt` | the resource that the client asked for | `client_id` | `scope` | |
+//! | [`clerk`] | `at+jwt` | none, or the resource where the client asked for one; the client is what is checked | `client_id` | `scope` | |
 //! | [`github_actions`] | `JWT` | what the workflow asked for | the workflow | none | |
 //!
 //! `permissions` and `roles` say what a user may do, not what the user let a client do: in tokens of users they do not count as scopes. Where
@@ -24,8 +25,8 @@ use oauth_core::jose::Algorithm;
 
 use crate::verify::trusted::{RequiredClaim, TrustedIssuer};
 
-/// Auth0. `domain` is the tenant's or a custom one; `audience` the identifier of the API, if it is not the resource's own. The issuer ends in
-/// a slash.
+/// Auth0. `domain` is the tenant's own, `name.region.auth0.com`, and [`auth0_custom_domain`] is for others; `audience` the identifier of the
+/// API, if it is not the resource's own. The issuer ends in a slash.
 ///
 /// ```
 /// use oauth_resource::presets::auth0;
@@ -33,12 +34,25 @@ use crate::verify::trusted::{RequiredClaim, TrustedIssuer};
 /// ```
 #[must_use]
 pub fn auth0(domain: &str, audience: &str) -> TrustedIssuer {
+    auth0_custom_domain(domain, domain, audience)
+}
+
+/// Auth0 at a custom `domain`. `tenant` is the tenant's own one: tokens of users name its `/userinfo` beside the API, wherever they were asked
+/// for. Those that were asked for at the tenant's own domain are of another issuer, which [`auth0`] trusts.
+///
+/// ```
+/// use oauth_resource::presets::auth0_custom_domain;
+/// let issuer = auth0_custom_domain("login.example.com", "tenant.eu.auth0.com", "https://notes.example/api");
+/// assert_eq!(issuer.issuer(), "https://login.example.com/");
+/// ```
+#[must_use]
+pub fn auth0_custom_domain(domain: &str, tenant: &str, audience: &str) -> TrustedIssuer {
     TrustedIssuer::new(&format!("https://{domain}/"))
         .with_plain_jwt_type()
         .without_required([RequiredClaim::TokenId])
         .with_audience(audience)
         // Beside it whenever `openid` was asked for; that endpoint is Auth0's own.
-        .with_further_audience(&format!("https://{domain}/userinfo"))
+        .with_further_audience(&format!("https://{tenant}/userinfo"))
         .with_client_claims(["azp", "client_id"])
         .with_client_scope_claims(["permissions"])
         // Tokens of the profile of RFC 9068 have no `gty`.
@@ -117,6 +131,11 @@ pub fn google(client_id: &str) -> TrustedIssuer {
 /// Keycloak, one realm. `base` is where it answers: `https://id.example`, with `/auth` for old ones. Give the client scope an audience mapper
 /// with the resource's identifier, or the tokens name `account` alone.
 ///
+/// The scope `roles`, there by default, adds each client in whose roles the user has a part. Tokens that name one are refused, as whoever else
+/// gets them could use them here: take its mapper `audience resolve` away, or name those that may have them by
+/// [`with_further_audience`](TrustedIssuer::with_further_audience). Refused as well are tokens of realms without the scope `basic`, which name
+/// no subject.
+///
 /// ```
 /// use oauth_resource::presets::keycloak;
 /// assert_eq!(keycloak("https://id.example", "staff").issuer(), "https://id.example/realms/staff");
@@ -130,16 +149,23 @@ pub fn keycloak(base: &str, realm: &str) -> TrustedIssuer {
         // There by default, for Keycloak's own account console.
         .with_further_audience("account")
         .with_client_claims(["azp", "client_id"])
-        // The user that stands for a client, by its name; without a session, which whoever else took that name would have.
+        // The user that stands for a client, by its name, which the scope `service_account` adds, or by the grant; without a session, which
+        // whoever else took that name would have.
         .with_client_sign(|said, _, client| {
             let in_session = ["sid", "session_state"].iter().any(|name| said.value(name).is_some());
             let name = said.text("preferred_username").and_then(Result::ok);
             let is_service = |name: &str| {
                 name.strip_prefix("service-account-").is_some_and(|of| of.eq_ignore_ascii_case(client))
             };
-            !in_session && name.is_some_and(|name| is_service(&name))
+            let of_client = said.id.as_deref().is_some_and(is_of_client_credentials);
+            !in_session && (of_client || name.is_some_and(|name| is_service(&name)))
         })
         .with_kept_claims(["realm_access", "resource_access", "preferred_username"])
+}
+
+/// Keycloak begins a token's ID with the kinds of its session, of the token and of the grant, two letters each: `trrtcc:`. Old ones do not.
+fn is_of_client_credentials(id: &str) -> bool {
+    matches!(id.as_bytes(), [_, _, _, _, b'c', b'c', b':', ..])
 }
 
 /// Amazon Cognito, one user pool. Access tokens name no audience, unless the client asked for a resource (RFC 8707), and then that must be this
@@ -163,12 +189,16 @@ pub fn cognito<'a>(region: &str, pool: &str, clients: impl IntoIterator<Item = &
         .with_kept_claims(["username", "cognito:groups"])
 }
 
-/// WorkOS AuthKit. `domain` is the environment's (`name-1234.authkit.app`) or a custom one. With resource indicators on, tokens name the
-/// resource; without, give the client's ID to [`with_audience`](TrustedIssuer::with_audience).
+/// WorkOS AuthKit. `domain` is the environment's (`name-1234.authkit.app`) or a custom one. With resource indicators on, tokens of users name
+/// the resource. Without, and those of machines in any case, they name the client ID of the environment, not of who asked: give that one to
+/// [`with_audience`](TrustedIssuer::with_audience). Any client of the environment is then taken; narrow it down with
+/// [`with_claim`](TrustedIssuer::with_claim) on `client_id`. `permissions` stand in tokens of sessions, which are not taken; where a client's
+/// own token has some, they count.
 ///
 /// ```
 /// use oauth_resource::presets::workos;
-/// assert_eq!(workos("imaginative-palm-54.authkit.app").issuer(), "https://imaginative-palm-54.authkit.app");
+/// let issuer = workos("imaginative-palm-54.authkit.app").with_audience("client_01HXENV0000000000000000000");
+/// assert_eq!(issuer.issuer(), "https://imaginative-palm-54.authkit.app");
 /// ```
 #[must_use]
 pub fn workos(domain: &str) -> TrustedIssuer {
@@ -182,7 +212,8 @@ pub fn workos(domain: &str) -> TrustedIssuer {
 }
 
 /// Stytch Connected Apps. `domain` is the project's (`noun-verb-1234.customers.stytch.com`) or a custom one; `project` the project's ID, which
-/// every access token of it names as audience.
+/// every access token of it names as audience. Tokens that were fetched through `stytch.com` have another issuer, `stytch.com/<project>`, and
+/// are refused.
 ///
 /// ```
 /// use oauth_resource::presets::stytch;
@@ -200,9 +231,15 @@ pub fn stytch(domain: &str, project: &str) -> TrustedIssuer {
 /// of the project is taken, so long as a client is named, which the sessions of the project's own front end do not do. Narrow it down
 /// with [`with_claim`](TrustedIssuer::with_claim) on `client_id`.
 ///
+/// Tokens name no scopes: those that the user agreed to rule the ID token and what is said of the user alone. Rules that demand any refuse
+/// everybody, unless [`with_granted_scopes`](TrustedIssuer::with_granted_scopes) gives them to all whose tokens are good.
+///
 /// ```
 /// use oauth_resource::presets::supabase;
-/// assert_eq!(supabase("abcdefghijkl").issuer(), "https://abcdefghijkl.supabase.co/auth/v1");
+/// let issuer = supabase("abcdefghijkl")
+///     .with_claim("client_id", ["9a8b7c6d-5e4f-3a2b-1c0d-9e8f7a6b5c4d"])
+///     .with_granted_scopes("notes:read");
+/// assert_eq!(issuer.issuer(), "https://abcdefghijkl.supabase.co/auth/v1");
 /// ```
 #[must_use]
 pub fn supabase(project: &str) -> TrustedIssuer {
@@ -216,7 +253,23 @@ pub fn supabase(project: &str) -> TrustedIssuer {
 }
 
 /// Clerk, as an OAuth provider whose access tokens are JWTs. `domain` is the frontend API's (`name-12.clerk.accounts.dev`, `clerk.example.com`).
-/// Tokens name no audience: only those of these clients are taken. Sessions of Clerk's own front end are of another type, and are not.
+/// A token names the resource if its client asked for one (RFC 8707), as clients of MCP do: those that name this one are taken, whoever asked,
+/// and so those of clients that registered themselves. For clients that name none there is [`clerk`]. Sessions of Clerk's own front end
+/// are of another type, and are not taken.
+///
+/// ```
+/// use oauth_resource::presets::clerk_for_resource;
+/// assert_eq!(clerk_for_resource("clerk.example.com").issuer(), "https://clerk.example.com");
+/// ```
+#[must_use]
+pub fn clerk_for_resource(domain: &str) -> TrustedIssuer {
+    TrustedIssuer::new(&format!("https://{domain}"))
+        .with_algorithms([Algorithm::Rs256])
+        .with_scope_claims(["scope", "scp"])
+}
+
+/// Clerk, as [`clerk_for_resource`] has it, for clients that ask for no resource, so that their tokens name no audience: only those of these
+/// clients are taken. One that names a resource must name this one, and be of these clients as well.
 ///
 /// ```
 /// use oauth_resource::presets::clerk;
@@ -224,20 +277,21 @@ pub fn supabase(project: &str) -> TrustedIssuer {
 /// ```
 #[must_use]
 pub fn clerk<'a>(domain: &str, clients: impl IntoIterator<Item = &'a str>) -> TrustedIssuer {
-    TrustedIssuer::new(&format!("https://{domain}"))
-        .with_algorithms([Algorithm::Rs256])
-        .insecure_without_audience()
-        .with_claim("client_id", clients)
-        .with_scope_claims(["scope", "scp"])
+    clerk_for_resource(domain).insecure_without_audience().with_claim("client_id", clients)
 }
 
 /// GitHub Actions, for workflows that call without a secret. Everybody on GitHub gets tokens of this issuer: only those of one `owner` are
 /// taken. The workflow asks for a token with the resource's identifier as audience. Its subject is the repository with the ref or the
-/// environment.
+/// environment: `repo:octo-org/octo-repo:environment:prod`, and in newer repositories `repo:octo-org@65/octo-repo@74:environment:prod`.
+///
+/// A name that its owner gave up is free for anybody to take, the number beside it is not: also demand `repository_owner_id`, or
+/// `repository_id`.
 ///
 /// ```
 /// use oauth_resource::presets::github_actions;
-/// let issuer = github_actions("octo-org").with_claim("repository", ["octo-org/deploy"]);
+/// let issuer = github_actions("octo-org")
+///     .with_claim("repository_owner_id", ["65"])
+///     .with_claim("repository", ["octo-org/deploy"]);
 /// assert_eq!(issuer.issuer(), "https://token.actions.githubusercontent.com");
 /// ```
 #[must_use]

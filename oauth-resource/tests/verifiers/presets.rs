@@ -3,13 +3,15 @@
 
 use oauth_core::fetch::{FetchError, Fetched};
 use oauth_core::{Claims, SubjectKind, TokenVerifier as _, VerifyFault};
+use oauth_resource::presets;
 use serde_json::{Value, json};
 
 use crate::fixture::{RESOURCE, refused, unavailable};
 use crate::recorded::SECOND;
 use crate::recorded::issuers::{
-    APPLICATION, COGNITO_CLIENT, STYTCH_PROJECT, all, of_auth0, of_clerk, of_cognito, of_entra,
-    of_github_actions, of_google, of_keycloak, of_okta, of_stytch, of_supabase, of_workos,
+    APPLICATION, COGNITO_CLIENT, STYTCH_PROJECT, all, of_auth0, of_auth0_custom_domain, of_clerk,
+    of_clerk_for_resource, of_cognito, of_entra, of_github_actions, of_google, of_keycloak, of_okta,
+    of_stytch, of_supabase, of_workos,
 };
 
 fn said(claims: &Claims) -> (&str, &str, &str, SubjectKind) {
@@ -104,6 +106,41 @@ async fn auth0() {
 }
 
 #[tokio::test]
+async fn auth0_at_a_custom_domain() {
+    let (api, userinfo) = ("https://notes.example/api", "https://tenant.eu.auth0.com/userinfo");
+    let issuer = of_auth0_custom_domain();
+    let claims = issuer.accepts("access", &[]).await;
+    assert_eq!(
+        said(&claims),
+        (
+            "auth0|5f7c8ec7c33c6c004bbafe82",
+            "my_client_id",
+            "notes:read offline_access openid profile",
+            SubjectKind::User
+        )
+    );
+    assert_eq!(claims.audience, [RESOURCE.into(), userinfo.into()]);
+    // The tenant's own beside the API, to the letter, and not in its place (RS-49).
+    for other in [
+        "https://other.eu.auth0.com/userinfo",
+        "https://login.example.com/userinfo",
+        "https://tenant.eu.auth0.com/api/v2/",
+        "https://x.tenant.eu.auth0.com/userinfo",
+        "https://tenant.eu.auth0.com.example/userinfo",
+    ] {
+        issuer.holds_to("aud", json!([api, other])).await;
+        issuer.holds_to("aud", json!([api, userinfo, other])).await;
+    }
+    issuer.holds_to("aud", json!(userinfo)).await;
+    // What was asked for at the tenant's own domain is of another issuer.
+    issuer.holds_to("iss", json!("https://tenant.eu.auth0.com/")).await;
+    // Who does not name the tenant gets as far as tokens without `openid`.
+    let unnamed = issuer.trusting(presets::auth0("login.example.com", api));
+    unnamed.refuses("access", &[]).await;
+    assert!(unnamed.ask("access", &[("aud", json!(api))]).await.is_ok());
+}
+
+#[tokio::test]
 async fn okta() {
     let issuer = of_okta();
     let claims = issuer.accepts("access", &[]).await;
@@ -111,7 +148,8 @@ async fn okta() {
         said(&claims),
         ("john.doe@example.com", "0oabz0ozy5dDpEKyA0h7", "notes:read openid", SubjectKind::User)
     );
-    assert_eq!(claims.extra.unwrap()["uid"], "00uid4BxXw6I6TV4m0g3");
+    let extra = claims.extra.unwrap();
+    assert_eq!((&extra["uid"], &extra["groups"]), (&json!("00uid4BxXw6I6TV4m0g3"), &json!(["Everyone"])));
     issuer.refuses("id", &[]).await;
     // Nor if the API were named as a client is.
     issuer.refuses("id", &[("aud", json!("api://default"))]).await;
@@ -212,6 +250,41 @@ async fn keycloak() {
         let token = [("preferred_username", json!(name)), ("sid", session)];
         assert_eq!(issuer.accepts("access", &token).await.subject_kind, kind, "{name}");
     }
+    // Without the scope `service_account` it is the grant alone that tells, by the token's ID.
+    assert_eq!(
+        said(&issuer.accepts("service_bare", &[]).await),
+        ("447989f5-9e75-459b-a77e-75cb515c85b3", "mcp-client", "notes:read", SubjectKind::Client)
+    );
+    for (id, session, kind) in [
+        ("trltcc:447989f5", Value::Null, SubjectKind::Client),
+        ("onrtcc:447989f5", json!("c1"), SubjectKind::User),
+        ("trrtte:447989f5", Value::Null, SubjectKind::User),
+        ("trrtro:447989f5", Value::Null, SubjectKind::User),
+        ("trrtCC:447989f5", Value::Null, SubjectKind::User),
+        ("trrtro:trrtcc:4", Value::Null, SubjectKind::User),
+        ("trrtcc", Value::Null, SubjectKind::User),
+        ("cc:447989f5", Value::Null, SubjectKind::User),
+        // Of versions that wrote no kinds there.
+        ("447989f5-9e75-459b-a77e-75cb515c85cc", Value::Null, SubjectKind::User),
+    ] {
+        let token = [("jti", json!(id)), ("sid", session)];
+        assert_eq!(issuer.accepts("service_bare", &token).await.subject_kind, kind, "{id}");
+    }
+    let minimal = issuer.accepts("minimal", &[]).await;
+    assert_eq!(
+        said(&minimal),
+        (
+            "33ed6c6b-c6e0-4928-a161-f2f69c7a03b9",
+            "7975a5b6-8b59-4a85-9cba-8faebdab8974",
+            "notes:read",
+            SubjectKind::User
+        )
+    );
+    // The scope `roles` names each client in whose roles the user has a part (RS-49).
+    let named = json!([RESOURCE, "account", "svc-onboarding"]);
+    issuer.holds_to("aud", named.clone()).await;
+    let beside = issuer.trusting(issuer.trusted.clone().with_further_audience("svc-onboarding"));
+    assert!(beside.ask("access", &[("aud", named)]).await.is_ok());
     issuer.refuses("id", &[]).await;
     issuer.refuses("id", &[("aud", json!(RESOURCE))]).await;
     for typ in ["ID", "Refresh", "Offline", "Logout"] {
@@ -256,13 +329,27 @@ async fn workos() {
     let claims = issuer.accepts("access", &[]).await;
     assert_eq!(said(&claims), (user, client, "notes:read openid", SubjectKind::User));
     assert_eq!(claims.extra.unwrap()["org_id"], "org_01HRDMC6CM357W30QMHMQ96Q0S");
-    // Without resource indicators a token names the client, and is good where that is said.
-    issuer.refuses("unbound", &[]).await;
-    let named = issuer.trusting(issuer.trusted.clone().with_audience(client));
-    assert_eq!(said(&named.accepts("unbound", &[]).await), (user, "unknown", "", SubjectKind::User));
+    // Without resource indicators a token names the environment, one of a machine does in any case: good where that is said.
+    let environment = "client_01HXENV0000000000000000000";
+    let named = issuer.trusting(issuer.trusted.clone().with_audience(environment));
+    let of_client = issuer.trusting(issuer.trusted.clone().with_audience(client));
+    for (token, expected) in [
+        ("environment", (user, client, "openid profile", SubjectKind::User)),
+        ("machine", (client, client, "notes:read", SubjectKind::Client)),
+        // Of a form without client and scopes.
+        ("unbound", (user, "unknown", "", SubjectKind::User)),
+    ] {
+        assert_eq!(said(&named.accepts(token, &[]).await), expected, "{token}");
+        issuer.refuses(token, &[]).await;
+        of_client.refuses(token, &[]).await;
+    }
+    assert!(named.ask("access", &[]).await.is_ok());
     // Sessions of its user management are of another issuer, and name nobody.
     issuer.refuses("session", &[]).await;
-    issuer.refuses("session", &[("iss", json!(issuer.trusted.issuer()))]).await;
+    for other in [issuer.trusted.issuer(), "https://api.workos.com"] {
+        issuer.refuses("session", &[("iss", json!(other))]).await;
+        named.refuses("session", &[("iss", json!(other))]).await;
+    }
     // What a user may do is no scope that the user gave to a client; what a client may do by itself is.
     let permissions = ("permissions", json!(["notes:write"]));
     let of_user = issuer.accepts("access", std::slice::from_ref(&permissions)).await;
@@ -308,6 +395,11 @@ async fn supabase() {
     issuer.holds_to("iss", json!("https://mnopqrstuvwx.supabase.co/auth/v1")).await;
     let narrow = issuer.trusting(issuer.trusted.clone().with_claim("client_id", ["another"]));
     narrow.refuses("access", &[]).await;
+    // It knows of no scopes: whoever's tokens are good may be given some.
+    let rules = issuer.trusted.clone().with_claim("client_id", [client]);
+    let granted = issuer.trusting(rules.with_granted_scopes("notes:read"));
+    assert_eq!(said(&granted.accepts("access", &[]).await), (user, client, "notes:read", SubjectKind::User));
+    granted.holds_to("client_id", json!("another")).await;
 }
 
 #[tokio::test]
@@ -324,6 +416,35 @@ async fn clerk() {
         issuer.refuses(other, &[]).await;
         // The type tells them apart, whatever is in them.
         issuer.refuses(other, &[("client_id", json!(client)), ("aud", Value::Null)]).await;
+    }
+    // A client that named the resource gets a token that does (RFC 8707): for this one or for none here.
+    assert!(issuer.ask("access", &[("aud", json!(RESOURCE))]).await.is_ok());
+    issuer.holds_to("aud", json!(client)).await;
+    issuer.refuses("bound", &[]).await;
+}
+
+#[tokio::test]
+async fn clerk_for_a_client_that_registered_itself() {
+    let issuer = of_clerk_for_resource();
+    let claims = issuer.accepts("bound", &[]).await;
+    let (user, client) = ("user_1deJLArSTiWiF1YdsEWysnhJLLY", "dGd3hVEbAbMZNBbK");
+    assert_eq!(said(&claims), (user, client, "email offline_access profile", SubjectKind::User));
+    assert!(issuer.ask("bound", &[("aud", json!(RESOURCE))]).await.is_ok());
+    // Any client, so that the audience is all that is checked.
+    issuer.refuses("access", &[]).await;
+    for audience in [
+        Value::Null,
+        json!([]),
+        json!(client),
+        json!("https://other.example/mcp"),
+        json!([RESOURCE, "https://other.example/mcp"]),
+    ] {
+        issuer.refuses("bound", &[("aud", audience)]).await;
+    }
+    issuer.refuses("bound", &[("client_id", Value::Null)]).await;
+    for other in ["session", "id"] {
+        issuer.refuses(other, &[]).await;
+        issuer.refuses(other, &[("client_id", json!(client)), ("aud", json!(RESOURCE))]).await;
     }
 }
 
@@ -345,6 +466,16 @@ async fn github_actions() {
         (&extra["repository"], &extra["ref"]),
         (&json!("octo-org/octo-repo"), &json!("refs/heads/main"))
     );
+    // In newer repositories the subject has the numbers as well.
+    let immutable = issuer.accepts("immutable", &[]).await;
+    assert_eq!(immutable.subject.as_str(), "repo:octo-org@65/octo-repo@74:environment:prod");
+    assert_eq!((immutable.subject_kind, immutable.client_id), (SubjectKind::Workload, claims.client_id));
+    // Whoever took the name of an owner that is gone has another number.
+    let numbered = issuer.trusting(issuer.trusted.clone().with_claim("repository_owner_id", ["65"]));
+    assert!(numbered.ask("immutable", &[]).await.is_ok());
+    numbered.holds_to("repository_owner_id", json!("66")).await;
+    numbered.holds_to("repository_owner_id", Value::Null).await;
+    numbered.holds_to("repository_owner", json!("evil-org")).await;
     // Everybody on GitHub gets tokens of this issuer.
     issuer.holds_to("repository_owner", json!("evil-org")).await;
     issuer.holds_to("repository_owner", Value::Null).await;

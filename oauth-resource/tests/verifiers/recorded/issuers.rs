@@ -19,6 +19,14 @@ pub(crate) fn of_auth0() -> Recorded {
     recorded!("auth0", presets::auth0("tenant.eu.auth0.com", "https://notes.example/api"))
 }
 
+pub(crate) fn of_auth0_custom_domain() -> Recorded {
+    let (domain, tenant) = ("login.example.com", "tenant.eu.auth0.com");
+    recorded!(
+        "auth0_custom_domain",
+        presets::auth0_custom_domain(domain, tenant, "https://notes.example/api")
+    )
+}
+
 pub(crate) fn of_okta() -> Recorded {
     recorded!("okta", presets::okta("dev-1.okta.com", "default", "api://default"))
 }
@@ -51,6 +59,11 @@ pub(crate) fn of_supabase() -> Recorded {
     recorded!("supabase", presets::supabase("abcdefghijkl"))
 }
 
+/// Its tokens `bound` are those that are good.
+pub(crate) fn of_clerk_for_resource() -> Recorded {
+    recorded!("clerk", presets::clerk_for_resource("clerk.example.com"))
+}
+
 pub(crate) fn of_clerk() -> Recorded {
     recorded!("clerk", presets::clerk("clerk.example.com", ["aBcDeFgHiJkLmNoP"]))
 }
@@ -59,9 +72,10 @@ pub(crate) fn of_github_actions() -> Recorded {
     recorded!("github_actions", presets::github_actions("octo-org"))
 }
 
-pub(crate) fn all() -> [Recorded; 11] {
+pub(crate) fn all() -> [Recorded; 12] {
     [
         of_auth0(),
+        of_auth0_custom_domain(),
         of_okta(),
         of_entra(),
         of_google(),

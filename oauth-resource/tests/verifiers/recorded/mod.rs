@@ -6,6 +6,22 @@
 //!    The set is where the document says.
 //! 3. `tokens`: header and claims, of the shape that the service issues. Names of tenants, clients and people are made up; what is in a
 //!    token's header of the key is the key's that signs.
+//!
+//! What they follow:
+//!
+//! | file | documents | tokens |
+//! |---|---|---|
+//! | `auth0` | those of tenants | tokens of machines, and [both profiles](https://auth0.com/docs/secure/tokens/access-tokens/access-token-profiles) |
+//! | `auth0_custom_domain` | `auth0`, at another domain | a user's token of a tenant with such a domain; [the audience that stays](https://github.com/auth0/omniauth-auth0/pull/72) |
+//! | `okta` | that of an organisation's server `default` | [a user's token](https://github.com/jhipster/generator-jhipster/issues/19309), the [reference](https://developer.okta.com/docs/reference/api/oidc/) |
+//! | `entra` | | tokens of users, guests and applications, of both versions |
+//! | `keycloak` | those of realms, since 26 | tokens of users and services; for `jti` Keycloak's `DefaultTokenContextEncoderProvider` |
+//! | `cognito` | | [its guide](https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html) |
+//! | `workos` | | [of Connect](https://workos.com/docs/authkit/connect/token-claims), the [older form](https://workos.com/docs/reference/workos-connect/token) (`unbound`), [sessions](https://workos.com/docs/reference/authkit/session-tokens) |
+//! | `stytch` | | [its reference](https://stytch.com/docs/b2b/api/connected-app-access-token) |
+//! | `supabase` | the address: [its guide](https://supabase.com/docs/guides/auth/oauth-server/getting-started) | [its claims](https://supabase.com/docs/guides/auth/oauth-server/token-security) |
+//! | `clerk` | those of instances | what `@clerk/backend` is tested on; [when there is an audience](https://github.com/clerk/javascript/pull/9585) (`bound`) |
+//! | `github_actions` | | [a workflow's token](https://geeksrepos.com/rgl/github-actions-validate-jwt); [subjects with numbers](https://github.com/github/docs/pull/45221) (`immutable`) |
 
 pub(crate) mod issuers;
 
