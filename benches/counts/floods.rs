@@ -1,4 +1,4 @@
-//! What strangers can make a resource server keep, and fetch: tokens by a million key names, forged ones, and one of a megabyte.
+//! What strangers can make a resource server keep, fetch and ask: tokens by a million key names, forged ones, unknown ones, and one of a megabyte.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,8 +11,10 @@ use http::{Request, Response, StatusCode};
 use http_body_util::Empty;
 use oauth_core::fetch::{Fetch, FetchError, FetchRequest, Fetched};
 use oauth_core::jose::{Algorithm, JwkSet, SigningKey};
-use oauth_core::{Claims, Timestamp, TokenVerifier, VerifyFault};
-use oauth_resource::{JwtVerifier, RequireBearerLayer, TrustedIssuer};
+use oauth_core::{Claims, PeerAddress, Secret, Timestamp, TokenVerifier, VerifyFault};
+use oauth_resource::{
+    IntrospectionCredentials, IntrospectionVerifier, JwtVerifier, RequireBearerLayer, TrustedIssuer,
+};
 use stats_alloc::Region;
 use tower::{Layer as _, service_fn};
 
@@ -32,6 +34,7 @@ pub(crate) fn measure() -> Vec<Row> {
     let mut rows = runtime.expect("a thread can have a runtime").block_on(key_names());
     rows.push(forgeries());
     rows.extend(callers());
+    rows.extend(strangers());
     rows.push(megabyte());
     rows
 }
@@ -146,6 +149,63 @@ fn callers() -> Vec<Row> {
         Row::at_most("10^6 callers, a memory of 10^4 tokens: kept", kept, f64::from(CACHE), "kB", &detail),
         Row::at_least("  every hundredth of them again: verified anew", forgotten, 98.0, "evicted"),
         Row::at_most("  the last 5000 a third time: verified anew", again, 2.0, "%", "known"),
+    ]
+}
+
+/// The endpoint, which knows some tokens, and counts what it is asked.
+#[derive(Default)]
+struct Endpoint {
+    asked: AtomicU32,
+}
+
+#[async_trait]
+impl Fetch for Endpoint {
+    async fn fetch(&self, request: FetchRequest<'_>) -> Result<Fetched, FetchError> {
+        if !request.body.starts_with(b"token=good") {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            return Ok(Fetched::json(r#"{"active":false}"#));
+        }
+        let known = serde_json::json!({
+            "active": true, "sub": "alice", "client_id": "app", "aud": RESOURCE, "scope": "notes:read", "exp": NOW.as_secs() + 600,
+        });
+        Ok(Fetched::json(known.to_string()))
+    }
+}
+
+/// Opaque tokens that nobody knows, a hundred thousand in a second from three networks, at a resource that asks an endpoint. Between each
+/// hundred of them somebody comes for the first time.
+fn strangers() -> Vec<Row> {
+    let endpoint = Arc::new(Endpoint::default());
+    let secret = Secret::new("s3cret".to_owned());
+    let verifier = IntrospectionVerifier::builder(RESOURCE, TrustedIssuer::new(ISSUER))
+        .endpoint("https://as.example/introspect")
+        .credentials(IntrospectionCredentials::basic(RESOURCE, secret))
+        .fetch(endpoint.clone())
+        .build()
+        .expect("the configuration is one");
+    let inner =
+        |_: Request<Body>| std::future::ready(Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())));
+    let resource = RESOURCE.parse().expect("it is a resource");
+    let mut layered =
+        RequireBearerLayer::new(resource, verifier).with_clock(Arc::new(Clocked)).layer(service_fn(inner));
+    let mut ask = |token: &str, source: [u8; 4]| {
+        let mut request = call(token);
+        request.extensions_mut().insert(PeerAddress(source.into()));
+        answer(&mut layered, request).status()
+    };
+    let mut let_in = 0;
+    for n in 0..A_SECOND {
+        let network = u8::try_from(n % 3).expect("it is less than three");
+        assert!(!ask(&format!("forged-{n}"), [192, 0, 2, network]).is_success());
+        if n % 100 == 0 {
+            let_in += u32::from(ask(&format!("good-{n}"), [198, 51, 100, 7]).is_success());
+        }
+    }
+    let asked = f64::from(endpoint.asked.load(Ordering::Relaxed));
+    let let_in = 100.0 * f64::from(let_in) / f64::from(A_SECOND / 100);
+    vec![
+        Row::at_most("10^5 opaque tokens of three networks, nobody's: asked about", asked, 1000.0, "", ""),
+        Row::at_least("  who comes for the first time meanwhile: let in", let_in, 100.0, "%"),
     ]
 }
 

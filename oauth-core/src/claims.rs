@@ -1,5 +1,6 @@
 //! What a token says, and the port that finds it out.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use async_trait::async_trait;
 use crate::grant::{Binding, SubjectKind};
 use crate::id::{ClientId, GrantId, Subject};
 use crate::scope::ScopeSet;
+use crate::source::SourceNetwork;
 use crate::store::Revocations;
 use crate::time::Timestamp;
 
@@ -145,6 +147,18 @@ impl VerifyFault {
     }
 }
 
+/// What [`TokenVerifier::verify_from`] finds out, once it is asked.
+///
+/// ```
+/// use oauth_core::{SourceNetwork, Timestamp, TokenVerifier, Verifying};
+///
+/// /// Asks another one, which is told who came, too.
+/// fn ask<'a>(verifier: &'a dyn TokenVerifier, token: &'a str, source: Option<SourceNetwork>) -> Verifying<'a> {
+///     verifier.verify_from(token, Timestamp::from_secs(1_700_000_000), source)
+/// }
+/// ```
+pub type Verifying<'a> = Pin<Box<dyn Future<Output = Result<Claims, VerifyFault>> + Send + 'a>>;
+
 /// Turns a presented token into [`Claims`].
 ///
 /// What is atomic: nothing. Which way to be wrong: refuse; but an authority that cannot be asked is
@@ -181,6 +195,22 @@ pub trait TokenVerifier: Send + Sync + 'static {
     /// See [`VerifyFault`].
     async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, VerifyFault>;
 
+    /// The same, of a request that came from `source`, if the host tells. A verifier that asks others for each token it does not know keeps
+    /// by it one sender of made-up tokens from using up what all may ask; whether a token is good never depends on it. One that asks several hands
+    /// it on.
+    ///
+    /// # Errors
+    /// See [`VerifyFault`].
+    fn verify_from<'a>(
+        &'a self,
+        token: &'a str,
+        now: Timestamp,
+        source: Option<SourceNetwork>,
+    ) -> Verifying<'a> {
+        let _ = source;
+        self.verify(token, now)
+    }
+
     /// Where revocations of these tokens are announced in this process, if they are: who remembers claims forgets them then. A verifier
     /// that asks others hands on what they say.
     fn revocations(&self) -> Option<&Revocations> {
@@ -192,6 +222,15 @@ pub trait TokenVerifier: Send + Sync + 'static {
 impl<V: TokenVerifier + ?Sized> TokenVerifier for Arc<V> {
     async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, VerifyFault> {
         (**self).verify(token, now).await
+    }
+
+    fn verify_from<'a>(
+        &'a self,
+        token: &'a str,
+        now: Timestamp,
+        source: Option<SourceNetwork>,
+    ) -> Verifying<'a> {
+        (**self).verify_from(token, now, source)
     }
 
     fn revocations(&self) -> Option<&Revocations> {

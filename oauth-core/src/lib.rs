@@ -57,7 +57,7 @@ mod web;
 
 pub use async_trait::async_trait;
 
-pub use claims::{Claims, TokenVerifier, VerifyFault};
+pub use claims::{Claims, TokenVerifier, VerifyFault, Verifying};
 pub use client::{ApplicationType, AuthMethod, Client, ClientAuth, ClientOrigin, ClientSecret};
 pub use connected::ConnectedAccounts;
 pub use connection::{Background, Connection, ConnectionFault, ConnectionReply, Departure, Presented};
@@ -81,7 +81,7 @@ pub use resource::{ResourceSet, ResourceUri};
 pub use scope::{ScopeError, ScopeHierarchy, ScopeSet};
 pub use seal::{SealedReply, Sealer};
 pub use secret::{Secret, TokenHash};
-pub use source::{PeerAddress, SourceNetwork};
+pub use source::{PeerAddress, SourceNetwork, source_address};
 pub use store::{
     Account, AccountStore, Backend, ClientFilter, ClientStore, Consent, ConsentStore, CredentialStatus,
     Epoch, Exchange, Exchanged, Found, GrantFilter, GrantStore, Identity, KeyPurpose, KeyStore, Ledger,

@@ -46,6 +46,9 @@ fn protected_tools(settings: &Settings, verifier: AnyOf) -> Result<Router, Confi
     for origin in settings.origins() {
         resource = resource.allow_origin(origin);
     }
+    for network in settings.proxies() {
+        resource = resource.trusted_proxy(network);
+    }
     let resource = resource.build()?;
 
     // Which hosts may call is judged by the resource's guard, before rmcp sees anything.

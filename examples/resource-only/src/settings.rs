@@ -58,7 +58,7 @@ pub(crate) struct Settings {
     #[arg(long, env = "REQUIRE_HTTPS", default_value_t = true, action = clap::ArgAction::Set, global = true)]
     pub(crate) require_https: bool,
 
-    /// Networks of reverse proxies whose X-Forwarded-Proto is believed, with commas between them.
+    /// Networks of reverse proxies whose X-Forwarded-Proto and X-Forwarded-For are believed, with commas between them.
     #[arg(
         long,
         env = "TRUSTED_PROXIES",
@@ -147,8 +147,11 @@ impl Settings {
 
     /// What refuses requests in the clear, if they are to be refused.
     pub(crate) fn https(&self) -> Result<Option<RequireHttpsLayer>, ConfigErrors> {
-        let proxies = self.trusted_proxies.iter().map(String::as_str).filter(|network| !network.is_empty());
-        self.require_https.then(|| RequireHttpsLayer::new(proxies)).transpose()
+        self.require_https.then(|| RequireHttpsLayer::new(self.proxies())).transpose()
+    }
+
+    pub(crate) fn proxies(&self) -> impl Iterator<Item = &str> {
+        self.trusted_proxies.iter().map(String::as_str).filter(|network| !network.is_empty())
     }
 
     /// Whether keys that the issuer publishes are used. With a shared secret or introspection alone, nobody need publish any.
@@ -253,6 +256,7 @@ pub(crate) fn by_name(name: &str, errors: &ConfigErrors) -> Vec<String> {
     let line = |error: &ConfigError| match error {
         ConfigError::Issuer(error) => format!("OAUTH_ISSUER: {error}"),
         ConfigError::Resource(error) => format!("MCP_AUDIENCE: {error}"),
+        error @ ConfigError::Network(_) => format!("TRUSTED_PROXIES: {error}"),
         error => format!("{name}: {error}"),
     };
     errors.iter().map(line).collect()

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderName;
+use oauth_core::fetch::Network;
 use oauth_core::{
     Clock, Issuer, ResourceUri, Revocations, ScopeHierarchy, ScopeSet, SystemClock, TokenVerifier,
 };
@@ -79,6 +80,7 @@ impl<V: TokenVerifier> RequireBearerLayer<V> {
                 defers: false,
                 dpop: None,
                 binds_content: false,
+                proxies: Arc::default(),
             },
         }
     }
@@ -137,6 +139,14 @@ impl<V: TokenVerifier> RequireBearerLayer<V> {
         self.settings.judge.proves = true;
         self.settings.dpop = Some(dpop);
         self.forgetting()
+    }
+
+    /// Networks whose `X-Forwarded-For` is believed: the reverse proxies'. Without it, nobody's, and all who come through one are from its
+    /// address. Where a request came from never decides whether a token is good: see [`TokenVerifier::verify_from`].
+    #[must_use]
+    pub fn with_trusted_proxies(mut self, networks: impl IntoIterator<Item = Network>) -> Self {
+        self.settings.proxies = networks.into_iter().collect();
+        self
     }
 
     /// Another clock.

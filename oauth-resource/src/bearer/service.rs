@@ -9,9 +9,10 @@ use http::header::{AUTHORIZATION, COOKIE, RETRY_AFTER as RETRY_AFTER_HEADER};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
 use oauth_core::dpop::{NONCE_HEADER, ProofFault, Proven};
+use oauth_core::fetch::Network;
 use oauth_core::{
-    Binding, Clock, CredentialKey, ErrorCode, Revocations, ScopeHierarchy, ScopeSet, Secret, Thumbprint,
-    Timestamp, TokenVerifier, VerifyFault,
+    Binding, Clock, CredentialKey, ErrorCode, Revocations, ScopeHierarchy, ScopeSet, Secret, SourceNetwork,
+    Thumbprint, Timestamp, TokenVerifier, VerifyFault, source_address,
 };
 use tower_service::Service;
 
@@ -79,6 +80,8 @@ pub(crate) struct Settings {
     pub(crate) dpop: Option<Dpop>,
     /// Whether the scope layer behind compares bodies with what proofs say of them.
     pub(crate) binds_content: bool,
+    /// Whose word on where a request came from counts.
+    pub(crate) proxies: Arc<[Network]>,
 }
 
 /// Stands in the extensions of a request that is good with the body that its proof is for.
@@ -159,10 +162,12 @@ where
         let dpop = settings.dpop.as_ref().filter(|_| scheme == Scheme::Dpop);
         let call = dpop.map(|dpop| dpop.call(&request, &settings.judge.resource));
         let nonce = dpop.and_then(|dpop| dpop.nonce(now));
+        let source = source_address(request.headers(), request.extensions(), &settings.proxies);
+        let source = source.map(SourceNetwork::of);
         let verdict = Box::pin(async move {
             let verdict = match accepted {
                 Some(authorized) => Verdict::Accepted(authorized, None),
-                None => gate.verify(&token, tag, now).await,
+                None => gate.verify(&token, tag, source, now).await,
             };
             gate.prove(verdict, scheme, call, &token, now).await
         });
@@ -218,12 +223,18 @@ impl<V> Gate<V> {
 }
 
 impl<V: TokenVerifier> Gate<V> {
-    async fn verify(&self, token: &Secret, tag: TokenTag, now: Timestamp) -> Verdict {
+    async fn verify(
+        &self,
+        token: &Secret,
+        tag: TokenTag,
+        source: Option<SourceNetwork>,
+        now: Timestamp,
+    ) -> Verdict {
         let settings = &self.settings;
         // Read before the verifier reads: what is revoked between the two is noticed at the next request.
         let grant = CredentialKey::of(token.expose()).map(|key| key.grant);
         let epoch = settings.revocations.epoch(grant.as_ref());
-        let claims = match self.verifier.verify(token.expose(), now).await {
+        let claims = match self.verifier.verify_from(token.expose(), now, source).await {
             Ok(claims) => claims,
             Err(VerifyFault::Unavailable { retry_after, source }) => {
                 tracing::error!(error = &*source as &dyn std::error::Error, "tokens cannot be verified");

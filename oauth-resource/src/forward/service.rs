@@ -11,7 +11,7 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Request, StatusCode};
 use http_body_util::Empty;
 use oauth_core::fetch::Network;
-use oauth_core::{PeerAddress, ResourceUri};
+use oauth_core::{PeerAddress, ResourceUri, source_address};
 use tower_service::Service;
 
 use crate::answer::{self, Answer};
@@ -114,7 +114,7 @@ impl Settings {
             return unknown();
         };
         let page = site.origins.of_request(&head.headers);
-        let mut answer = site.ask.ask(question(head, original)).await;
+        let mut answer = site.ask.ask(question(head, original, &self.proxies)).await;
         if self.style.knows_two_refusals() && answer.status() == StatusCode::BAD_REQUEST {
             *answer.status_mut() = StatusCode::FORBIDDEN;
         }
@@ -156,8 +156,12 @@ impl Settings {
 }
 
 /// The request that the client sent, as far as a token check looks at it, and an audit.
-fn question(head: Parts, original: Original) -> Request<Empty<bytes::Bytes>> {
+fn question(head: Parts, original: Original, proxies: &[Network]) -> Request<Empty<bytes::Bytes>> {
     let mut request = Request::new(Empty::new());
+    // The client's address, not the proxy's: the proxy is believed, or it would not have come this far.
+    if let Some(source) = source_address(&head.headers, &head.extensions, proxies) {
+        request.extensions_mut().insert(PeerAddress(source));
+    }
     *request.method_mut() = original.method;
     *request.uri_mut() = original.target;
     *request.headers_mut() = head.headers;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderName;
+use oauth_core::fetch::Network;
 use oauth_core::metadata::ProtectedResourceMetadata;
 use oauth_core::{Issuer, ResourceUri, ScopeSet, TokenVerifier};
 use url::Url;
@@ -65,6 +66,13 @@ impl<V> ProtectedResourceBuilder<V> {
                 keep(&mut errors, read).map(|name| (name, *claim))
             })
             .collect();
+        let mut network = |text: &String| {
+            keep(
+                &mut errors,
+                text.parse::<Network>().map_err(|error| ConfigError::Network(error.to_string())),
+            )
+        };
+        let proxies: Vec<Network> = set.proxies.iter().filter_map(&mut network).collect();
         if set.leeway > MAX_LEEWAY {
             errors.push(ConfigError::Leeway(set.leeway.as_secs()));
         }
@@ -130,6 +138,7 @@ impl<V> ProtectedResourceBuilder<V> {
             .with_scopes(basic.union(policy.minimum()))
             .with_hierarchy(policy.hierarchy().clone())
             .with_leeway(set.leeway)
+            .with_trusted_proxies(proxies)
             .with_clock(set.clock.clone())
             .deferring();
         if let Some(revocations) = set.revocations {

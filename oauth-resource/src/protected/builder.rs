@@ -58,6 +58,7 @@ pub(super) struct Set {
     pub(super) hosts: Vec<String>,
     pub(super) any_host: bool,
     pub(super) shares_origin: bool,
+    pub(super) proxies: Vec<String>,
     pub(super) identity: Vec<(String, Option<IdentityClaim>)>,
     pub(super) leeway: Duration,
     pub(super) dpop: Option<Dpop>,
@@ -93,6 +94,7 @@ impl ProtectedResourceBuilder<()> {
             hosts: Vec::new(),
             any_host: false,
             shares_origin: false,
+            proxies: Vec::new(),
             identity: Vec::new(),
             leeway: Duration::ZERO,
             dpop: None,
@@ -230,6 +232,16 @@ impl<V> ProtectedResourceBuilder<V> {
     #[must_use]
     pub fn shares_origin(mut self) -> Self {
         self.set.shares_origin = true;
+        self
+    }
+
+    /// A network (`10.0.0.0/8`) whose `X-Forwarded-For` is believed: the reverse proxy's. Nobody's, unless named. Where a request came from never
+    /// decides whether a token is good; a verifier that asks others keeps by it one sender of made-up tokens from standing in the way of all
+    /// ([`IntrospectionVerifierBuilder::unknown_tokens`](crate::IntrospectionVerifierBuilder::unknown_tokens)). The host says which address a
+    /// request came from, by a [`PeerAddress`](oauth_core::PeerAddress) in its extensions.
+    #[must_use]
+    pub fn trusted_proxy(mut self, network: &str) -> Self {
+        self.set.proxies.push(network.to_owned());
         self
     }
 

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use oauth_core::{Claims, Revocations, Timestamp, TokenVerifier, VerifyFault, async_trait};
+use oauth_core::{
+    Claims, Revocations, SourceNetwork, Timestamp, TokenVerifier, VerifyFault, Verifying, async_trait,
+};
 
 /// Asks verifiers in their order until one accepts.
 ///
@@ -54,18 +56,29 @@ impl AnyOf {
 #[async_trait]
 impl TokenVerifier for AnyOf {
     async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, VerifyFault> {
-        let mut outage = None;
-        for verifier in &self.0 {
-            match verifier.verify(token, now).await {
-                Ok(claims) => return Ok(claims),
-                Err(own @ (VerifyFault::Expired | VerifyFault::Revoked)) => return Err(own),
-                Err(fault @ VerifyFault::Unavailable { .. }) => {
-                    outage.get_or_insert(fault);
+        self.verify_from(token, now, None).await
+    }
+
+    fn verify_from<'a>(
+        &'a self,
+        token: &'a str,
+        now: Timestamp,
+        source: Option<SourceNetwork>,
+    ) -> Verifying<'a> {
+        Box::pin(async move {
+            let mut outage = None;
+            for verifier in &self.0 {
+                match verifier.verify_from(token, now, source).await {
+                    Ok(claims) => return Ok(claims),
+                    Err(own @ (VerifyFault::Expired | VerifyFault::Revoked)) => return Err(own),
+                    Err(fault @ VerifyFault::Unavailable { .. }) => {
+                        outage.get_or_insert(fault);
+                    }
+                    Err(_) => {}
                 }
-                Err(_) => {}
             }
-        }
-        Err(outage.unwrap_or(VerifyFault::Invalid))
+            Err(outage.unwrap_or(VerifyFault::Invalid))
+        })
     }
 
     /// Those of the first that has some: in one process there is one ledger. What is revoked in another counts once it is asked again.

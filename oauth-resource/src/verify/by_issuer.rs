@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use oauth_core::{Claims, Issuer, Revocations, Timestamp, TokenVerifier, VerifyFault, async_trait};
+use oauth_core::{
+    Claims, Issuer, Revocations, SourceNetwork, Timestamp, TokenVerifier, VerifyFault, Verifying, async_trait,
+};
 
 use crate::verify::jwt::{parse, refuse};
 
@@ -41,24 +43,37 @@ impl ByIssuer {
         self.0.push((issuer.clone(), Arc::new(verifier)));
         self
     }
+
+    /// Whose tokens those like this one are, by what it says itself.
+    fn of(&self, token: &str) -> Result<&(Issuer, Arc<dyn TokenVerifier>), VerifyFault> {
+        let jws = parse(token)?;
+        let said = jws.claims().map_err(|fault| refuse(&fault))?;
+        let named = said.issuer.as_deref();
+        self.0.iter().find(|(issuer, _)| named == Some(issuer.as_str())).ok_or(VerifyFault::Invalid)
+    }
 }
 
 #[async_trait]
 impl TokenVerifier for ByIssuer {
     async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, VerifyFault> {
-        let verifier = {
-            let jws = parse(token)?;
-            let said = jws.claims().map_err(|fault| refuse(&fault))?;
-            let named = said.issuer.as_deref();
-            self.0.iter().find(|(issuer, _)| named == Some(issuer.as_str()))
-        };
-        let (issuer, verifier) = verifier.ok_or(VerifyFault::Invalid)?;
-        let claims = verifier.verify(token, now).await?;
-        if *claims.issuer != *issuer.as_str() {
-            tracing::debug!(reason = "issuer", "token refused");
-            return Err(VerifyFault::Invalid);
-        }
-        Ok(claims)
+        self.verify_from(token, now, None).await
+    }
+
+    fn verify_from<'a>(
+        &'a self,
+        token: &'a str,
+        now: Timestamp,
+        source: Option<SourceNetwork>,
+    ) -> Verifying<'a> {
+        Box::pin(async move {
+            let (issuer, verifier) = self.of(token)?;
+            let claims = verifier.verify_from(token, now, source).await?;
+            if *claims.issuer != *issuer.as_str() {
+                tracing::debug!(reason = "issuer", "token refused");
+                return Err(VerifyFault::Invalid);
+            }
+            Ok(claims)
+        })
     }
 
     /// Those of the first that has some: in one process there is one ledger. What is revoked in another counts once it is asked again.

@@ -149,7 +149,7 @@ pub fn keycloak(base: &str, realm: &str) -> TrustedIssuer {
         // There by default, for Keycloak's own account console.
         .with_further_audience("account")
         .with_client_claims(["azp", "client_id"])
-        // The user that stands for a client, by its name, which the scope `service_account` adds, or by the grant; without a session, which
+        // The user that stands for a client: by the grant, or by its name, which the scope `service_account` adds, without a session, which
         // whoever else took that name would have.
         .with_client_sign(|said, _, client| {
             let in_session = ["sid", "session_state"].iter().any(|name| said.value(name).is_some());
@@ -158,12 +158,13 @@ pub fn keycloak(base: &str, realm: &str) -> TrustedIssuer {
                 name.strip_prefix("service-account-").is_some_and(|of| of.eq_ignore_ascii_case(client))
             };
             let of_client = said.id.as_deref().is_some_and(is_of_client_credentials);
-            !in_session && (of_client || name.is_some_and(|name| is_service(&name)))
+            of_client || (!in_session && name.is_some_and(|name| is_service(&name)))
         })
         .with_kept_claims(["realm_access", "resource_access", "preferred_username"])
 }
 
-/// Keycloak begins a token's ID with the kinds of its session, of the token and of the grant, two letters each: `trrtcc:`. Old ones do not.
+/// Keycloak begins a token's ID with the kinds of its session, of the token and of the grant, two letters each: `trrtcc:`. Old ones do not, and
+/// write a UUID.
 fn is_of_client_credentials(id: &str) -> bool {
     matches!(id.as_bytes(), [_, _, _, _, b'c', b'c', b':', ..])
 }

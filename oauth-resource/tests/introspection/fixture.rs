@@ -8,7 +8,7 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt as _, Full};
 use oauth_core::fetch::{Fetch, Fetched, StaticFetch};
 use oauth_core::testing::FixedClock;
-use oauth_core::{Secret, Timestamp, VerifyFault};
+use oauth_core::{PeerAddress, Secret, Timestamp, TokenVerifier, VerifyFault};
 use oauth_resource::{
     IntrospectionCredentials, IntrospectionVerifier, IntrospectionVerifierBuilder, PeekedBody,
     ProtectedResource, TrustedIssuer,
@@ -19,6 +19,7 @@ use tower::{Layer as _, ServiceExt as _, service_fn};
 pub(crate) const RESOURCE: &str = "https://mcp.example/mcp";
 pub(crate) const ISSUER: &str = "https://as.example";
 pub(crate) const ENDPOINT: &str = "https://as.example/introspect";
+pub(crate) const PROXY: &str = "10.0.0.1";
 pub(crate) const NOW: u64 = 1_700_000_000;
 
 pub(crate) fn now() -> Timestamp {
@@ -54,8 +55,30 @@ pub(crate) fn name(outcome: Result<(), VerifyFault>) -> &'static str {
 
 /// What a resource behind this verifier answers to a request with a token.
 pub(crate) fn protected(verifier: IntrospectionVerifier) -> impl AsyncFn(&str) -> (u16, HeaderMap, String) {
+    let send = sending(verifier);
+    async move |token: &str| send(token, Request::get("/mcp")).await
+}
+
+/// The same, from a peer at `PROXY`, which is believed, or another; with what it says of who came to it.
+pub(crate) fn protected_from(
+    verifier: impl TokenVerifier,
+) -> impl AsyncFn(&str, &str, Option<&str>) -> (u16, HeaderMap, String) {
+    let send = sending(verifier);
+    async move |token: &str, peer: &str, forwarded: Option<&str>| {
+        let mut request = Request::get("/mcp").extension(PeerAddress(peer.parse().unwrap()));
+        if let Some(forwarded) = forwarded {
+            request = request.header("x-forwarded-for", forwarded);
+        }
+        send(token, request).await
+    }
+}
+
+fn sending(
+    verifier: impl TokenVerifier,
+) -> impl AsyncFn(&str, http::request::Builder) -> (u16, HeaderMap, String) {
     let layer = ProtectedResource::builder(RESOURCE, ISSUER)
         .verifier(verifier)
+        .trusted_proxy(PROXY)
         .clock(Arc::new(FixedClock::at(now())))
         .build()
         .unwrap()
@@ -63,8 +86,8 @@ pub(crate) fn protected(verifier: IntrospectionVerifier) -> impl AsyncFn(&str) -
     let service = layer.layer(service_fn(|_: Request<PeekedBody<Full<Bytes>>>| async {
         Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("inner")))
     }));
-    async move |token: &str| {
-        let request = Request::get("/mcp").header("authorization", format!("Bearer {token}"));
+    async move |token: &str, request: http::request::Builder| {
+        let request = request.header("authorization", format!("Bearer {token}"));
         let answer = service.clone().oneshot(request.body(Full::default()).unwrap()).await.unwrap();
         let (parts, body) = answer.into_parts();
         let body = body.collect().await.unwrap().to_bytes();

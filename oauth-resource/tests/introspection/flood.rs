@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use oauth_core::fetch::{Fetch, FetchError, FetchRequest, Fetched};
 use oauth_core::{Quota, Timestamp, TokenVerifier as _, VerifyFault, async_trait};
-use oauth_resource::{IntrospectionVerifier, MAX_TOKEN};
+use oauth_resource::{AnyOf, IntrospectionVerifier, MAX_TOKEN};
 
-use crate::fixture::{builder, live, now, protected};
+use crate::fixture::{PROXY, builder, live, now, protected, protected_from};
 
 /// Knows the tokens that begin with `good`, and counts the questions about others.
 #[derive(Default)]
@@ -161,4 +161,43 @@ async fn who_is_put_off_is_told_when_to_come_again() {
     let (status, headers, _) = send("good").await;
     assert_eq!((status, &headers["retry-after"]), (503, &"7".parse().unwrap()));
     assert!(!headers.contains_key("www-authenticate"));
+}
+
+#[tokio::test]
+async fn a_flood_from_one_network_puts_off_nobody_else() {
+    // A-INTRO-3, A-PROXY-3
+    let by_peer: fn(&str) -> (&str, Option<String>) = |source| (source, None);
+    let by_proxy: fn(&str) -> (&str, Option<String>) =
+        |source| (PROXY, Some(format!("198.51.100.{}, {source}", source.len())));
+    for of in [by_peer, by_proxy] {
+        let (endpoint, verifier) = asking();
+        let send = protected_from(AnyOf::new().or(verifier));
+        let ask = async |token: &str, source: &str| {
+            let (peer, forwarded) = of(source);
+            send(token, peer, forwarded.as_deref()).await.0
+        };
+        let mut statuses = Vec::new();
+        for number in 0..1500 {
+            // A household has many addresses.
+            statuses.push(ask(&format!("forged-{number}"), &format!("2001:db8::{number:x}")).await);
+        }
+        assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 500);
+        assert_eq!(statuses.iter().filter(|status| **status == 503).count(), 1000);
+        assert_eq!(endpoint.forged.load(Ordering::SeqCst), 500);
+        // Others get in as if nothing were; who is behind the same address, comes again later.
+        for number in 0..1000 {
+            assert_eq!(ask(&format!("good-{number}"), "192.0.2.7").await, 200, "{number}");
+        }
+        assert_eq!(ask("expired", "192.0.2.7").await, 401);
+        assert_eq!(ask("good-too", "2001:db8::7").await, 503);
+    }
+    // A header of one's own makes nobody another: the whole flood is one network's.
+    let (endpoint, verifier) = asking();
+    let send = protected_from(verifier);
+    for number in 0..1500_u32 {
+        let forged = format!("forged-{number}");
+        send(&forged, "192.0.2.9", Some(&format!("203.0.113.{}", number % 250))).await;
+    }
+    assert_eq!(endpoint.forged.load(Ordering::SeqCst), 500);
+    assert_eq!(send("good", "192.0.2.7", None).await.0, 200);
 }

@@ -257,7 +257,7 @@ async fn keycloak() {
     );
     for (id, session, kind) in [
         ("trltcc:447989f5", Value::Null, SubjectKind::Client),
-        ("onrtcc:447989f5", json!("c1"), SubjectKind::User),
+        ("onrtcc:447989f5", json!("c1"), SubjectKind::Client),
         ("trrtte:447989f5", Value::Null, SubjectKind::User),
         ("trrtro:447989f5", Value::Null, SubjectKind::User),
         ("trrtCC:447989f5", Value::Null, SubjectKind::User),

@@ -1,10 +1,12 @@
 //! Verifiers beside each other, and those without public keys.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use oauth_core::jose::{HmacAlgorithm, HmacKey};
 use oauth_core::{
-    Claims, OsEntropy, Secret, SubjectKind, Timestamp, TokenVerifier, VerifyFault, async_trait,
+    Claims, OsEntropy, Secret, SourceNetwork, SubjectKind, Timestamp, TokenVerifier, VerifyFault, Verifying,
+    async_trait,
 };
 use oauth_resource::{AnyOf, ApiKey, ApiKeys, ByIssuer, HmacVerifier, TrustedIssuer, VerifyFn, verify_fn};
 
@@ -111,6 +113,37 @@ async fn an_outage_of_one_refuses_nothing_that_another_accepts_and_is_not_hidden
     let chain = AnyOf::new().or(good()).or(Says(down));
     assert!(matches!(ask(&chain, &expired).await, Err(VerifyFault::Expired)));
     assert!(refused(&ask(&AnyOf::new(), &token).await), "nobody accepts nothing");
+}
+
+/// A verifier that keeps from where those came whom it was asked about.
+#[derive(Clone, Default)]
+struct Whence(Arc<Mutex<Vec<Option<SourceNetwork>>>>);
+
+#[async_trait]
+impl TokenVerifier for Whence {
+    async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, VerifyFault> {
+        self.verify_from(token, now, None).await
+    }
+
+    fn verify_from<'a>(&'a self, _: &'a str, _: Timestamp, source: Option<SourceNetwork>) -> Verifying<'a> {
+        self.0.lock().unwrap().push(source);
+        Box::pin(async { Err(VerifyFault::Invalid) })
+    }
+}
+
+#[tokio::test]
+async fn from_where_a_token_came_is_handed_on_by_whoever_asks_others() {
+    // A-INTRO-3
+    let whence = Whence::default();
+    let chain = AnyOf::new()
+        .or(whence.clone())
+        .or(ByIssuer::new().with(&ISSUER.parse().unwrap(), whence.clone()))
+        .or(Arc::new(whence.clone()));
+    let source = Some(SourceNetwork::of([192, 0, 2, 7].into()));
+    assert!(chain.verify_from(&sign(&claims()), now(), source).await.is_err());
+    assert_eq!(*whence.0.lock().unwrap(), [source; 3]);
+    // Whom it does not matter to is asked all the same.
+    assert!(verifier(trusted()).verify_from(&sign(&claims()), now(), source).await.is_ok());
 }
 
 #[tokio::test]

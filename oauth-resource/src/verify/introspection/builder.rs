@@ -117,6 +117,10 @@ impl IntrospectionVerifierBuilder {
     /// are 503 with `Retry-After`, not 401: one of them may be good. Tokens that were good before are asked about in any case, and one that
     /// turns out to be good counts for nothing.
     ///
+    /// Where the host says from where requests come ([`PeerAddress`](oauth_core::PeerAddress)), half of those at once are for callers from
+    /// networks that did not send more than 100 unknown tokens in the last minute: a flood from a few of them puts off nobody else. Behind a
+    /// reverse proxy, name it ([`with_trusted_proxies`](crate::RequireBearerLayer::with_trusted_proxies)).
+    ///
     /// ```
     /// use std::sync::Arc;
     /// use std::time::Duration;

@@ -23,7 +23,9 @@ use std::time::Duration;
 
 use http::StatusCode;
 use oauth_core::fetch::{Fetch, FetchError, SingleFlight};
-use oauth_core::{Claims, Timestamp, TokenHash, TokenVerifier, VerifyFault, async_trait};
+use oauth_core::{
+    Claims, SourceNetwork, Timestamp, TokenHash, TokenVerifier, VerifyFault, Verifying, async_trait,
+};
 use quick_cache::sync::Cache;
 
 use crate::bearer::{MAX_TOKEN, is_b64token};
@@ -176,11 +178,17 @@ impl IntrospectionVerifier {
         self.health(now)
     }
 
-    async fn ask(&self, token: &str, hash: TokenHash, now: Timestamp) -> Outcome {
+    async fn ask(
+        &self,
+        token: &str,
+        hash: TokenHash,
+        now: Timestamp,
+        source: Option<SourceNetwork>,
+    ) -> Outcome {
         // What was good before is asked about for nothing, however long ago that was.
         let turn = match self.accepted.peek(&hash) {
             Some(_) => None,
-            None => match self.unknown.turn(now) {
+            None => match self.unknown.turn(source, now) {
                 Ok(turn) => Some(turn),
                 Err(retry_after) => {
                     let why = Unanswered::new("too many tokens come that the endpoint does not know");
@@ -260,30 +268,43 @@ impl From<Unanswered> for Failure {
 #[async_trait]
 impl TokenVerifier for IntrospectionVerifier {
     async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, VerifyFault> {
-        if !self.own_form && OWN_FORMS.iter().any(|form| token.starts_with(form)) {
-            return Err(VerifyFault::Unrecognized);
-        }
-        // Of what no server issues, none need be asked.
-        if token.len() > MAX_TOKEN || !is_b64token(token.as_bytes()) {
-            return Err(VerifyFault::Invalid);
-        }
-        let hash = TokenHash::of(token);
-        if let Some(remembered) = self.accepted.get(&hash)
-            && remembered.fresh.holds(now)
-        {
-            return Ok((*remembered.claims).clone());
-        }
-        if self.refused.get(&hash).is_some_and(|fresh| fresh.holds(now)) {
-            return Err(VerifyFault::Invalid);
-        }
-        match self.flights.run(hash, self.ask(token, hash, now)).await {
-            Ok(Outcome::Active(claims)) => Ok((*claims).clone()),
-            Ok(Outcome::Refused) => Err(VerifyFault::Invalid),
-            Ok(Outcome::Unanswered(why)) => {
-                Err(VerifyFault::Unavailable { retry_after: why.retry_after, source: Box::new(why) })
+        self.verify_from(token, now, None).await
+    }
+
+    fn verify_from<'a>(
+        &'a self,
+        token: &'a str,
+        now: Timestamp,
+        source: Option<SourceNetwork>,
+    ) -> Verifying<'a> {
+        Box::pin(async move {
+            if !self.own_form && OWN_FORMS.iter().any(|form| token.starts_with(form)) {
+                return Err(VerifyFault::Unrecognized);
             }
-            Err(busy) => Err(VerifyFault::Unavailable { retry_after: RETRY_AFTER, source: Box::new(busy) }),
-        }
+            // Of what no server issues, none need be asked.
+            if token.len() > MAX_TOKEN || !is_b64token(token.as_bytes()) {
+                return Err(VerifyFault::Invalid);
+            }
+            let hash = TokenHash::of(token);
+            if let Some(remembered) = self.accepted.get(&hash)
+                && remembered.fresh.holds(now)
+            {
+                return Ok((*remembered.claims).clone());
+            }
+            if self.refused.get(&hash).is_some_and(|fresh| fresh.holds(now)) {
+                return Err(VerifyFault::Invalid);
+            }
+            match self.flights.run(hash, self.ask(token, hash, now, source)).await {
+                Ok(Outcome::Active(claims)) => Ok((*claims).clone()),
+                Ok(Outcome::Refused) => Err(VerifyFault::Invalid),
+                Ok(Outcome::Unanswered(why)) => {
+                    Err(VerifyFault::Unavailable { retry_after: why.retry_after, source: Box::new(why) })
+                }
+                Err(busy) => {
+                    Err(VerifyFault::Unavailable { retry_after: RETRY_AFTER, source: Box::new(busy) })
+                }
+            }
+        })
     }
 }
 
