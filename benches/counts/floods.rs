@@ -205,7 +205,7 @@ fn strangers() -> Vec<Row> {
     let let_in = 100.0 * f64::from(let_in) / f64::from(A_SECOND / 100);
     vec![
         Row::at_most("10^5 opaque tokens of three networks, nobody's: asked about", asked, 1000.0, "", ""),
-        Row::at_least("  who comes for the first time meanwhile: let in", let_in, 100.0, "%"),
+        Row::at_least("  who comes for the first time meanwhile, in percent", let_in, 100.0, "let in"),
     ]
 }
 

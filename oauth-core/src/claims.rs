@@ -196,8 +196,8 @@ pub trait TokenVerifier: Send + Sync + 'static {
     async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, VerifyFault>;
 
     /// The same, of a request that came from `source`, if the host tells. A verifier that asks others for each token it does not know keeps
-    /// by it one sender of made-up tokens from using up what all may ask; whether a token is good never depends on it. One that asks several hands
-    /// it on.
+    /// by it one sender of made-up tokens from using up what all may ask; whether a token is good never depends on it. Without it,
+    /// [`verify`](Self::verify) is asked, which must then not ask this. One that asks other verifiers has both, and hands `source` on.
     ///
     /// # Errors
     /// See [`VerifyFault`].
@@ -218,6 +218,7 @@ pub trait TokenVerifier: Send + Sync + 'static {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl<V: TokenVerifier + ?Sized> TokenVerifier for Arc<V> {
     async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, VerifyFault> {

@@ -30,6 +30,25 @@ impl SourceNetwork {
             address @ IpAddr::V4(_) => address,
         })
     }
+
+    /// The /48 that an IPv6 network is one of, which is what one site is given: by moving about within it somebody is 65,536 networks. An IPv4
+    /// address is by itself.
+    ///
+    /// ```
+    /// use oauth_core::SourceNetwork;
+    ///
+    /// let site = |address: &str| SourceNetwork::of(address.parse().unwrap()).site();
+    /// assert_eq!(site("2001:db8:1:2::1"), site("2001:db8:1:ffff::1"));
+    /// assert_ne!(site("2001:db8:1::1"), site("2001:db8:2::1"));
+    /// assert_ne!(site("192.0.2.1"), site("192.0.2.2"));
+    /// ```
+    #[must_use]
+    pub fn site(self) -> Self {
+        Self(match self.0 {
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 80)).into(),
+            address @ IpAddr::V4(_) => address,
+        })
+    }
 }
 
 impl fmt::Display for SourceNetwork {

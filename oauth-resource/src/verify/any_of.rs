@@ -53,6 +53,7 @@ impl AnyOf {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 #[async_trait]
 impl TokenVerifier for AnyOf {
     async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, VerifyFault> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use oauth_core::{Claims, Timestamp, TokenVerifier, VerifyFault, async_trait};
+use oauth_core::{Claims, SourceNetwork, Timestamp, TokenVerifier, VerifyFault, Verifying, async_trait};
 use oauth_resource::{ForwardAuth, PathRules, ProtectedResource, ProxyStyle};
 
 pub(crate) const ISSUER: &str = "https://as.example";
@@ -30,6 +30,22 @@ impl TokenVerifier for Names {
         claims.extra = name.as_object().cloned().map(std::sync::Arc::new);
         Ok(claims)
     }
+
+    /// `whence` is called as the network that the request came from.
+    fn verify_from<'a>(
+        &'a self,
+        token: &'a str,
+        now: Timestamp,
+        source: Option<SourceNetwork>,
+    ) -> Verifying<'a> {
+        Box::pin(async move {
+            let mut claims = self.verify(token, now).await?;
+            if let (Some(source), "whence") = (source, claims.subject.as_str()) {
+                claims.subject = source.to_string().parse().unwrap();
+            }
+            Ok(claims)
+        })
+    }
 }
 
 pub(crate) fn notes(resource: &str) -> ProtectedResource<Names> {
@@ -49,7 +65,7 @@ pub(crate) fn rules() -> PathRules {
 
 pub(crate) fn forward(style: ProxyStyle, resource: &str) -> ForwardAuth {
     ForwardAuth::builder(style)
-        .trusted_proxy("127.0.0.0/8")
+        .trusted_proxy("127.0.0.0/31")
         .resource(&notes(resource), rules().page(PAGE))
         .build()
         .unwrap()

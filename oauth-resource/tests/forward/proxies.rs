@@ -5,7 +5,7 @@ use oauth_testing::Program;
 
 use crate::fixture::{PAGE, forward};
 use crate::launch::{caddy, envoy, free_port, nginx, program, traefik};
-use crate::wire::{Behind, Events, Reply, ask, get, start};
+use crate::wire::{Behind, Events, Reply, ask, get, get_from, start};
 
 /// Who the server behind takes the caller for, in every spelling of the header that it might read.
 fn arrived(reply: &Reply) -> Vec<String> {
@@ -73,6 +73,19 @@ async fn serves_as_the_manual_says(
         lines
     };
     assert_eq!(sorted(&passed), expected);
+    // A-AUD-5: a sign-in at the authorization server is none of the server's business either.
+    let signed_in = get(at, "/mcp", &[token, "Cookie: __Host-session=of-another-server"]).await;
+    assert!(signed_in.status == 200 && !signed_in.text.contains("of-another-server"), "{}", signed_in.text);
+    // A-PROXY-3, A-INTRO-3: from where a client came it does not say itself.
+    for forged in [
+        "X-Forwarded-For: 203.0.113.77",
+        "X-Forwarded-For: 203.0.113.77, 127.0.0.1",
+        "X-Real-Ip: 203.0.113.77",
+    ] {
+        let token = format!("Authorization: Bearer whence.read.{}", forged.len());
+        let reply = get_from([127, 0, 0, 2], at, "/mcp", &[&token, forged]).await;
+        assert!(sorted(&reply).contains(&"x-user-id=127.0.0.2".to_owned()), "{forged}: {}", reply.text);
+    }
 
     // RS-40, A-PROXY-4: whatever a client says of itself is gone, one by one and all at once, with a token and without.
     for forged in FORGED.iter().map(|line| vec![*line]).chain([FORGED.to_vec()]) {
@@ -193,10 +206,10 @@ fn traefik_and_envoy_remove_every_spelling_of_what_they_set() {
         assert!(traefik.split_once("authResponseHeaders").unwrap().1.contains(name));
         assert!(envoy.contains(&format!("{{ exact: {} }}", name.to_ascii_lowercase())));
     }
-    for token in ["authorization", "dpop"] {
+    for token in ["authorization", "dpop", "cookie"] {
         assert!(removed.contains(&token), "{token}");
     }
-    assert!(traefik.contains("Authorization, DPoP]"));
+    assert!(traefik.contains("Authorization, DPoP, Cookie]"));
 }
 
 #[tokio::test]

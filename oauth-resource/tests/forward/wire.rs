@@ -13,7 +13,7 @@ use http_body_util::StreamBody;
 use oauth_core::PeerAddress;
 use oauth_resource::{ForwardAuth, WELL_KNOWN};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::Notify;
 
 use crate::fixture::notes;
@@ -29,9 +29,19 @@ pub(crate) async fn get(to: SocketAddr, target: &str, lines: &[&str]) -> Reply {
     ask(to, "GET", target, lines).await
 }
 
+/// The same, from this address.
+pub(crate) async fn get_from(from: [u8; 4], to: SocketAddr, target: &str, lines: &[&str]) -> Reply {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((from, 0).into()).unwrap();
+    reply(send(socket.connect(to).await.unwrap(), to, "GET", target, lines).await).await
+}
+
 /// The same, by another method.
 pub(crate) async fn ask(to: SocketAddr, method: &str, target: &str, lines: &[&str]) -> Reply {
-    let mut stream = send(to, method, target, lines).await;
+    reply(send(TcpStream::connect(to).await.unwrap(), to, method, target, lines).await).await
+}
+
+async fn reply(mut stream: TcpStream) -> Reply {
     let mut text = Vec::new();
     let read = stream.read_to_end(&mut text);
     tokio::time::timeout(Duration::from_secs(10), read).await.expect("an answer within 10 s").unwrap();
@@ -40,8 +50,13 @@ pub(crate) async fn ask(to: SocketAddr, method: &str, target: &str, lines: &[&st
     Reply { status: status.unwrap_or_else(|| panic!("no status in {text:?}")), text }
 }
 
-async fn send(to: SocketAddr, method: &str, target: &str, lines: &[&str]) -> TcpStream {
-    let mut stream = TcpStream::connect(to).await.unwrap();
+async fn send(
+    mut stream: TcpStream,
+    to: SocketAddr,
+    method: &str,
+    target: &str,
+    lines: &[&str],
+) -> TcpStream {
     let mut request = format!("{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n", host(to));
     for line in lines {
         request.push_str(line);
@@ -61,7 +76,7 @@ pub(crate) struct Events(TcpStream, String);
 
 impl Events {
     pub(crate) async fn open(to: SocketAddr, target: &str, lines: &[&str]) -> Self {
-        Self(send(to, "GET", target, lines).await, String::new())
+        Self(send(TcpStream::connect(to).await.unwrap(), to, "GET", target, lines).await, String::new())
     }
 
     pub(crate) async fn until(&mut self, wanted: &str) {

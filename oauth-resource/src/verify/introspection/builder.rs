@@ -118,8 +118,9 @@ impl IntrospectionVerifierBuilder {
     /// turns out to be good counts for nothing.
     ///
     /// Where the host says from where requests come ([`PeerAddress`](oauth_core::PeerAddress)), half of those at once are for callers from
-    /// networks that did not send more than 100 unknown tokens in the last minute: a flood from a few of them puts off nobody else. Behind a
-    /// reverse proxy, name it ([`with_trusted_proxies`](crate::RequireBearerLayer::with_trusted_proxies)).
+    /// networks of which no more than 100 tokens were unknown within a minute, or 400 of a whole IPv6 /48; of the others two are asked about at a
+    /// time. So a flood from some networks puts off nobody else. Behind a reverse proxy, name it
+    /// ([`with_trusted_proxies`](crate::RequireBearerLayer::with_trusted_proxies)), or all are one network.
     ///
     /// ```
     /// use std::sync::Arc;

@@ -121,6 +121,11 @@ impl Unanswered {
         Self { what, retry_after: RETRY_AFTER, status: None, source: None }
     }
 
+    /// Whether it may be for the text that was asked about.
+    fn is_of_text(&self) -> bool {
+        self.status.is_some_and(|status| status.is_client_error())
+    }
+
     /// What it says of the endpoint. Nothing, if nobody got as far as asking; and one that has too much to do is there.
     fn of_endpoint(&self) -> Option<Option<String>> {
         match &self.source {
@@ -202,8 +207,11 @@ impl IntrospectionVerifier {
             Err(Failure::Refused) => Outcome::Refused,
             Err(Failure::Unanswered(why)) => Outcome::Unanswered(Arc::new(why)),
         };
-        if let (Some(turn), Outcome::Active(_)) = (turn, &outcome) {
-            turn.give_back();
+        match (turn, &outcome) {
+            (Some(turn), Outcome::Active(_)) => turn.give_back(),
+            // Nobody can make the endpoint fail by a text of their own; what stands before it may dislike one.
+            (Some(turn), Outcome::Unanswered(why)) if !why.is_of_text() => turn.keep(),
+            _ => {}
         }
         match &outcome {
             Outcome::Active(claims) => {
@@ -222,12 +230,8 @@ impl IntrospectionVerifier {
     async fn introspect(&self, token: &str, now: Timestamp, whose: Whose) -> Result<Claims, Failure> {
         let outcome = self.question(token, now).await;
         let said = match (&outcome, whose) {
-            // What stands before the endpoint may dislike a text that a stranger has chosen: that is no outage.
-            (Err(Failure::Unanswered(Unanswered { status: Some(status), .. })), Whose::Anybodys)
-                if status.is_client_error() =>
-            {
-                None
-            }
+            // What a stranger has chosen tells no outage.
+            (Err(Failure::Unanswered(why)), Whose::Anybodys) if why.is_of_text() => None,
             (Err(Failure::Unanswered(why)), _) => why.of_endpoint(),
             _ => Some(None),
         };
