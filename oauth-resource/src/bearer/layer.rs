@@ -13,6 +13,7 @@ use tower_layer::Layer;
 
 use crate::bearer::cache::{Accepted, DEFAULT_CAPACITY, DEFAULT_TTL};
 use crate::bearer::judge::{Judge, MAX_LEEWAY};
+use crate::bearer::outages::Outages;
 use crate::bearer::possession::Dpop;
 use crate::bearer::service::{Gate, RequireBearer, Settings};
 use crate::challenge::Challenge;
@@ -213,6 +214,7 @@ impl<V> RequireBearerLayer<V> {
             verifier: self.verifier.clone(),
             accepted: self.accepted.clone(),
             settings: Arc::new(self.settings.clone()),
+            outages: Outages::new(),
         }
     }
 }

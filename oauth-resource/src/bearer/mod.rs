@@ -18,6 +18,7 @@ mod credentials;
 mod future;
 mod judge;
 mod layer;
+mod outages;
 mod possession;
 mod recent;
 mod service;

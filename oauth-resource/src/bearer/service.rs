@@ -23,6 +23,7 @@ use crate::bearer::cache::{Accepted, TokenTag};
 use crate::bearer::credentials::{DPOP, NoToken, Scheme, of_value, presented};
 use crate::bearer::future::ResponseFuture;
 use crate::bearer::judge::Judge;
+use crate::bearer::outages::Outages;
 use crate::bearer::possession::{Call, Dpop};
 use crate::body::ResponseBody;
 use crate::challenge::{Challenge, Fault};
@@ -64,6 +65,7 @@ pub(crate) struct Gate<V> {
     pub(crate) verifier: Arc<V>,
     pub(crate) accepted: Arc<Accepted>,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) outages: Outages,
 }
 
 /// What can be set.
@@ -237,7 +239,7 @@ impl<V: TokenVerifier> Gate<V> {
         let claims = match self.verifier.verify_from(token.expose(), now, source).await {
             Ok(claims) => claims,
             Err(VerifyFault::Unavailable { retry_after, source }) => {
-                tracing::error!(error = &*source as &dyn std::error::Error, "tokens cannot be verified");
+                self.tell(&*source, "tokens cannot be verified", now);
                 return Verdict::Unavailable(retry_after);
             }
             Err(fault) => return self.refuse(&tag, fault.reason()),
@@ -279,13 +281,21 @@ impl<V: TokenVerifier> Gate<V> {
         match dpop.check(&call, token, key, now).await {
             Ok(proven) => Verdict::Accepted(authorized, settings.binds_content.then_some(proven)),
             Err(ProofFault::Unavailable(error)) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "proofs cannot be checked");
+                self.tell(&error, "proofs cannot be checked", now);
                 Verdict::Unavailable(RETRY_AFTER)
             }
             Err(fault) => {
                 tracing::debug!(reason = fault.reason(), "proof refused");
                 Verdict::Unproven(fault.code())
             }
+        }
+    }
+
+    fn tell(&self, error: &(dyn std::error::Error + 'static), what: &'static str, now: Timestamp) {
+        if self.outages.is_news(now) {
+            tracing::error!(error, "{what}");
+        } else {
+            tracing::debug!(error, "{what}");
         }
     }
 
