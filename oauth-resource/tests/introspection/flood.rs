@@ -4,11 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use oauth_core::fetch::{Fetch, FetchError, FetchRequest, Fetched};
+use http::StatusCode;
+use oauth_core::fetch::{Fetch, FetchError, FetchRequest, Fetched, StaticFetch};
 use oauth_core::{Quota, Timestamp, TokenVerifier as _, VerifyFault, async_trait};
 use oauth_resource::{AnyOf, IntrospectionVerifier, MAX_TOKEN};
 
-use crate::fixture::{PROXY, builder, live, now, protected, protected_from};
+use crate::fixture::{ENDPOINT, PROXY, builder, live, now, protected, protected_from};
 
 /// Knows the tokens that begin with `good`, and counts the questions about others.
 #[derive(Default)]
@@ -120,12 +121,12 @@ async fn as_many_are_asked_about_as_is_said() {
 #[tokio::test]
 async fn a_token_that_was_good_and_is_not_any_more_is_refused_during_a_flood() {
     // RS-71
-    let endpoint = Arc::new(oauth_core::fetch::StaticFetch::new());
+    let endpoint = Arc::new(StaticFetch::new());
     let quota = Quota::new(1, Duration::from_secs(3600));
-    endpoint.set(crate::fixture::ENDPOINT, Fetched::json(live().to_string()));
+    endpoint.set(ENDPOINT, Fetched::json(live().to_string()));
     let verifier = builder(endpoint.clone()).unknown_tokens(quota).build().unwrap();
     assert!(verifier.verify("token", now()).await.is_ok());
-    endpoint.set(crate::fixture::ENDPOINT, Fetched::json(r#"{"active":false}"#));
+    endpoint.set(ENDPOINT, Fetched::json(r#"{"active":false}"#));
     assert!(verifier.verify("forged", now()).await.is_err());
     assert!(outage_of_an_hour(&verifier.verify("forged-too", now()).await));
     let later = now() + Duration::from_secs(20);
@@ -200,4 +201,27 @@ async fn a_flood_from_one_network_puts_off_nobody_else() {
     }
     assert_eq!(endpoint.forged.load(Ordering::SeqCst), 500);
     assert_eq!(send("good", "192.0.2.7", None).await.0, 200);
+}
+
+#[tokio::test]
+async fn an_outage_is_nobodys_doing_and_a_text_that_is_disliked_is_its_senders() {
+    // A-INTRO-3
+    for (status, good) in [(503, 200), (500, 200), (400, 503), (403, 503)] {
+        let endpoint = Arc::new(StaticFetch::new());
+        endpoint.set(ENDPOINT, Fetched::new(StatusCode::from_u16(status).unwrap(), "{}"));
+        let verifier = Arc::new(builder(endpoint.clone()).build().unwrap());
+        let send = protected_from(verifier.clone());
+        for number in 0..150 {
+            assert_eq!(send(&format!("some-{number}"), "192.0.2.7", None).await.0, 503);
+        }
+        // More than half of the turns are taken.
+        endpoint.set(ENDPOINT, Fetched::json(r#"{"active":false}"#));
+        for number in 0..400 {
+            let refused = verifier.verify(&format!("forged-{number}"), now()).await;
+            assert!(matches!(refused, Err(VerifyFault::Invalid)), "{refused:?}");
+        }
+        endpoint.set(ENDPOINT, Fetched::json(live().to_string()));
+        assert_eq!(send("good", "192.0.2.7", None).await.0, good, "{status}");
+        assert_eq!(send("good-too", "192.0.2.8", None).await.0, 200, "{status}");
+    }
 }
