@@ -7,7 +7,6 @@
 //! 2. If it is active, the turn is given back: however many users come after a start, they are asked about as fast as the endpoint answers.
 //! 3. Without a turn it is not asked about, and the caller is told to come again. A token of which nobody knows whether it is good is never
 //!    refused: its client would throw it away.
-//!
 //! 4. Who comes from a network that has just sent many tokens that nobody knows may use turns only while more than half of them are left, and
 //!    few at a time: a flood from some networks stands in the way of nobody else.
 //!
@@ -27,8 +26,8 @@ pub(super) const DEFAULT: Quota = Quota::new(1000, Duration::from_secs(5));
 /// come to an end as all do.
 const OF_NETWORK: Quota = Quota::new(100, Duration::from_secs(60));
 
-/// How many of all the networks of a site, which is what one sender of IPv6 has: a turn a second that anybody keeps by moving about costs
-/// them a sixth of such a site.
+/// How many of all the networks of a site. Who has an IPv6 /48 has 65,536 networks, and moving about among them would never be one that sends
+/// many.
 const OF_SITE: Quota = Quota::new(400, Duration::from_secs(60));
 
 /// Of how many networks and sites it is known.
