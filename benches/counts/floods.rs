@@ -39,6 +39,11 @@ pub(crate) fn measure() -> Vec<Row> {
     rows
 }
 
+/// What stands behind the layer, and answers at once.
+fn inner(_: Request<Body>) -> std::future::Ready<Result<Response<Empty<Bytes>>, Infallible>> {
+    std::future::ready(Ok(Response::new(Empty::new())))
+}
+
 /// The issuer, who counts how often it is asked.
 struct Issuer {
     jwks: String,
@@ -79,8 +84,6 @@ async fn key_names() -> Vec<Row> {
 
 fn forgeries() -> Row {
     let key = SigningKey::generate_ed25519();
-    let inner =
-        |_: Request<Body>| std::future::ready(Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())));
     let resource = RESOURCE.parse().expect("it is a resource");
     let mut layered = RequireBearerLayer::new(resource, verifier(&key)).layer(service_fn(inner));
     let good = access_token(&key, "alice");
@@ -116,8 +119,6 @@ impl TokenVerifier for Counted {
 /// A million callers, all with good tokens: the memory of tokens does not grow with them. It forgets nearly all, and knows those that come again.
 fn callers() -> Vec<Row> {
     let key = SigningKey::generate_ed25519();
-    let inner =
-        |_: Request<Body>| std::future::ready(Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())));
     let asked = Arc::new(AtomicU32::new(0));
     let counted = Counted(verifier(&key), asked.clone());
     let mut layered = RequireBearerLayer::new(RESOURCE.parse().expect("it is a resource"), counted)
@@ -183,8 +184,6 @@ fn strangers() -> Vec<Row> {
         .fetch(endpoint.clone())
         .build()
         .expect("the configuration is one");
-    let inner =
-        |_: Request<Body>| std::future::ready(Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())));
     let resource = RESOURCE.parse().expect("it is a resource");
     let mut layered =
         RequireBearerLayer::new(resource, verifier).with_clock(Arc::new(Clocked)).layer(service_fn(inner));
@@ -211,8 +210,6 @@ fn strangers() -> Vec<Row> {
 
 fn megabyte() -> Row {
     let key = SigningKey::generate_ed25519();
-    let inner =
-        |_: Request<Body>| std::future::ready(Ok::<_, Infallible>(Response::new(Empty::<Bytes>::new())));
     let resource = RESOURCE.parse().expect("it is a resource");
     let mut layered = RequireBearerLayer::new(resource, verifier(&key)).layer(service_fn(inner));
     let request = call(&"A".repeat(1_000_000));

@@ -147,18 +147,6 @@ impl VerifyFault {
     }
 }
 
-/// What [`TokenVerifier::verify_from`] finds out, once it is asked.
-///
-/// ```
-/// use oauth_core::{SourceNetwork, Timestamp, TokenVerifier, Verifying};
-///
-/// /// Asks another one, which is told who came, too.
-/// fn ask<'a>(verifier: &'a dyn TokenVerifier, token: &'a str, source: Option<SourceNetwork>) -> Verifying<'a> {
-///     verifier.verify_from(token, Timestamp::from_secs(1_700_000_000), source)
-/// }
-/// ```
-pub type Verifying<'a> = Pin<Box<dyn Future<Output = Result<Claims, VerifyFault>> + Send + 'a>>;
-
 /// Turns a presented token into [`Claims`].
 ///
 /// What is atomic: nothing. Which way to be wrong: refuse; but an authority that cannot be asked is
@@ -197,16 +185,40 @@ pub trait TokenVerifier: Send + Sync + 'static {
 
     /// The same, of a request that came from `source`, if the host tells. A verifier that asks others for each token it does not know keeps
     /// by it one sender of made-up tokens from using up what all may ask; whether a token is good never depends on it. Without it,
-    /// [`verify`](Self::verify) is asked, which must then not ask this. One that asks other verifiers has both, and hands `source` on.
+    /// [`verify`](Self::verify) is asked, which must then not ask this. One that asks other verifiers hands `source` on:
+    ///
+    /// ```
+    /// use oauth_core::{Claims, SourceNetwork, Timestamp, TokenVerifier, VerifyFault, async_trait};
+    ///
+    /// struct Counted<V>(V, std::sync::atomic::AtomicU64);
+    ///
+    /// #[async_trait]
+    /// impl<V: TokenVerifier> TokenVerifier for Counted<V> {
+    ///     async fn verify(&self, token: &str, now: Timestamp) -> Result<Claims, VerifyFault> {
+    ///         self.verify_from(token, now, None).await
+    ///     }
+    ///
+    ///     async fn verify_from(&self, token: &str, now: Timestamp, source: Option<SourceNetwork>) -> Result<Claims, VerifyFault> {
+    ///         self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    ///         self.0.verify_from(token, now, source).await
+    ///     }
+    /// }
+    /// ```
     ///
     /// # Errors
     /// See [`VerifyFault`].
-    fn verify_from<'a>(
-        &'a self,
-        token: &'a str,
+    // As an `async fn` is written by `async_trait`, so that one may stand in its place; by itself it would be a second future around the first.
+    fn verify_from<'life0, 'life1, 'async_trait>(
+        &'life0 self,
+        token: &'life1 str,
         now: Timestamp,
         source: Option<SourceNetwork>,
-    ) -> Verifying<'a> {
+    ) -> Pin<Box<dyn Future<Output = Result<Claims, VerifyFault>> + Send + 'async_trait>>
+    where
+        'life0: 'async_trait,
+        'life1: 'async_trait,
+        Self: 'async_trait,
+    {
         let _ = source;
         self.verify(token, now)
     }
@@ -225,13 +237,13 @@ impl<V: TokenVerifier + ?Sized> TokenVerifier for Arc<V> {
         (**self).verify(token, now).await
     }
 
-    fn verify_from<'a>(
-        &'a self,
-        token: &'a str,
+    async fn verify_from(
+        &self,
+        token: &str,
         now: Timestamp,
         source: Option<SourceNetwork>,
-    ) -> Verifying<'a> {
-        (**self).verify_from(token, now, source)
+    ) -> Result<Claims, VerifyFault> {
+        (**self).verify_from(token, now, source).await
     }
 
     fn revocations(&self) -> Option<&Revocations> {

@@ -57,7 +57,7 @@ mod web;
 
 pub use async_trait::async_trait;
 
-pub use claims::{Claims, TokenVerifier, VerifyFault, Verifying};
+pub use claims::{Claims, TokenVerifier, VerifyFault};
 pub use client::{ApplicationType, AuthMethod, Client, ClientAuth, ClientOrigin, ClientSecret};
 pub use connected::ConnectedAccounts;
 pub use connection::{Background, Connection, ConnectionFault, ConnectionReply, Departure, Presented};

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use oauth_core::fetch::{Network, NetworkError};
 use oauth_core::{ScopeError, UrlError};
 
 /// One thing that is wrong.
@@ -99,6 +100,17 @@ impl fmt::Display for ConfigErrors {
 }
 
 impl std::error::Error for ConfigErrors {}
+
+/// Those that are networks; what is wrong with the others goes to `errors`.
+pub(crate) fn networks<'a>(
+    texts: impl IntoIterator<Item = &'a str>,
+    errors: &mut Vec<ConfigError>,
+) -> Vec<Network> {
+    let mut read = |text: &str| {
+        text.parse().map_err(|error: NetworkError| errors.push(ConfigError::Network(error.to_string()))).ok()
+    };
+    texts.into_iter().filter_map(&mut read).collect()
+}
 
 /// A rule that does not hold.
 pub(crate) fn rule(what: &str, why: &'static str) -> ConfigError {

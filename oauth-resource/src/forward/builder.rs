@@ -4,12 +4,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderName;
-use oauth_core::fetch::Network;
 use oauth_core::{ResourceUri, ScopeSet, TokenVerifier};
 use tower_layer::Layer as _;
 
 use crate::canonical::canonical;
-use crate::config::{ConfigError, ConfigErrors};
+use crate::config::{ConfigError, ConfigErrors, networks};
 use crate::forward::decide::{Ask, Decide};
 use crate::forward::original::ProxyStyle;
 use crate::forward::path::is_plain;
@@ -95,13 +94,7 @@ impl ForwardAuthBuilder {
     /// Everything that is wrong, not the first of it.
     pub fn build(self) -> Result<ForwardAuth, ConfigErrors> {
         let mut errors = Vec::new();
-        let mut proxies = Vec::new();
-        for text in &self.proxies {
-            match text.parse::<Network>() {
-                Ok(network) => proxies.push(network),
-                Err(error) => errors.push(ConfigError::Network(error.to_string())),
-            }
-        }
+        let proxies = networks(self.proxies.iter().map(String::as_str), &mut errors);
         let named = self
             .identity
             .unwrap_or_else(|| IDENTITY.iter().map(|(name, claim)| ((*name).to_owned(), *claim)).collect());

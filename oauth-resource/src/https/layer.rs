@@ -5,7 +5,7 @@ use std::sync::Arc;
 use oauth_core::fetch::Network;
 use tower_layer::Layer;
 
-use crate::config::{ConfigError, ConfigErrors};
+use crate::config::{ConfigErrors, networks};
 use crate::https::service::RequireHttps;
 
 /// Lets through only what came by TLS, or from this machine. Stands outside of all other layers.
@@ -46,14 +46,8 @@ impl RequireHttpsLayer {
     /// Every one that is no network.
     pub fn new<'a>(proxies: impl IntoIterator<Item = &'a str>) -> Result<Self, ConfigErrors> {
         let mut errors = Vec::new();
-        let mut networks = Vec::new();
-        for text in proxies {
-            match text.parse() {
-                Ok(network) => networks.push(network),
-                Err(error) => errors.push(ConfigError::Network(format!("{error}"))),
-            }
-        }
-        if errors.is_empty() { Ok(Self { proxies: networks.into() }) } else { Err(ConfigErrors(errors)) }
+        let proxies = networks(proxies, &mut errors);
+        if errors.is_empty() { Ok(Self { proxies: proxies.into() }) } else { Err(ConfigErrors(errors)) }
     }
 }
 

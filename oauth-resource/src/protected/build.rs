@@ -3,13 +3,12 @@
 use std::sync::Arc;
 
 use http::HeaderName;
-use oauth_core::fetch::Network;
 use oauth_core::metadata::ProtectedResourceMetadata;
 use oauth_core::{Issuer, ResourceUri, ScopeSet, TokenVerifier};
 use url::Url;
 
 use crate::bearer::{MAX_LEEWAY, RequireBearerLayer};
-use crate::config::{ConfigError, ConfigErrors};
+use crate::config::{ConfigError, ConfigErrors, networks};
 use crate::guard::{GuardLayer, Hosts, Origins};
 use crate::metadata::MetadataService;
 use crate::protected::builder::{Link, Policy, ProtectedResourceBuilder};
@@ -66,13 +65,7 @@ impl<V> ProtectedResourceBuilder<V> {
                 keep(&mut errors, read).map(|name| (name, *claim))
             })
             .collect();
-        let mut network = |text: &String| {
-            keep(
-                &mut errors,
-                text.parse::<Network>().map_err(|error| ConfigError::Network(error.to_string())),
-            )
-        };
-        let proxies: Vec<Network> = set.proxies.iter().filter_map(&mut network).collect();
+        let proxies = networks(set.proxies.iter().map(String::as_str), &mut errors);
         if set.leeway > MAX_LEEWAY {
             errors.push(ConfigError::Leeway(set.leeway.as_secs()));
         }

@@ -3,9 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use oauth_core::{
-    Claims, Revocations, SourceNetwork, Timestamp, TokenVerifier, VerifyFault, Verifying, async_trait,
-};
+use oauth_core::{Claims, Revocations, SourceNetwork, Timestamp, TokenVerifier, VerifyFault, async_trait};
 
 /// Asks verifiers in their order until one accepts.
 ///
@@ -60,26 +58,24 @@ impl TokenVerifier for AnyOf {
         self.verify_from(token, now, None).await
     }
 
-    fn verify_from<'a>(
-        &'a self,
-        token: &'a str,
+    async fn verify_from(
+        &self,
+        token: &str,
         now: Timestamp,
         source: Option<SourceNetwork>,
-    ) -> Verifying<'a> {
-        Box::pin(async move {
-            let mut outage = None;
-            for verifier in &self.0 {
-                match verifier.verify_from(token, now, source).await {
-                    Ok(claims) => return Ok(claims),
-                    Err(own @ (VerifyFault::Expired | VerifyFault::Revoked)) => return Err(own),
-                    Err(fault @ VerifyFault::Unavailable { .. }) => {
-                        outage.get_or_insert(fault);
-                    }
-                    Err(_) => {}
+    ) -> Result<Claims, VerifyFault> {
+        let mut outage = None;
+        for verifier in &self.0 {
+            match verifier.verify_from(token, now, source).await {
+                Ok(claims) => return Ok(claims),
+                Err(own @ (VerifyFault::Expired | VerifyFault::Revoked)) => return Err(own),
+                Err(fault @ VerifyFault::Unavailable { .. }) => {
+                    outage.get_or_insert(fault);
                 }
+                Err(_) => {}
             }
-            Err(outage.unwrap_or(VerifyFault::Invalid))
-        })
+        }
+        Err(outage.unwrap_or(VerifyFault::Invalid))
     }
 
     /// Those of the first that has some: in one process there is one ledger. What is revoked in another counts once it is asked again.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use oauth_core::{
-    Claims, Issuer, Revocations, SourceNetwork, Timestamp, TokenVerifier, VerifyFault, Verifying, async_trait,
+    Claims, Issuer, Revocations, SourceNetwork, Timestamp, TokenVerifier, VerifyFault, async_trait,
 };
 
 use crate::verify::jwt::{parse, refuse};
@@ -60,21 +60,19 @@ impl TokenVerifier for ByIssuer {
         self.verify_from(token, now, None).await
     }
 
-    fn verify_from<'a>(
-        &'a self,
-        token: &'a str,
+    async fn verify_from(
+        &self,
+        token: &str,
         now: Timestamp,
         source: Option<SourceNetwork>,
-    ) -> Verifying<'a> {
-        Box::pin(async move {
-            let (issuer, verifier) = self.of(token)?;
-            let claims = verifier.verify_from(token, now, source).await?;
-            if *claims.issuer != *issuer.as_str() {
-                tracing::debug!(reason = "issuer", "token refused");
-                return Err(VerifyFault::Invalid);
-            }
-            Ok(claims)
-        })
+    ) -> Result<Claims, VerifyFault> {
+        let (issuer, verifier) = self.of(token)?;
+        let claims = verifier.verify_from(token, now, source).await?;
+        if *claims.issuer != *issuer.as_str() {
+            tracing::debug!(reason = "issuer", "token refused");
+            return Err(VerifyFault::Invalid);
+        }
+        Ok(claims)
     }
 
     /// Those of the first that has some: in one process there is one ledger. What is revoked in another counts once it is asked again.

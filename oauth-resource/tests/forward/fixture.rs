@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use oauth_core::{Claims, SourceNetwork, Timestamp, TokenVerifier, VerifyFault, Verifying, async_trait};
+use oauth_core::{Claims, SourceNetwork, Timestamp, TokenVerifier, VerifyFault, async_trait};
 use oauth_resource::{ForwardAuth, PathRules, ProtectedResource, ProxyStyle};
 
 pub(crate) const ISSUER: &str = "https://as.example";
@@ -32,19 +32,17 @@ impl TokenVerifier for Names {
     }
 
     /// `whence` is called as the network that the request came from.
-    fn verify_from<'a>(
-        &'a self,
-        token: &'a str,
+    async fn verify_from(
+        &self,
+        token: &str,
         now: Timestamp,
         source: Option<SourceNetwork>,
-    ) -> Verifying<'a> {
-        Box::pin(async move {
-            let mut claims = self.verify(token, now).await?;
-            if let (Some(source), "whence") = (source, claims.subject.as_str()) {
-                claims.subject = source.to_string().parse().unwrap();
-            }
-            Ok(claims)
-        })
+    ) -> Result<Claims, VerifyFault> {
+        let mut claims = self.verify(token, now).await?;
+        if let (Some(source), "whence") = (source, claims.subject.as_str()) {
+            claims.subject = source.to_string().parse().unwrap();
+        }
+        Ok(claims)
     }
 }
 

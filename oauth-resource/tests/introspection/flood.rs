@@ -8,6 +8,7 @@ use http::StatusCode;
 use oauth_core::fetch::{Fetch, FetchError, FetchRequest, Fetched, StaticFetch};
 use oauth_core::{Quota, Timestamp, TokenVerifier as _, VerifyFault, async_trait};
 use oauth_resource::{AnyOf, IntrospectionVerifier, MAX_TOKEN};
+use oauth_testing::CapturedLog;
 
 use crate::fixture::{ENDPOINT, PROXY, builder, live, now, protected, protected_from};
 
@@ -224,4 +225,20 @@ async fn an_outage_is_nobodys_doing_and_a_text_that_is_disliked_is_its_senders()
         assert_eq!(send("good", "192.0.2.7", None).await.0, good, "{status}");
         assert_eq!(send("good-too", "192.0.2.8", None).await.0, 200, "{status}");
     }
+}
+
+#[tokio::test]
+async fn a_flood_of_tokens_is_no_flood_of_lines() {
+    // RS-72
+    let verifier =
+        builder(Arc::new(Endpoint::default())).unknown_tokens(Quota::new(1, Duration::from_secs(7)));
+    let send = protected(verifier.build().unwrap());
+    assert_eq!(send("forged").await.0, 401);
+    let log = CapturedLog::of_this_thread();
+    for number in 0..100 {
+        assert_eq!(send(&format!("forged-{number}")).await.0, 503);
+    }
+    let text = log.text();
+    let errors: Vec<&str> = text.lines().filter(|line| line.contains("ERROR")).collect();
+    assert!(matches!(*errors, [only] if only.contains("tokens cannot be verified")), "{errors:?}");
 }

@@ -217,6 +217,7 @@ fn what_is_wrong_with_a_configuration_is_said_at_once() {
         .allow_origin("https://app.example/path")
         .allow_host("a b")
         .strip_header("x y")
+        .trusted_proxy("10.20.3.4/16")
         .leeway(std::time::Duration::from_secs(61))
         .build()
         .unwrap_err();
@@ -231,11 +232,12 @@ fn what_is_wrong_with_a_configuration_is_said_at_once() {
         "https://app.example/path",
         "a b",
         "x y",
+        "10.20.3.4/16",
         "61",
     ] {
         assert!(text.contains(value), "{value}: {text}");
     }
-    assert_eq!(errors.iter().count(), 10);
+    assert_eq!(errors.iter().count(), 11);
 }
 
 #[tokio::test]

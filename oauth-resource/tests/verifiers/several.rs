@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use oauth_core::jose::{HmacAlgorithm, HmacKey};
 use oauth_core::{
-    Claims, OsEntropy, Secret, SourceNetwork, SubjectKind, Timestamp, TokenVerifier, VerifyFault, Verifying,
-    async_trait,
+    Claims, OsEntropy, Secret, SourceNetwork, SubjectKind, Timestamp, TokenVerifier, VerifyFault, async_trait,
 };
 use oauth_resource::{AnyOf, ApiKey, ApiKeys, ByIssuer, HmacVerifier, TrustedIssuer, VerifyFn, verify_fn};
 
@@ -125,9 +124,14 @@ impl TokenVerifier for Whence {
         self.verify_from(token, now, None).await
     }
 
-    fn verify_from<'a>(&'a self, _: &'a str, _: Timestamp, source: Option<SourceNetwork>) -> Verifying<'a> {
+    async fn verify_from(
+        &self,
+        _: &str,
+        _: Timestamp,
+        source: Option<SourceNetwork>,
+    ) -> Result<Claims, VerifyFault> {
         self.0.lock().unwrap().push(source);
-        Box::pin(async { Err(VerifyFault::Invalid) })
+        Err(VerifyFault::Invalid)
     }
 }
 

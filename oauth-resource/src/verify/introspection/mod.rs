@@ -23,9 +23,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use oauth_core::fetch::{Fetch, FetchError, SingleFlight};
-use oauth_core::{
-    Claims, SourceNetwork, Timestamp, TokenHash, TokenVerifier, VerifyFault, Verifying, async_trait,
-};
+use oauth_core::{Claims, SourceNetwork, Timestamp, TokenHash, TokenVerifier, VerifyFault, async_trait};
 use quick_cache::sync::Cache;
 
 use crate::bearer::{MAX_TOKEN, is_b64token};
@@ -275,40 +273,36 @@ impl TokenVerifier for IntrospectionVerifier {
         self.verify_from(token, now, None).await
     }
 
-    fn verify_from<'a>(
-        &'a self,
-        token: &'a str,
+    async fn verify_from(
+        &self,
+        token: &str,
         now: Timestamp,
         source: Option<SourceNetwork>,
-    ) -> Verifying<'a> {
-        Box::pin(async move {
-            if !self.own_form && OWN_FORMS.iter().any(|form| token.starts_with(form)) {
-                return Err(VerifyFault::Unrecognized);
+    ) -> Result<Claims, VerifyFault> {
+        if !self.own_form && OWN_FORMS.iter().any(|form| token.starts_with(form)) {
+            return Err(VerifyFault::Unrecognized);
+        }
+        // Of what no server issues, none need be asked.
+        if token.len() > MAX_TOKEN || !is_b64token(token.as_bytes()) {
+            return Err(VerifyFault::Invalid);
+        }
+        let hash = TokenHash::of(token);
+        if let Some(remembered) = self.accepted.get(&hash)
+            && remembered.fresh.holds(now)
+        {
+            return Ok((*remembered.claims).clone());
+        }
+        if self.refused.get(&hash).is_some_and(|fresh| fresh.holds(now)) {
+            return Err(VerifyFault::Invalid);
+        }
+        match self.flights.run(hash, self.ask(token, hash, now, source)).await {
+            Ok(Outcome::Active(claims)) => Ok((*claims).clone()),
+            Ok(Outcome::Refused) => Err(VerifyFault::Invalid),
+            Ok(Outcome::Unanswered(why)) => {
+                Err(VerifyFault::Unavailable { retry_after: why.retry_after, source: Box::new(why) })
             }
-            // Of what no server issues, none need be asked.
-            if token.len() > MAX_TOKEN || !is_b64token(token.as_bytes()) {
-                return Err(VerifyFault::Invalid);
-            }
-            let hash = TokenHash::of(token);
-            if let Some(remembered) = self.accepted.get(&hash)
-                && remembered.fresh.holds(now)
-            {
-                return Ok((*remembered.claims).clone());
-            }
-            if self.refused.get(&hash).is_some_and(|fresh| fresh.holds(now)) {
-                return Err(VerifyFault::Invalid);
-            }
-            match self.flights.run(hash, self.ask(token, hash, now, source)).await {
-                Ok(Outcome::Active(claims)) => Ok((*claims).clone()),
-                Ok(Outcome::Refused) => Err(VerifyFault::Invalid),
-                Ok(Outcome::Unanswered(why)) => {
-                    Err(VerifyFault::Unavailable { retry_after: why.retry_after, source: Box::new(why) })
-                }
-                Err(busy) => {
-                    Err(VerifyFault::Unavailable { retry_after: RETRY_AFTER, source: Box::new(busy) })
-                }
-            }
-        })
+            Err(busy) => Err(VerifyFault::Unavailable { retry_after: RETRY_AFTER, source: Box::new(busy) }),
+        }
     }
 }
 

@@ -104,19 +104,23 @@ impl Unknown {
         if sends_many && state.under_way >= AT_A_TIME {
             return Err(SOON);
         }
-        // Whoever takes one, they are the same turns: that the clock was set back is noticed for all.
-        let whole_at = state.whole_at.map(|whole_at| whole_at.min(now + self.all.per));
+        // Whoever takes one, they are the same turns.
         let quota = if sends_many { self.common } else { self.all };
-        let (next, verdict) = quota.admit(whole_at, now);
+        let (next, verdict) = quota.admit(state.whole_at, now);
         match verdict {
             Verdict::Allowed => {
                 state.whole_at = Some(next);
                 state.under_way += u32::from(sends_many);
                 Ok(Turn { of: self, source, sends_many, taken: now })
             }
+            // It is theirs again once half of the turns are, and that time is no other for it.
+            Verdict::Limited { retry_after } if sends_many => {
+                let half = state.whole_at.map_or(Duration::ZERO, |whole_at| whole_at.since(now + quota.per));
+                Err(retry_after.max(half))
+            }
             Verdict::Limited { retry_after } => {
-                state.whole_at = whole_at;
-                Err(retry_after.max(whole_at.map_or(Duration::ZERO, |whole| whole.since(now + quota.per))))
+                state.whole_at = Some(next);
+                Err(retry_after)
             }
         }
     }
