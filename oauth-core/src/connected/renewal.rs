@@ -248,3 +248,67 @@ impl Accounts {
 fn is(token: &Secret, refused: Option<&TokenHash>) -> bool {
     refused.is_some_and(|refused| refused.matches(token.expose()))
 }
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::connection::{Background, ConnectionReply, Departure};
+    use crate::scope::ScopeSet;
+    use crate::{ProviderId, Stores, VaultKeyring};
+
+    /// A third party whose tokens have always ended, in a process that has no time for them.
+    struct Hurried(ProviderId, ScopeSet);
+
+    #[async_trait]
+    impl Connection for Hurried {
+        fn id(&self) -> &ProviderId {
+            &self.0
+        }
+
+        fn label(&self) -> &str {
+            "Hurried"
+        }
+
+        fn issuer(&self) -> &str {
+            "https://hurried.example"
+        }
+
+        fn scopes(&self) -> &ScopeSet {
+            &self.1
+        }
+
+        async fn begin(&self, _: &str, _: Timestamp) -> Result<Departure, ConnectionFault> {
+            Err(ConnectionFault::Refused("nobody goes"))
+        }
+
+        async fn finish(&self, _: ConnectionReply<'_>) -> Result<Secret, ConnectionFault> {
+            Err(ConnectionFault::Refused("nobody comes"))
+        }
+
+        fn present(&self, _: &Secret, _: Timestamp) -> Presented {
+            Presented::Ended
+        }
+
+        async fn renew(&self, _: &Secret, _: Timestamp) -> Result<Secret, ConnectionFault> {
+            Err(ConnectionFault::Refused("never asked"))
+        }
+
+        fn spawn(&self, work: Background) {
+            drop(work);
+        }
+    }
+
+    #[tokio::test]
+    async fn work_that_is_broken_off_is_an_outage_and_keeps_nobody_waiting() {
+        let hurried = Hurried("hurried".parse().unwrap(), ScopeSet::empty());
+        let keys = VaultKeyring::new("1", &[7; 32]).unwrap();
+        let accounts =
+            Arc::new(Accounts::new(Box::new(hurried), SealedVault::new(Stores::memory().vault, keys)));
+        let alice = "alice".parse().unwrap();
+        accounts.keep(&alice, &Secret::new("spent".to_owned())).await.unwrap();
+        let found = accounts.find(&alice, None, Timestamp::from_secs(1_700_000_000)).await;
+        assert!(found.is_err_and(|fault| fault.retry_after().is_some()));
+    }
+}
